@@ -1,0 +1,62 @@
+"""What a region sees of the outside: a clock, its peers, its journal.
+
+Small protocols, so that the simulator can own time and network and the tests can own the rest.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from crdt.dots import RegionId
+from crdt.events import Kick, PlanSet
+
+
+class Timer(Protocol):
+    """A call that is to come."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as this region has it."""
+
+    def now_ms(self) -> int:
+        """Monotonic milliseconds; only differences mean anything."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970, for people and hard deadlines; may jump."""
+
+    def call_later(self, delay_ms: int, callback: Callable[[], None]) -> Timer:
+        """Run the callback once, after the delay, on the region's loop."""
+
+
+class Mesh(Protocol):
+    """The links to the other regions. Best effort: a message may be lost, late or doubled."""
+
+    def send(self, peer: RegionId, payload: bytes) -> None:
+        """Queue one message (see messages.py); dropped when the link is down or its queue full."""
+
+
+class Journal(Protocol):
+    """What must survive a crash of this region."""
+
+    def incarnation(self) -> int:
+        """The highest incarnation that was ever stored; 0 when there is none."""
+
+    def store_incarnation(self, incarnation: int) -> None:
+        """Returns when it is durable."""
+
+    def store_kick(self, kick: Kick) -> None:
+        """Queue a kick for writing; durable at the latest when `sync` returns."""
+
+    def store_plan(self, plan: PlanSet) -> None:
+        """Queue a plan for writing."""
+
+    def sync(self, then: Callable[[OSError | None], None]) -> None:
+        """Make everything queued durable, then call back: None, or why the disk refused."""
+
+    def kicks(self) -> list[Kick]:
+        """All kicks that have not expired."""
+
+    def plans(self) -> list[PlanSet]:
+        """All plans that were stored."""
+
