@@ -1,0 +1,69 @@
+"""What holds for every test: no network but 127.0.0.1, and tools that are missing are named."""
+
+import ipaddress
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TOOLS = {
+    "redis": ("redis-server", "redis-server is missing; make test installs it where it can"),
+    "toxiproxy": (
+        str(ROOT / ".tools" / "toxiproxy-server"),
+        "Toxiproxy is missing; make test builds it where there is Go",
+    ),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a tool that is not here, and say so."""
+    for marker, (command, why) in TOOLS.items():
+        if shutil.which(command) is None:
+            for item in items:
+                if marker in item.keywords:
+                    item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _is_local(address: object) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a Unix socket
+    if address[0] == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that connects to anything but this machine fails there and then."""
+    for name in ("connect", "connect_ex"):
+        real = getattr(socket.socket, name)
+
+        def guarded(self: socket.socket, address: object, real: Any = real) -> Any:
+            if not _is_local(address):
+                raise AssertionError(f"a test tried to reach {address}")
+            return real(self, address)
+
+        monkeypatch.setattr(socket.socket, name, guarded)
+    yield
+
+
+@pytest.fixture
+def free_ports() -> Iterator[Any]:
+    """`free_ports(3)`: so many different ports of 127.0.0.1 that nobody listens on just now."""
+
+    def find(count: int) -> list[int]:
+        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+        ports = [server.getsockname()[1] for server in held]
+        for server in held:
+            server.close()
+        return ports
+
+    yield find
