@@ -1,0 +1,231 @@
+"""Where the other regions' connections arrive: proof first, then their messages, in order.
+
+Invariants: `on_message` is called only for a peer that has proven itself on that connection, in the
+order in which the peer sent, and from one connection per peer at a time: a newer one replaces the
+older as soon as it is proven, and nothing of the older is delivered after that. A message that the
+region refuses (crdt.PeerError) costs the connection that it came on and nothing else. Strangers can
+hold at most `unproven_max` sockets for `handshake_ms` each; what they do is logged at most once a
+second in the long run.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Final, NoReturn, cast
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from crdt.dots import RegionId
+from crdt.errors import PeerError as MessageError
+from georeg.mesh.errors import Closing, Gone, PeerError
+from georeg.mesh.handshake import Acceptor, Credentials
+from georeg.mesh.limits import TokenBucket
+from georeg.mesh.settings import PATH, MeshSettings, Peer
+from georeg.mesh.status import Inbound
+from georeg.mesh.wire import Wire
+
+log = structlog.get_logger("georeg.mesh")
+
+_YIELD_FRAMES: Final = 64
+_LOG_BURST: Final = 10.0
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection beyond the limit: dropped before a byte is read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+
+
+@dataclass(eq=False, slots=True)
+class _Connection:
+    """A proven connection and the task that reads it."""
+
+    peer: RegionId
+    wire: Wire
+    task: "asyncio.Task[object]"
+
+
+class Listener:
+    """The listening side of one region."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        peers: Mapping[RegionId, Peer],
+        settings: MeshSettings,
+        on_message: Callable[[RegionId, bytes], None],
+        tls: SSLContext | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._credentials = credentials
+        self._peers = peers
+        self._settings = settings
+        self._on_message = on_message
+        self._tls = tls
+        self._current: dict[RegionId, _Connection] = {}
+        self._tasks: dict[asyncio.Task[object], None] = {}
+        self._log_bucket = TokenBucket(1.0, _LOG_BURST, self._loop.time())
+        self._unlogged = 0
+        self._port = 0
+        self._listening: asyncio.Server | None = None
+        self._server = web.Server(
+            self._handle,
+            access_log=None,
+            keepalive_timeout=settings.handshake_ms / 1000,
+            lingering_time=0,
+        )
+        self.inbound: dict[RegionId, Inbound] = {peer: Inbound() for peer in peers}
+        self.refusals: Counter[Closing] = Counter()
+        """Connections that were closed here for what the other side did, by reason."""
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, also when it was asked for as 0."""
+        return self._port
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises OSError when the address cannot be bound."""
+        handshake_s = self._settings.handshake_ms / 1000
+        self._listening = await self._loop.create_server(
+            self._protocol,
+            host,
+            port,
+            ssl=self._tls,
+            ssl_handshake_timeout=handshake_s if self._tls is not None else None,
+        )
+        sockets = self._listening.sockets
+        self._port = sockets[0].getsockname()[1] if sockets else port
+        log.info("mesh_listening", host=host, port=self._port)
+
+    async def stop(self) -> None:
+        """Close all connections, each within `close_ms`, and the port."""
+        if self._listening is None:
+            return
+        self._listening.close()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._server.pre_shutdown()
+        await self._server.shutdown(self._settings.close_ms / 1000)
+        await self._listening.wait_closed()
+        self._listening = None
+
+    def _protocol(self) -> asyncio.Protocol:
+        unproven = len(self._server.connections) - len(self._current)
+        return _TurnedAway() if unproven >= self._settings.unproven_max else self._server()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One HTTP request: the life of a connection when it is an upgrade, else an error."""
+        if request.path != PATH:
+            raise web.HTTPNotFound(text=f"regions talk at {PATH}\n")
+        settings = self._settings
+        socket = web.WebSocketResponse(
+            autoping=False,
+            compress=False,
+            max_msg_size=settings.frame_bytes_max,
+            timeout=settings.close_ms / 1000,
+        )
+        await socket.prepare(request)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[task] = None
+        try:
+            await self._live(Wire.accepted(socket, request, settings), task, request.remote)
+        except Gone:
+            log.debug("mesh_lost_before_proof", remote=request.remote)
+        finally:
+            del self._tasks[task]
+        return socket
+
+    async def _live(self, wire: Wire, task: "asyncio.Task[object]", remote: str | None) -> None:
+        """One connection from its upgrade to its end."""
+        peer: RegionId | None = None
+        try:
+            peer = await self._prove(wire)
+            await self._carry(_Connection(peer, wire, task))
+        except PeerError as error:
+            self._refused(error, peer, remote)
+            wire.farewell = (error.closing, str(error))
+        except Gone as gone:
+            log.info("mesh_peer_gone", peer=peer, remote=remote, reason=str(gone))
+        except Exception:
+            # A bug behind on_message costs this connection; the others go on.
+            log.exception("mesh_handler_failed", peer=peer)
+            wire.farewell = (Closing.INTERNAL, "internal error")
+        finally:
+            await wire.close()
+
+    def _refused(self, error: PeerError, peer: RegionId | None, remote: str | None) -> None:
+        self.refusals[error.closing] += 1
+        if not self._log_bucket.take(1.0, self._loop.time()):
+            self._unlogged += 1
+            return
+        log.warning(
+            "mesh_refused",
+            peer=peer,
+            remote=remote,
+            code=error.closing.value,
+            reason=str(error),
+            unlogged=self._unlogged,
+        )
+        self._unlogged = 0
+
+    async def _prove(self, wire: Wire) -> RegionId:
+        handshake = Acceptor(self._credentials, self._peers)
+        limit_ms = self._settings.handshake_ms
+        try:
+            async with asyncio.timeout(limit_ms / 1000):
+                await wire.send(handshake.challenge())
+                await wire.send(handshake.receive(await wire.receive_frame()))
+        except TimeoutError:
+            raise PeerError(Closing.SILENT, f"no handshake within {limit_ms} ms") from None
+        assert handshake.peer is not None
+        return handshake.peer
+
+    async def _carry(self, connection: _Connection) -> NoReturn:
+        """Deliver until the connection is over; never returns, always raises."""
+        peer = connection.peer
+        replaced = self._current.get(peer)
+        self._current[peer] = connection
+        if replaced is not None:
+            replaced.wire.farewell = (Closing.REPLACED, "replaced by a newer connection")
+            replaced.task.cancel()
+            log.warning("mesh_peer_replaced", peer=peer, peer_name=self._peers[peer].name)
+        inbound = self.inbound[peer]
+        inbound.accepted = True
+        connection.wire.watch()
+        log.info("mesh_peer_accepted", peer=peer, peer_name=self._peers[peer].name)
+        try:
+            await self._deliver(connection, inbound)
+        finally:
+            if self._current.get(peer) is connection:
+                del self._current[peer]
+                inbound.accepted = False
+
+    async def _deliver(self, connection: _Connection, inbound: Inbound) -> NoReturn:
+        peer, wire = connection.peer, connection.wire
+        since_yield = 0
+        while True:
+            message = await wire.receive()
+            if message.type is WSMsgType.BINARY:
+                self._hand_over(peer, message.data, inbound)
+            elif message.type is WSMsgType.PING:
+                await wire.pong(message.data)
+            since_yield += 1
+            if since_yield == _YIELD_FRAMES:
+                since_yield = 0
+                await asyncio.sleep(0)
+
+    def _hand_over(self, peer: RegionId, payload: bytes, inbound: Inbound) -> None:
+        inbound.frames += 1
+        inbound.bytes += len(payload)
+        try:
+            self._on_message(peer, payload)
+        except MessageError as error:
+            inbound.bad_messages += 1
+            raise PeerError(Closing.BAD_MESSAGE, str(error)) from error

@@ -1,0 +1,151 @@
+"""A region's end of the mesh: one link to each peer, one listener for all of them.
+
+Invariant: messages from A to B travel only on the connection that A dialled, so each direction has
+its own connection, its own proof and its own failures, and a one-way cut stops one direction only.
+Delivery is best effort: a message arrives once and in order, or not at all; the region's beacons
+repair the rest. Works on any asyncio loop: time is `loop.time()`, jitter and nonces are injected,
+and so is the HTTP session, which holds everything that touches the network when dialling.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from random import Random
+from ssl import SSLContext
+
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+
+from crdt.dots import RegionId
+from georeg.mesh.errors import Closing, LocalError
+from georeg.mesh.handshake import Credentials
+from georeg.mesh.link import Dialling, Link
+from georeg.mesh.listener import Listener
+from georeg.mesh.settings import Identity, MeshSettings, Peer
+from georeg.mesh.status import LinkStatus
+
+
+def open_session() -> ClientSession:
+    """The session for dialling over real sockets: no cookies, no limit on connections."""
+    return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar())
+
+
+def _ignore(_peer: RegionId) -> None:
+    """For callers who do not watch links."""
+
+
+class MeshNode:
+    """Sends to and receives from the other regions; `start` it on the loop it shall run on.
+
+    `on_message(peer, payload)` gets each message, and may raise `crdt.errors.PeerError` to end the
+    connection that it came on. `on_up(peer)` tells that `send` reaches the peer from now on,
+    `on_down(peer)` that it no longer does; they alternate. All three are called on the loop and
+    must not block. `keys` are the cluster's, the first signs, each verifies. `random` makes the
+    jitter, `token_bytes` the nonces. Raises LocalError when anything does not fit together.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        keys: tuple[bytes, ...],
+        peers: Mapping[RegionId, Peer],
+        listen_host: str,
+        listen_port: int,
+        settings: MeshSettings,
+        on_message: Callable[[RegionId, bytes], None],
+        on_up: Callable[[RegionId], None] = _ignore,
+        on_down: Callable[[RegionId], None] = _ignore,
+        random: Random,
+        token_bytes: Callable[[int], bytes],
+        server_tls: SSLContext | None = None,
+        client_tls: SSLContext | None = None,
+        session_factory: Callable[[], ClientSession] = open_session,
+    ) -> None:
+        if identity.region_id in peers:
+            raise LocalError(
+                f"region {identity.region_id} is this region: it is no peer of its own"
+            )
+        self._credentials = Credentials(identity, keys, token_bytes)
+        self._peers = {peer: peers[peer] for peer in sorted(peers)}
+        self._listen_host = listen_host
+        self._listen_port = listen_port
+        self._settings = settings
+        self._on_message = on_message
+        self._on_up = on_up
+        self._on_down = on_down
+        self._random = random
+        self._server_tls = server_tls
+        self._client_tls = client_tls
+        self._session_factory = session_factory
+        self._session: ClientSession | None = None
+        self._listener: Listener | None = None
+        self._links: dict[RegionId, Link] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the configured one before the start."""
+        return self._listener.port if self._listener is not None else self._listen_port
+
+    @property
+    def refusals(self) -> dict[Closing, int]:
+        """Connections closed here for what the other side did, by reason, since the start."""
+        counts = self._listener.refusals if self._listener is not None else {}
+        return {closing: counts[closing] for closing in sorted(counts)}
+
+    async def start(self) -> None:
+        """Listen, then dial every peer until `stop`. Raises OSError: the port is not to be had."""
+        if self._listener is not None:
+            raise LocalError("a mesh node starts once")
+        self._listener = Listener(
+            self._credentials, self._peers, self._settings, self._on_message, self._server_tls
+        )
+        await self._listener.start(self._listen_host, self._listen_port)
+        self._session = self._session_factory()
+        dialling = Dialling(
+            credentials=self._credentials,
+            settings=self._settings,
+            session=self._session,
+            tls=self._client_tls,
+            random=self._random,
+            on_up=self._on_up,
+            on_down=self._on_down,
+        )
+        loop = asyncio.get_running_loop()
+        for peer_id, peer in self._peers.items():
+            link = Link(dialling, peer_id, peer)
+            self._links[peer_id] = link
+            self._tasks.append(loop.create_task(link.run(), name=f"mesh-link-{peer_id}"))
+
+    async def stop(self) -> None:
+        """Close everything within a few `close_ms`; `on_down` is called for links that were up."""
+        for task in self._tasks:
+            task.cancel()
+        listening = [self._listener.stop()] if self._listener is not None else []
+        await asyncio.gather(*self._tasks, *listening, return_exceptions=True)
+        self._tasks.clear()
+        if self._session is not None:
+            await self._session.close()
+        # Aborted transports say so in the next turn of the loop, which may be its last.
+        await asyncio.sleep(0)
+
+    def send(self, peer: RegionId, payload: bytes) -> None:
+        """Queue one message; dropped and counted when the link is down or its outbox full.
+
+        Raises LocalError for a region that is no peer and a payload above `frame_bytes_max`.
+        """
+        if len(payload) > self._settings.frame_bytes_max:
+            raise LocalError(
+                f"a message of {len(payload)} bytes: at most {self._settings.frame_bytes_max}"
+            )
+        link = self._links.get(peer)
+        if link is not None:
+            link.outbox.put(payload)
+        elif peer not in self._peers:
+            raise LocalError(f"region {peer} is no peer of this region")
+
+    def links(self) -> dict[RegionId, LinkStatus]:
+        """The links to all peers, in the order of their numbers; empty before the start."""
+        if self._listener is None:
+            return {}
+        inbound = self._listener.inbound
+        return {peer: link.status(inbound[peer]) for peer, link in self._links.items()}
