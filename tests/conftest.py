@@ -3,7 +3,7 @@
 import ipaddress
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def _is_local(address: object) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that connects to anything but this machine fails there and then."""
     for name in ("connect", "connect_ex"):
         real = getattr(socket.socket, name)
@@ -52,11 +52,10 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return real(self, address)
 
         monkeypatch.setattr(socket.socket, name, guarded)
-    yield
 
 
 @pytest.fixture
-def free_ports() -> Iterator[Any]:
+def free_ports() -> Callable[[int], list[int]]:
     """`free_ports(3)`: so many different ports of 127.0.0.1 that nobody listens on just now."""
 
     def find(count: int) -> list[int]:
@@ -66,4 +65,4 @@ def free_ports() -> Iterator[Any]:
             server.close()
         return ports
 
-    yield find
+    return find

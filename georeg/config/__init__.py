@@ -1,0 +1,32 @@
+"""The config file of a region: what it may say, and what is wrong in it.
+
+`load(path)` gives a checked `Config` or raises `ConfigError` with every mistake, its line and what
+to do about it.
+"""
+
+from georeg.config.load import load, parse
+from georeg.config.mistakes import ConfigError, Mistake, describe
+from georeg.config.model import (
+    Config,
+    EdgeConfig,
+    Keys,
+    LogLevel,
+    MeshConfig,
+    PeerConfig,
+    TlsFiles,
+)
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "EdgeConfig",
+    "Keys",
+    "LogLevel",
+    "MeshConfig",
+    "Mistake",
+    "PeerConfig",
+    "TlsFiles",
+    "describe",
+    "load",
+    "parse",
+]

@@ -1,0 +1,96 @@
+"""What a region's config file says, as values: checked, with every secret in hand.
+
+Where the file offers three ways to give a secret (inline, from a file, from the environment), here
+is only the secret. `repr` hides secrets, so that a logged config gives nothing away.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from crdt.dots import RegionId
+from georeg.edge.jwk import VerificationKey
+from georeg.region.settings import Settings
+
+
+class LogLevel(StrEnum):
+    """How much a region writes to its log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """Another region of the cluster."""
+
+    name: str
+    number: RegionId
+    url: str
+    """Where its mesh listens: ws:// or wss://."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """Where devices and backends call."""
+
+    host: str
+    port: int
+    dev: bool
+    """Calls of accounts and backends need no Authorization. Loopback only."""
+    cors_origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the mesh. All three: both sides prove themselves by certificate as well."""
+
+    cert: Path
+    key: Path
+    ca: Path
+    """Signs the certificates of all regions."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """Where the other regions call."""
+
+    host: str
+    port: int
+    tls: TlsFiles | None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All that this region proves itself and others by. The key rings are rotated by adding the new
+    key last everywhere, then putting it first everywhere, then removing the old one."""
+
+    cluster: tuple[bytes, ...] = field(repr=False)
+    """Prove regions to one another: the first is used, all are accepted."""
+    session: tuple[bytes, ...] = field(repr=False)
+    """Sign session tokens: the first is used, all are accepted."""
+    backends: dict[str, str] = field(repr=False)
+    """API keys of backends: name -> hash, as `georeg keygen backend` prints it."""
+    entitlements: tuple[VerificationKey, ...] = field(repr=False)
+    jwks_urls: tuple[str, ...]
+    audience: str
+    """What entitlements must name as their audience; empty: they need not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One region's config file."""
+
+    file: Path
+    cluster: str
+    name: str
+    number: RegionId
+    data_dir: Path
+    log_level: LogLevel
+    edge: EdgeConfig
+    mesh: MeshConfig
+    peers: tuple[PeerConfig, ...]
+    settings: Settings
+    keys: Keys
