@@ -1,0 +1,367 @@
+"""Events as bytes, and back: what travels between regions and what the log keeps.
+
+One event is one msgpack value, so that a message holds a range of them by mere concatenation:
+
+    add        [account, device id, name, kind, when]  + [title, hop, session, placed_ms] if unusual
+    release    [1, position, account, hop << 4 | reason]  + [session] if it is not the dot
+    stop       [2, session, account]
+    kick       [3, session, account, expires_s, reason, actor, actor_device, at_ms, device id, name,
+                kind, started_ms, region]
+    plan set   [4, account, name, limit, home, issued]
+    nothing    nil
+
+`when` is start ms << 22 | seconds to the deadline << 2 | unconfirmed << 1 | provisional. The dot of
+an add is not sent: it is the one at its position. A start and its end are 97 bytes together, with a
+device id of 36 characters, a name of 12 and an account of 10.
+
+Invariant: what `decode_*` returns is in bounds in every field, so that nobody behind it checks
+again; anything else raises PeerError before anything has changed. What `encode_*` gets is checked
+by the same bounds (LocalError): a region never says what its peers would refuse.
+
+Cost: 1 to 2 us an event either way; the parsing itself is msgpack's C code.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgpack
+
+from crdt.dots import (
+    DOT_MAX,
+    POSITION_MAX,
+    REGION_MAX,
+    SHARD_BITS,
+    Dot,
+    RegionId,
+    SessionId,
+    dot_at,
+    position_of,
+    shard_of,
+)
+from crdt.errors import CrdtError, LocalError, PeerError
+from crdt.events import (
+    ActorKind,
+    Device,
+    Entry,
+    Event,
+    Kick,
+    Nothing,
+    Plan,
+    PlanSet,
+    Reason,
+    Release,
+    Stop,
+)
+
+ACCOUNT_BYTES_MAX: Final = 128
+DEVICE_BYTES_MAX: Final = 128
+NAME_BYTES_MAX: Final = 256
+KIND_BYTES_MAX: Final = 32
+TITLE_BYTES_MAX: Final = 512
+PLAN_BYTES_MAX: Final = 64
+LIMIT_MAX: Final = 255
+HOP_MAX: Final = 0xFFFF
+TIME_MS_MAX: Final = (1 << 42) - 1
+"""The year 2109, in ms since 1970."""
+TIME_S_MAX: Final = (1 << 32) - 1
+LENGTH_S_MAX: Final = (1 << 20) - 1
+"""Longest time from a session's start to its hard deadline: 12 days."""
+ARRAY_MAX: Final = 1 << 16
+"""Longest array: msgpack makes room for what a header claims before it reads the items."""
+
+NOTHING: Final = b"\xc0"
+
+_RELEASE, _STOP, _KICK, _PLAN = 1, 2, 3, 4
+_REASONS: Final = {int(reason): reason for reason in Reason}
+_ACTORS: Final = {int(actor): actor for actor in ActorKind}
+_PROVISIONAL, _UNCONFIRMED = 1, 2
+_SHORT, _LONG = 5, 9
+T = TypeVar("T", Kick, PlanSet)
+
+_pack: Final = msgpack.Packer().pack
+
+
+def unpack(data: bytes, bytes_max: int) -> Any:
+    """Parse one msgpack value: nil, booleans, numbers, text, bytes, arrays, maps of text.
+
+    Whoever reads it checks types exactly: timestamps and floats may be among them. Raises PeerError
+    for anything malformed, longer than `bytes_max`, too deep, or with bytes left over.
+    """
+    if len(data) > bytes_max:
+        raise PeerError(f"{len(data)} bytes; at most {bytes_max} are accepted")
+    array_max = min(len(data), ARRAY_MAX)
+    try:
+        return msgpack.unpackb(data, ext_hook=_refuse_ext, max_array_len=array_max)
+    except CrdtError:
+        raise
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as wrong:
+        raise PeerError(f"not a msgpack value: {type(wrong).__name__} {wrong}"[:200]) from None
+
+
+def pack(value: Any) -> bytes:
+    """One plain value as msgpack."""
+    return _pack(value)  # type: ignore[no-any-return]  # msgpack has no types
+
+
+def concatenated(events: Sequence[bytes]) -> bytes:
+    """The msgpack array of values that are encoded already."""
+    header: bytes = msgpack.Packer().pack_array_header(len(events))
+    return header + b"".join(events)
+
+
+# ---- encoding --------------------------------------------------------------------------------
+
+
+def encode_event(event: Event) -> bytes:
+    """One event as bytes. Raises LocalError when a field is out of bounds."""
+    try:
+        return pack(plain(event))
+    except (PeerError, UnicodeError) as wrong:
+        raise LocalError(f"cannot encode {type(event).__name__}: {wrong}") from None
+
+
+def plain(event: Event) -> list[Any] | None:
+    """One event as what msgpack packs. Raises PeerError when a field is out of bounds."""
+    if type(event) is Entry:
+        return _plain_add(event)
+    if type(event) is Release:
+        check_account(event.account)
+        body = [_RELEASE, position_of(event.dot), event.account, event.hop << 4 | event.reason]
+        _number(event.hop, 0, HOP_MAX, "hop")
+        return body if event.session ^ event.dot == 0 else [*body, event.session]
+    if type(event) is Stop:
+        check_account(event.account)
+        return [_STOP, _number(event.session, 1, DOT_MAX, "session"), event.account]
+    if type(event) is Kick:
+        return _plain_kick(event)
+    if type(event) is PlanSet:
+        check_account(event.account)
+        body = [_PLAN, event.account, *event.plan, event.issued]
+        _read_plan(body)
+        return body
+    assert type(event) is Nothing
+    return None
+
+
+def _plain_add(entry: Entry) -> list[Any]:
+    (
+        dot, session, account, device, title, started_ms, placed_ms, deadline_s, hop, provisional,
+        unconfirmed,
+    ) = entry  # fmt: skip
+    length_s = deadline_s - started_ms // 1000
+    flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
+    _number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
+    _number(started_ms, 0, TIME_MS_MAX, "start")
+    body = [account, *device, started_ms << 22 | length_s << 2 | flags]
+    is_first = session ^ dot == 0
+    if title or hop or not is_first or placed_ms != started_ms:
+        body += title, hop, 0 if is_first else session, placed_ms
+    read_add(body, dot)
+    return body
+
+
+def _plain_kick(kick: Kick) -> list[Any]:
+    body = [
+        _KICK, kick.session, kick.account, kick.expires_s, kick.reason, kick.actor,
+        kick.actor_device, kick.at_ms, *kick.device, kick.started_ms, kick.region,
+    ]  # fmt: skip
+    check_account(kick.account)
+    _read_kick([*body[:4], int(kick.reason), int(kick.actor), *body[6:]])
+    return body
+
+
+# ---- decoding --------------------------------------------------------------------------------
+
+
+def decode_events(
+    raw: Sequence[Any], writer: RegionId, shard: int, incarnation: int, first: int
+) -> list[Event]:
+    """The events of a range, from unpacked values. Raises PeerError unless all are in bounds.
+
+    `first` is the position of the first one; accounts must belong to the shard.
+    """
+    try:
+        dot = dot_at(writer, incarnation, shard, first)
+        dot_at(writer, incarnation, shard, first + max(0, len(raw) - 1))
+    except LocalError as wrong:
+        raise PeerError(f"a range of {len(raw)} events: {wrong}") from None
+    events: list[Event] = []
+    step = 1 << SHARD_BITS
+    for item in raw:
+        event = _read_event(item, dot)
+        if not isinstance(event, Nothing) and shard_of(event.account) != shard:
+            raise PeerError(f"an event in shard {shard} speaks of an account of another shard")
+        events.append(event)
+        dot = Dot(dot + step)
+    return events
+
+
+def decode_kick(data: bytes) -> Kick:
+    """A kick that was encoded here."""
+    return _read_kick(msgpack.unpackb(data))
+
+
+def read_other(item: Any, kind: type[T]) -> T:
+    """An unpacked kick or plan set. Raises PeerError, also for another kind of event."""
+    event = None if item is None else _read_event(item, Dot(1))
+    if type(event) is not kind:
+        _wrong(f"expected a {kind.__name__}")
+    return event
+
+
+def _read_event(item: Any, dot: Dot) -> Event:
+    if item is None:
+        return Nothing()
+    if type(item) is not list or not item:
+        _wrong("an event is nil or a non-empty array")
+    kind = item[0]
+    if type(kind) is str:
+        return read_add(item, dot)
+    if type(kind) is not int:
+        _wrong("an event begins with an account or a number")
+    if kind == _RELEASE:
+        return _read_release(item, dot)
+    if kind == _STOP:
+        _length(item, 3)
+        session = _number(item[1], 1, DOT_MAX, "session")
+        return Stop(SessionId(session), check_account(item[2]))
+    if kind == _KICK:
+        return _read_kick(item)
+    if kind == _PLAN:
+        return _read_plan(item)
+    raise PeerError(f"unknown event {kind}; known are 1 to 4")
+
+
+def read_add(item: list[Any], dot: Dot) -> Entry:
+    """The entry of an unpacked add that stands at this dot. Raises PeerError.
+
+    Checks are written out: this is what a region does for each session of all others.
+    """
+    if len(item) == _SHORT:
+        account, device_id, name, kind, when = item
+        title, hop, session, placed_ms = "", 0, 0, None
+    elif len(item) == _LONG:
+        account, device_id, name, kind, when, title, hop, session, placed_ms = item
+        _text(title, 0, TITLE_BYTES_MAX, "title")
+        _number(hop, 0, HOP_MAX, "hop")
+        _number(session, 0, DOT_MAX, "session")
+        _number(placed_ms, 0, TIME_MS_MAX, "place")
+    else:
+        _wrong(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
+    if type(when) is not int or not 0 <= when <= DOT_MAX:
+        _wrong("an add's times are one 64-bit number")
+    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
+    if type(account) is not str or not 0 < len(account) <= 32:
+        check_account(account)
+    if type(device_id) is not str or not 0 < len(device_id) <= 32:
+        _text(device_id, 1, DEVICE_BYTES_MAX, "device id")
+    if type(name) is not str or len(name) > 64:
+        _text(name, 0, NAME_BYTES_MAX, "name")
+    if type(kind) is not str or len(kind) > 8:
+        _text(kind, 0, KIND_BYTES_MAX, "kind")
+    started_ms = when >> 22
+    return tuple.__new__(
+        Entry,
+        (
+            dot,
+            session or dot,
+            account,
+            tuple.__new__(Device, (device_id, name, kind)),
+            title,
+            started_ms,
+            started_ms if placed_ms is None else placed_ms,
+            started_ms // 1000 + (when >> 2 & LENGTH_S_MAX),
+            hop,
+            when & _PROVISIONAL != 0,
+            when & _UNCONFIRMED != 0,
+        ),
+    )
+
+
+def _read_release(item: list[Any], dot: Dot) -> Release:
+    if len(item) not in (4, 5):
+        _wrong(f"a release has 4 or 5 fields, got {len(item)}")
+    _, position, account, end = item[:4]
+    _number(position, 1, POSITION_MAX, "position")
+    _number(end, 0, HOP_MAX << 4 | 15, "end")
+    if position >= position_of(dot):
+        _wrong("a release names an earlier event of the same log")
+    released = Dot(dot - (position_of(dot) - position << SHARD_BITS))
+    session = _number(item[4], 1, DOT_MAX, "session") if len(item) == 5 else released
+    reason = _REASONS.get(end & 15)
+    if reason is None:
+        _wrong(f"unknown reason {end & 15}")
+    return Release(released, SessionId(session), check_account(account), end >> 4, reason)
+
+
+def _read_kick(item: list[Any]) -> Kick:
+    _length(item, 13)
+    (
+        _, session, account, expires_s, reason, actor, actor_device, at_ms, device_id, name, kind,
+        started_ms, region,
+    ) = item  # fmt: skip
+    _number(reason, 1, max(_REASONS), "reason")
+    _number(actor, 1, max(_ACTORS), "actor")
+    return Kick(
+        SessionId(_number(session, 1, DOT_MAX, "session")),
+        check_account(account),
+        _number(expires_s, 0, TIME_S_MAX, "expiry"),
+        _REASONS[reason],
+        _ACTORS[actor],
+        _text(actor_device, 0, NAME_BYTES_MAX, "actor's device"),
+        _number(at_ms, 0, TIME_MS_MAX, "time"),
+        Device(
+            _text(device_id, 1, DEVICE_BYTES_MAX, "device id"),
+            _text(name, 0, NAME_BYTES_MAX, "name"),
+            _text(kind, 0, KIND_BYTES_MAX, "kind"),
+        ),
+        _number(started_ms, 0, TIME_MS_MAX, "start"),
+        RegionId(_number(region, 1, REGION_MAX, "region")),
+    )
+
+
+def _read_plan(item: list[Any]) -> PlanSet:
+    _length(item, 6)
+    _, account, name, limit, home, issued = item
+    return PlanSet(
+        check_account(account),
+        Plan(
+            _text(name, 0, PLAN_BYTES_MAX, "plan"),
+            _number(limit, 0, LIMIT_MAX, "limit"),
+            _number(home, 0, REGION_MAX, "home"),
+        ),
+        _number(issued, 0, DOT_MAX, "issue time"),
+    )
+
+
+# ---- fields ----------------------------------------------------------------------------------
+
+
+def _wrong(what: str) -> NoReturn:
+    raise PeerError(what)
+
+
+def _refuse_ext(code: int, _data: bytes) -> NoReturn:
+    raise PeerError(f"msgpack extension {code} is not accepted")
+
+
+def _length(item: list[Any], fields: int) -> None:
+    if len(item) != fields:
+        _wrong(f"event {item[0]} has {fields} fields, got {len(item)}")
+
+
+def _number(value: Any, low: int, high: int, what: str) -> int:
+    if type(value) is not int or not low <= value <= high:
+        _wrong(f"{what}: expected an integer from {low} to {high}")
+    return value
+
+
+def _text(value: Any, low: int, high: int, what: str) -> str:
+    if type(value) is not str or not low <= len(value.encode()) <= high:
+        _wrong(f"{what}: expected a text of {low} to {high} bytes")
+    return value
+
+
+def check_account(value: Any) -> str:
+    """The name of an account, 1 to 128 bytes. Raises PeerError."""
+    return _text(value, 1, ACCOUNT_BYTES_MAX, "account")

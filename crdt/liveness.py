@@ -1,0 +1,108 @@
+"""Which regions are up, as one region sees them: by beacons, timed at receipt on its own clock.
+
+Up, suspect (silent for `suspect_ms`), down (silent for `down_ms`). Down hides a region's sessions
+from counts; nothing is deleted, so its return costs nothing either.
+
+Two ages are kept apart. *Heard* is when the newest beacon arrived: it decides up and down.
+*Evidence* is when the own beacon was sent that the peer's newest one echoes: a beacon that was
+delayed on the way is heard now but proves only what was so when its echo was sent.
+
+Invariants: beacons count only in growing (incarnation, number) order, so duplicates and late ones
+renew nothing; neither time ever goes back. Nobody's clock but the own one is read.
+Cost: one small object per peer, whatever the number of sessions.
+Source: memberlist's states, without the gossip: every region hears every other one.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from crdt.dots import RegionId
+from crdt.errors import LocalError
+
+
+class RegionState(StrEnum):
+    """What one region thinks of another."""
+
+    UP = "up"
+    SUSPECT = "suspect"
+    DOWN = "down"
+
+
+class Peer:
+    """One other region's signs of life; times are own monotonic milliseconds."""
+
+    __slots__ = ("evidence_ms", "heard_ms", "incarnation", "number")
+
+    def __init__(self) -> None:
+        self.incarnation = 0
+        """Of its newest beacon; 0: never heard."""
+        self.number = 0
+        self.heard_ms: int | None = None
+        self.evidence_ms: int | None = None
+        """Send time of the newest own beacon that it has echoed."""
+
+
+class RegionTable:
+    """All other regions. One that was never heard is suspect, and down after `down_ms`.
+
+    `suspect_ms`, `down_ms`: shorter notices a lost region sooner, and takes a slow one for lost.
+    `now_ms`: when this region began to listen.
+    """
+
+    __slots__ = ("_began_ms", "_peers", "down_ms", "suspect_ms")
+
+    def __init__(
+        self, peers: Iterable[RegionId], *, suspect_ms: int, down_ms: int, now_ms: int
+    ) -> None:
+        if not 0 < suspect_ms <= down_ms:
+            raise LocalError(f"need 0 < suspect_ms <= down_ms, got {suspect_ms} and {down_ms}")
+        self.suspect_ms = suspect_ms
+        self.down_ms = down_ms
+        self._began_ms = now_ms
+        self._peers = {peer: Peer() for peer in sorted(peers)}
+
+    @property
+    def peers(self) -> tuple[RegionId, ...]:
+        """All other regions, in order."""
+        return tuple(self._peers)
+
+    def peer(self, region: RegionId) -> Peer:
+        """What is kept of one region. Raises LocalError for one that is not in the table."""
+        peer = self._peers.get(region)
+        if peer is None:
+            raise LocalError(f"region {region} is not one of {list(self._peers)}")
+        return peer
+
+    def heard(self, region: RegionId, incarnation: int, number: int, now_ms: int) -> bool:
+        """A beacon arrived. False, and nothing changes, unless it is newer than the last one."""
+        peer = self.peer(region)
+        if (incarnation, number) <= (peer.incarnation, peer.number):
+            return False
+        peer.incarnation, peer.number = incarnation, number
+        peer.heard_ms = now_ms
+        return True
+
+    def echoed(self, region: RegionId, sent_ms: int) -> None:
+        """The region's newest beacon echoes the own one that was sent at `sent_ms`."""
+        peer = self.peer(region)
+        if peer.evidence_ms is None or sent_ms > peer.evidence_ms:
+            peer.evidence_ms = sent_ms
+
+    def state(self, region: RegionId, now_ms: int) -> RegionState:
+        """Up, suspect or down, by the silence since its newest beacon."""
+        heard_ms = self.peer(region).heard_ms
+        silent_ms = now_ms - (self._began_ms if heard_ms is None else heard_ms)
+        if silent_ms >= self.down_ms:
+            return RegionState.DOWN
+        if heard_ms is None or silent_ms >= self.suspect_ms:
+            return RegionState.SUSPECT
+        return RegionState.UP
+
+    def evidence_age_ms(self, region: RegionId, now_ms: int) -> int | None:
+        """How old the newest evidence of its life is; None when there is none."""
+        evidence_ms = self.peer(region).evidence_ms
+        return None if evidence_ms is None else now_ms - evidence_ms
+
+    def up(self, now_ms: int) -> list[RegionId]:
+        """The regions that are not down, in order: those worth asking."""
+        return [r for r in self._peers if self.state(r, now_ms) is not RegionState.DOWN]

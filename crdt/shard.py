@@ -1,0 +1,380 @@
+"""The replicated state of one shard: what this region writes, and how it takes in the rest.
+
+Of each writer there is its set of dots and its position; of the shard as a whole there are kicks,
+remembered ends and plans. Own changes are applied here and appended to the own log; others' come as
+a contiguous range of the writer's log (`apply`) or as a complete snapshot (`install`).
+
+Invariants:
+- a writer's dots are a function of its position, so equal positions mean equal dots: positions
+  have no gaps, only the writer adds or releases its dots, and a release takes a position too;
+- so the join of two shards is, per writer, the one with the higher position as a whole, and for
+  kicks, ends and plans the maximum; it is associative, commutative and idempotent;
+- what comes from outside is checked before the first change: a PeerError changes nothing.
+
+The shard decides neither who holds a session nor what a kick does; `georeg/region` does.
+Cost: a range costs its own length, whatever the number of sessions; a snapshot walks the shard.
+Source: Almeida et al. (delta intervals); Phoenix.Tracker (a leave ticks the clock, merge says who).
+"""
+
+from collections.abc import Sequence
+
+from crdt.accounts import NONE, AccountTable
+from crdt.codec import encode_event
+from crdt.context import Context, Position
+from crdt.dots import (
+    INCARNATION_MAX,
+    SHARDS,
+    Dot,
+    RegionId,
+    SessionId,
+    dot_at,
+    incarnation_of,
+    position_of,
+    region_of,
+    shard_of,
+)
+from crdt.errors import LocalError, PeerError
+from crdt.events import (
+    Device,
+    Entry,
+    Event,
+    Kick,
+    Plan,
+    PlanSet,
+    Reason,
+    Release,
+    Stop,
+)
+from crdt.interner import Interner
+from crdt.ledger import KickLedger
+from crdt.log import Log
+from crdt.sessions import NEVER, SessionSet
+from crdt.slab import Slab
+from crdt.snapshot import Snapshot
+from crdt.stops import MEMORY_MS, End, Stops
+
+
+class Shard:
+    """One shard as region `me` has it. Interners are best shared by all shards of a region."""
+
+    __slots__ = (
+        "_begun", "accounts", "context", "index", "ledger", "log", "me", "sessions", "stops",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        index: int,
+        me: RegionId,
+        *,
+        memory_ms: int = MEMORY_MS,
+        labels: Interner[str] | None = None,
+        plans: Interner[Plan] | None = None,
+    ) -> None:
+        if not 0 <= index < SHARDS:
+            raise LocalError(f"shards are 0 to {SHARDS - 1}, got {index}")
+        self.index = index
+        self.me = me
+        self.context = Context()
+        self.accounts = AccountTable(Slab(), plans)
+        self.sessions = SessionSet(self.accounts, labels)
+        self.ledger = KickLedger()
+        self.stops = Stops(memory_ms)
+        self.log = Log()
+        self._begun = False
+
+    def position(self, writer: RegionId) -> Position:
+        """How far the writer's log is applied here; for `me` the own log's end."""
+        return self.context.get(writer)
+
+    def state_hash(self, writer: RegionId) -> int:
+        """Hash of the writer's dots; at equal positions it is equal everywhere."""
+        return self.sessions.hash_of(writer)
+
+    def plan(self, account: str) -> PlanSet | None:
+        """The statement of the account's plan that holds; None when none is known."""
+        return self.accounts.plan(account)
+
+    # ---- own writes --------------------------------------------------------------------------
+
+    def begin(self, incarnation: int) -> list[Entry]:
+        """Begin a new incarnation with an empty log.
+
+        Drops what earlier incarnations of this region held and returns it, ordered by dot, so that
+        the caller adds again what still lives. Raises LocalError unless it is higher than all seen.
+        """
+        if not self.position(self.me).incarnation < incarnation <= INCARNATION_MAX:
+            raise LocalError(f"incarnation {incarnation} is not above {self.position(self.me)}")
+        inherited = [self.sessions.entry(row) for row in self.sessions.rows_of(self.me)]
+        self.sessions.drop_writer(self.me)
+        self.context.advance(self.me, Position(incarnation, 0))
+        self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
+        self._begun = True
+        return inherited
+
+    def add(
+        self,
+        *,
+        session: SessionId | None,
+        account: str,
+        device: Device,
+        title: str,
+        started_ms: int,
+        placed_ms: int,
+        deadline_s: int,
+        hop: int,
+        provisional: bool,
+        unconfirmed: bool,
+        heard_ms: int,
+    ) -> Entry:
+        """Hold a session from now on. `session` None: a new one, named by its dot.
+
+        `heard_ms`: own monotonic time. Raises LocalError when a field is out of bounds.
+        """
+        dot = self._next_dot(account)
+        entry = Entry(
+            dot,
+            SessionId(dot) if session is None else session,
+            account,
+            device,
+            title,
+            started_ms,
+            placed_ms,
+            deadline_s,
+            hop,
+            provisional,
+            unconfirmed,
+        )
+        data = encode_event(entry)
+        if heard_ms == NEVER:
+            raise LocalError("an own session has been heard at some time")
+        self.sessions.insert(entry, heard_ms)
+        self.stops.added(entry.session, hop, dot)
+        self._append(data)
+        return entry
+
+    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int) -> Entry:
+        """Give up an own dot and return what it was. Raises LocalError when it is not held here."""
+        row = self.sessions.row_of(account, dot)
+        if region_of(dot) != self.me or row == NONE:
+            raise LocalError(f"dot {dot:#x} of {account!r} is not held by region {self.me}")
+        entry = self.sessions.entry(row)
+        event = Release(dot, entry.session, account, entry.hop, reason)
+        data = encode_event(event)
+        self._next_dot(account)
+        self._commit_release(event, now_ms)
+        self.log.blank(position_of(dot), self._append(data))
+        return entry
+
+    def stop(self, session: SessionId, account: str, now_ms: int) -> Stop:
+        """Note, for all regions, that a device ended its session. Again changes nothing."""
+        event = Stop(session, account)
+        data = encode_event(event)
+        self._next_dot(account)
+        if self._commit_stop(event, now_ms):
+            self._append(data)
+        return event
+
+    def kick(self, kick: Kick) -> Kick:
+        """Note, for all regions, that a session was ended for good.
+
+        Returns the kick that holds: of several of one session the earliest.
+        """
+        encode_event(kick)
+        self._next_dot(kick.account)
+        changed = self.ledger.join(kick)
+        holds = self.ledger.get(kick.session)
+        assert holds is not None
+        if changed:
+            self._append(encode_event(holds))
+        return holds
+
+    def set_plan(self, update: PlanSet) -> bool:
+        """Note a plan for all regions. False when a later statement is known.
+
+        The statement that is known already is no news: True, and nothing is logged.
+        """
+        data = encode_event(update)
+        self._next_dot(update.account)
+        if self.accounts.set_plan(update):
+            self._append(data)
+            return True
+        return self.accounts.plan(update.account) == update
+
+    # ---- from peers --------------------------------------------------------------------------
+
+    def apply(
+        self,
+        writer: RegionId,
+        incarnation: int,
+        first: int,
+        events: Sequence[Event],
+        now_ms: int,
+    ) -> list[Event]:
+        """Take in a range of a writer's log, as decoded; returns the events that were new.
+
+        Contiguous or not at all: what is known already is skipped, a gap or an earlier incarnation
+        applies nothing, a later one begins at its first event and drops the writer's older dots.
+        Raises PeerError, and changes nothing, when the range contradicts itself or the own log.
+        """
+        known = self.position(writer)
+        if incarnation < known.incarnation or not events:
+            return []
+        if incarnation > known.incarnation:
+            known = Position(incarnation, 0)
+        new = list(events[max(0, known.top + 1 - first) :])
+        if first > known.top + 1 or not new:
+            return []
+        self._check_foreign(writer)
+        self._check_range(writer, incarnation, known.top + 1, new)
+        if incarnation > self.position(writer).incarnation:
+            self.sessions.drop_writer(writer)
+        for event in new:
+            self._commit(event, now_ms)
+        self.context.advance(writer, Position(incarnation, known.top + len(new)))
+        return new
+
+    def snapshot(self, writer: RegionId) -> Snapshot:
+        """What is known of a writer, complete, with all kicks, ends and plans of the shard."""
+        return Snapshot(
+            writer,
+            self.index,
+            self.position(writer),
+            [self.sessions.entry(row) for row in self.sessions.rows_of(writer)],
+            self.ledger.all(),
+            self.stops.all(),
+            self.accounts.plans(),
+        )
+
+    def install(self, snapshot: Snapshot, now_ms: int, *, repair: bool = False) -> list[Event]:
+        """Take in a snapshot; returns its news as events, what has left the writer first.
+
+        The dots only when its position is higher (with `repair`: or equal, since the hashes
+        differed); kicks, ends and plans always. A dot that has left is a Release whose reason is
+        MOVED when nothing tells how it ended. Raises PeerError, and changes nothing, for a dot with
+        two contents or when it contradicts the own log.
+        """
+        if snapshot.shard != self.index:
+            raise PeerError(f"a snapshot of shard {snapshot.shard} for shard {self.index}")
+        known = self.position(snapshot.writer)
+        takes_dots = snapshot.position > known or (repair and snapshot.position == known)
+        left: list[Entry] = []
+        joined: list[Entry] = []
+        if takes_dots:
+            self._check_foreign(snapshot.writer)
+            left, joined = self._compare(snapshot, repair)
+        for entry in left:
+            self.sessions.remove(entry.account, entry.dot)
+        for entry in joined:
+            self._commit(entry, now_ms)
+        if snapshot.position > known:
+            self.context.advance(snapshot.writer, snapshot.position)
+        news: list[Event] = [*joined]
+        news += [kick for kick in snapshot.kicks if self.ledger.join(kick)]
+        for end in snapshot.ends:
+            if self._remember(end, now_ms) and end.reason is Reason.STOPPED:
+                news.append(Stop(end.session, end.account))
+        news += [update for update in snapshot.plans if self.accounts.set_plan(update)]
+        return [*(self._release_of(entry, now_ms) for entry in left), *news]
+
+    def renounce(self, writer: RegionId, incarnation: int) -> int:
+        """Note that a writer has begun an incarnation and has written nothing yet in this shard.
+
+        Drops its older dots and returns how many. Nothing changes if it is not a later one. Raises
+        PeerError for a later incarnation of this region itself.
+        """
+        if incarnation <= self.position(writer).incarnation:
+            return 0
+        self._check_foreign(writer)
+        dropped = self.sessions.drop_writer(writer)
+        self.context.advance(writer, Position(incarnation, 0))
+        return dropped
+
+    def expire(self, now_s: int, now_ms: int) -> None:
+        """Forget kicks past their expiry (wall clock) and ends past their time (monotonic)."""
+        self.ledger.expire(now_s)
+        self.stops.expire(now_ms)
+
+    # ---- committing --------------------------------------------------------------------------
+
+    def _next_dot(self, account: str) -> Dot:
+        incarnation, top = self.position(self.me)
+        if not self._begun:
+            raise LocalError("begin an incarnation before the first write")
+        if shard_of(account) != self.index:
+            raise LocalError(f"account {account!r} belongs to shard {shard_of(account)}")
+        return dot_at(self.me, incarnation, self.index, top + 1)
+
+    def _append(self, data: bytes) -> int:
+        position = self.log.append(data)
+        self.context.advance(self.me, Position(self.position(self.me).incarnation, position))
+        return position
+
+    def _commit(self, event: Event, now_ms: int) -> None:
+        if type(event) is Entry:
+            self.sessions.insert(event)
+            self.stops.added(event.session, event.hop, event.dot)
+        elif type(event) is Release:
+            self._commit_release(event, now_ms)
+        elif type(event) is Stop:
+            self._commit_stop(event, now_ms)
+        elif type(event) is Kick:
+            self.ledger.join(event)
+        elif type(event) is PlanSet:
+            self.accounts.set_plan(event)
+
+    def _commit_release(self, event: Release, now_ms: int) -> None:
+        self.sessions.remove(event.account, event.dot)
+        end = End(event.session, event.account, event.hop, event.dot, event.reason)
+        self._remember(end, now_ms)
+
+    def _commit_stop(self, event: Stop, now_ms: int) -> bool:
+        return self._remember(End(event.session, event.account, 0, 0, Reason.STOPPED), now_ms)
+
+    def _remember(self, end: End, now_ms: int) -> bool:
+        return self.stops.remember(end, self.sessions.holder(end.account, end.session), now_ms)
+
+    def _release_of(self, entry: Entry, now_ms: int) -> Release:
+        """What the release of a dot would have said that a snapshot no longer has."""
+        kick = self.ledger.get(entry.session)
+        end = self.stops.get(entry.session, now_ms)
+        reason = kick.reason if kick else end.reason if end else Reason.MOVED
+        return Release(entry.dot, entry.session, entry.account, entry.hop, reason)
+
+    # ---- checking ----------------------------------------------------------------------------
+
+    def _check_foreign(self, writer: RegionId) -> None:
+        """Others may tell what earlier incarnations of this region wrote, before it begins."""
+        if writer == self.me and self._begun:
+            raise PeerError(
+                f"another process writes as region {writer}: region numbers must be unique, and an "
+                "incarnation is never used twice"
+            )
+
+    def _check_range(
+        self, writer: RegionId, incarnation: int, first: int, events: list[Event]
+    ) -> None:
+        """Adds stand at their dots; releases name earlier dots of the same log."""
+        for position, event in enumerate(events, first):
+            if type(event) is Entry:
+                dot = event.dot
+                if dot != dot_at(writer, incarnation, self.index, position):
+                    raise PeerError(f"dot {dot:#x} is not the one at position {position}")
+            elif type(event) is Release:
+                dot = event.dot
+                if (region_of(dot), incarnation_of(dot)) != (writer, incarnation):
+                    raise PeerError(f"region {writer} releases {dot:#x}, which is not its own")
+
+    def _compare(self, snapshot: Snapshot, repair: bool) -> tuple[list[Entry], list[Entry]]:
+        """Which of the writer's dots a snapshot takes away, and which it brings."""
+        listed = {entry.dot: entry for entry in snapshot.entries}
+        left = []
+        for row in self.sessions.rows_of(snapshot.writer):
+            entry = self.sessions.entry(row)
+            told = listed.get(entry.dot)
+            if told == entry:
+                del listed[entry.dot]
+            elif told is None or repair:
+                left.append(entry)
+            else:
+                raise PeerError(f"dot {entry.dot:#x} names two sessions: double-spent dot")
+        return left, list(listed.values())

@@ -1,0 +1,100 @@
+"""Remembered ends that are not kicks: stopped, lapsed, displaced, moved away.
+
+An end is remembered so that a late heartbeat is answered with it, and so that a stop wins over an
+adoption that did not know of it. It is remembered for a fixed time from when it was heard, on the
+own monotonic clock, long enough for every device that could still ask.
+
+Rule: of all that is said about one session, the highest (stopped, hop, dot) holds. An add beyond an
+end takes it away, since the session lives on elsewhere; an end below a known add is none. A stop
+stands above every add. So the order in which logs arrive does not matter. A release that only says
+"moved" is kept as a mark of its rank and never shown.
+
+Cost: one dict entry an end, about 250 B; forgetting is O(1) an end, oldest first. Bounded: beyond
+the limit the oldest goes.
+"""
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from crdt.dots import SessionId
+from crdt.events import Reason
+
+ENDS_MAX: Final = 1 << 16
+MEMORY_MS: Final = 270_000
+"""Three client leases of 90 s."""
+
+
+class End(NamedTuple):
+    """The end of a session as a log said it. A stop names neither hop nor dot: both are 0."""
+
+    session: SessionId
+    account: str
+    hop: int
+    dot: int
+    reason: Reason
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Of two ends of a session, the one with the higher rank holds."""
+        return (self.reason is Reason.STOPPED, self.hop, self.dot)
+
+
+class Stops:
+    """Session -> its end, for one shard. `memory_ms`: longer explains later, and costs memory."""
+
+    __slots__ = ("_ends", "ends_max", "memory_ms")
+
+    def __init__(self, memory_ms: int = MEMORY_MS, ends_max: int = ENDS_MAX) -> None:
+        self.memory_ms = memory_ms
+        self.ends_max = ends_max
+        self._ends: OrderedDict[int, tuple[int, str, int, int, Reason]] = OrderedDict()
+        """Session -> (expires_ms, account, hop, dot, reason), what expires first in front."""
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def get(self, session: int, now_ms: int) -> End | None:
+        """How the session ended; None when no end is remembered that holds."""
+        known = self._ends.get(session)
+        if known is None or known[0] <= now_ms or known[4] is Reason.MOVED:
+            return None
+        return End(SessionId(session), *known[1:])
+
+    def is_stopped(self, session: int) -> bool:
+        """Whether its device ended the session: nobody may hold or adopt it any more."""
+        known = self._ends.get(session)
+        return known is not None and known[4] is Reason.STOPPED
+
+    def all(self) -> list[End]:
+        """All that is remembered, ordered by session; marks of moves included."""
+        return [End(SessionId(s), *known[1:]) for s, known in sorted(self._ends.items())]
+
+    def remember(self, end: End, holder: tuple[int, int], now_ms: int) -> bool:
+        """Note an end. False when a higher one is known, or an add beyond it.
+
+        `holder`: the highest (hop, dot) of the session that is known, (0, 0) when there is none.
+        """
+        if end.reason is not Reason.STOPPED and holder > (end.hop, end.dot):
+            return False
+        known = self._ends.get(end.session)
+        if known is not None:
+            if end.rank <= End(end.session, *known[1:]).rank:
+                return False
+            del self._ends[end.session]
+        self._ends[end.session] = (now_ms + self.memory_ms, *end[1:])
+        if len(self._ends) > self.ends_max:
+            self._ends.popitem(last=False)
+        return True
+
+    def added(self, session: int, hop: int, dot: int) -> None:
+        """An add of the session was seen: it overrules a lower end, but no stop."""
+        known = self._ends.get(session)
+        if known is not None and known[4] is not Reason.STOPPED and (hop, dot) > known[2:4]:
+            del self._ends[session]
+
+    def expire(self, now_ms: int) -> int:
+        """Forget the ends whose time is over; returns how many."""
+        before = len(self._ends)
+        while self._ends and next(iter(self._ends.values()))[0] <= now_ms:
+            self._ends.popitem(last=False)
+        return before - len(self._ends)
