@@ -11,7 +11,8 @@ The lease rules (DESIGN part 6), each of which is broken in turn in tests/crdt/t
 3. the home keeps the larger of the new and the old amount until the region's own word confirms
    the smaller one: `grant` never lowers, only `returned` does;
 4. the holder takes only the reply to its latest request; the home ignores requests it has passed;
-5. a new home first learns: for one full wait it confirms claims and lends nothing;
+5. a new home first learns: for one full wait it confirms claims and lends nothing. A claim is a
+   request under rule 4: what the region said before it is passed;
 6. the old home's term ends before the new one begins (the election's part, where it is fenced);
 7. a lease that has run out here is never renewed: the answer is void, and the region begins a new
    generation.
@@ -21,6 +22,7 @@ column, whatever the number of accounts.
 """
 
 from array import array
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
@@ -31,6 +33,8 @@ from crdt.requests import PassedRequests
 
 AMOUNT_MAX: Final = (1 << 16) - 1
 """Slots of one account that one region can hold."""
+PARTS_MAX: Final = 4096
+"""Messages that one region's claims may be spread over."""
 
 
 class Meet(Enum):
@@ -43,10 +47,23 @@ class Meet(Enum):
     """Its lease has run out here: answer void, so that the region begins a new generation."""
 
 
+class Claimed(Enum):
+    """What became of one message of claims."""
+
+    ALL = "all"
+    """All parts of these claims are in the book: renew the lease and say so."""
+    PART = "part"
+    """More parts are to come, or newer claims have come: say nothing."""
+    LATE = "late"
+    """Not learning any more: answer void."""
+
+
 class _Lent:
     """What one region has from this home: one lease, one column of amounts."""
 
-    __slots__ = ("amounts", "generation", "passed", "slots", "until_ms")
+    __slots__ = (
+        "amounts", "claimed_parts", "claims", "generation", "passed", "slots", "until_ms",
+    )  # fmt: skip
 
     def __init__(self, generation: int, now_ms: int) -> None:
         self.generation = generation
@@ -57,6 +74,9 @@ class _Lent:
         self.slots = 0
         """Sum of the amounts."""
         self.passed = PassedRequests(now_ms)
+        self.claims = -1
+        """Request number of the newest claims."""
+        self.claimed_parts: set[int] = set()
 
     def runs(self, now_ms: int) -> bool:
         return self.until_ms is not None and now_ms < self.until_ms
@@ -172,20 +192,39 @@ class GrantBook:
         self._set(account, lent, amount)
         return amount
 
-    def claim(self, region: RegionId, account: str, amount: int, now_ms: int) -> bool:
-        """A region says what it holds from an earlier term; taken only while learning.
+    def claim(
+        self,
+        region: RegionId,
+        request: int,
+        part: int,
+        parts: int,
+        claims: Sequence[tuple[str, int]],
+        now_ms: int,
+    ) -> Claimed:
+        """A region says what it holds from an earlier term: part 0 to `parts` - 1 of its claims.
 
-        False: too late, the region's generation must be voided. Raises PeerError when the amount
-        is out of bounds.
+        Its lease may be confirmed only when all parts of one request have come. All its earlier
+        requests count as passed from now on: they speak of a book that is lost.
+        Raises PeerError when a part or an amount is out of bounds; then nothing has changed.
         """
-        _check_told(amount)
+        if not 0 <= part < parts <= PARTS_MAX:
+            raise PeerError(f"no part {part} of {parts} of claims: at most {PARTS_MAX}")
+        for _, amount in claims:
+            _check_told(amount)
         if not self.is_learning(now_ms):
-            return False
+            return Claimed.LATE
         lent = self._met(region)
-        row = self._rows.get(account)
-        if amount > (0 if row is None else lent.amount(row)):
-            self._set(account, lent, amount)
-        return True
+        if request < lent.claims:
+            return Claimed.PART
+        if request > lent.claims:
+            lent.claims, lent.claimed_parts = request, set()
+            lent.passed.take_all(request)
+        for account, amount in () if part in lent.claimed_parts else claims:
+            row = self._rows.get(account)
+            if amount > (0 if row is None else lent.amount(row)):
+                self._set(account, lent, amount)
+        lent.claimed_parts.add(part)
+        return Claimed.ALL if len(lent.claimed_parts) == parts else Claimed.PART
 
     def returned(self, account: str, region: RegionId, request: int, has: int, now_ms: int) -> bool:
         """A region says what it has left of an account: the only way in which a count sinks.

@@ -117,12 +117,15 @@ class GrantHolder:
         held = self._homes.get(home)
         return 0 if held is None else held.slots
 
-    def claims(self, home: RegionId) -> list[tuple[str, int]]:
-        """All (account, slots) held from this home, sorted: what a new term of it must confirm.
+    def claims(self, home: RegionId) -> tuple[int, list[tuple[str, int]]]:
+        """What a new term of this home must confirm: (request number, sorted (account, slots)).
 
-        Call `expire` first: what has lapsed must not be claimed.
+        Call `expire` first: what has lapsed must not be claimed. Claims are a request with a
+        number, for the new home has no memory of those before: without it, an old word of giving
+        back that is still under way would lower what is claimed here.
         """
-        return sorted(self._of(home).amounts.items())
+        self._number += 1
+        return self._number, sorted(self._of(home).amounts.items())
 
     def request(self, home: RegionId, account: str, now_ms: int) -> int:
         """Number a new request for slots: from now on only its reply counts for the account."""

@@ -27,6 +27,10 @@ class PassedRequests:
         self._newer_top = self._older_top = self._floor = -1
         self._turned_ms = now_ms
 
+    def take_all(self, number: int) -> None:
+        """Count every request up to this number as passed, of whatever account."""
+        self._floor = max(self._floor, number)
+
     def turn(self, now_ms: int) -> None:
         """Drop the older half when its time has come. To be called at each message."""
         if now_ms - self._turned_ms < KEEP_MS and len(self._newer) < NUMBERS_MAX:
