@@ -1,8 +1,9 @@
 """One shard's sessions in columns: every dot of every region, without an object per session.
 
-A row is a number. Rows of one account are chained from `AccountTable.first`; texts are in a slab,
-names and kinds of devices interned. `heard_ms` is when the device was last heard, on this region's
-monotonic clock; NEVER marks what other regions hold.
+A row is a number. What is searched or swept is in columns of its own; the rest of a session is one
+packed record of 31 bytes, written and read in one call. Rows of one account are chained from
+`AccountTable.first`; texts are in a slab, names and kinds of devices interned. `heard` is when the
+device was last heard, on this region's monotonic clock; NEVER marks what other regions hold.
 
 Invariants: one row per dot, and its content never changes (a dot joins with itself by equality; a
 difference is a double-spent dot); per region the XOR of the mixed dots follows every change; rows
@@ -14,12 +15,13 @@ a hash step and a walk over the account's own sessions; never the size of the se
 """
 
 from array import array
+from struct import Struct
 from typing import Final
 from zlib import crc32
 
 from crdt.accounts import NONE, ROWS_STEP, AccountTable
 from crdt.digest import mix
-from crdt.dots import SHARD_BITS, Dot, RegionId, SessionId
+from crdt.dots import REGION_MAX, SHARD_BITS, Dot, RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import Device, Entry
 from crdt.interner import FULL, Interner
@@ -27,6 +29,9 @@ from crdt.interner import FULL, Interner
 NEVER: Final = (1 << 64) - 1
 """`heard_ms` of a row that another region holds."""
 
+_RECORD: Final = Struct("<iQQHBHHI")
+"""Account row, start ms, place ms, hop, flags, number of the name, of the kind, text."""
+_FLAGS_AT: Final = 22
 _PROVISIONAL: Final = 1
 _UNCONFIRMED: Final = 2
 _SETTLED: Final = 4
@@ -41,8 +46,7 @@ class SessionSet:
     """The dots of one shard. `labels` may be shared by the sets of all shards."""
 
     __slots__ = (
-        "_accounts", "_columns", "_deadlines_s", "_flags", "_free", "_hashes", "_hops", "_kinds",
-        "_labels", "_names", "_next", "_owners", "_placed_ms", "_started_ms", "_texts", "_used",
+        "_accounts", "_deadlines_s", "_free", "_hashes", "_labels", "_next", "_records", "_used",
         "count", "dots", "heard", "own_count", "sessions",
     )  # fmt: skip
 
@@ -57,24 +61,12 @@ class SessionSet:
         self.sessions = array("Q")
         self.heard = array("Q")
         """Own monotonic ms of the last heartbeat; written directly by whoever renews a session."""
-        self._owners = array("i")
         self._next = array("i")
-        self._started_ms = array("Q")
-        self._placed_ms = array("Q")
         self._deadlines_s = array("I")
-        self._hops = array("H")
-        self._flags = array("B")
-        self._names = array("H")
-        self._kinds = array("H")
-        self._texts = array("I")
-        self._columns = (
-            self.dots, self.sessions, self.heard, self._owners, self._next, self._started_ms,
-            self._placed_ms, self._deadlines_s, self._hops, self._flags, self._names, self._kinds,
-            self._texts,
-        )  # fmt: skip
+        self._records = bytearray()
         self._used = 0
         self._free = NONE
-        self._hashes: dict[int, int] = {}
+        self._hashes = array("Q", [0]) * (REGION_MAX + 1)
 
     @property
     def capacity(self) -> int:
@@ -93,54 +85,55 @@ class SessionSet:
             dot, session, account, device, title, started_ms, placed_ms, deadline_s, hop,
             provisional, unconfirmed,
         ) = entry  # fmt: skip
-        owner = self._accounts.intern(account)
-        first = row = self._accounts.first[owner]
+        accounts = self._accounts
+        owner = accounts.intern(account)
+        first = row = accounts.first[owner]
         while row != NONE:
             if self.dots[row] == dot:
                 if self.entry(row) != entry:
                     raise PeerError(f"dot {dot:#x} names two sessions: double-spent dot")
                 return row
             row = self._next[row]
-        row = self._take_row()
+        row = self._free
+        if row == NONE:
+            row = self._new_row()
+        else:
+            self._free = self._next[row]
+        device_id, name, kind = device
         flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
-        text = device.id.encode()
+        text = device_id.encode()
         if title:
             text += _MARK + title.encode()
-        name = self._labels.take(device.name)
-        kind = self._labels.take(device.kind)
-        if name == FULL or kind == FULL:
-            self._drop_labels(name, kind)
+        name_number = self._labels.take(name)
+        kind_number = self._labels.take(kind)
+        if name_number == FULL or kind_number == FULL:
+            self._drop_labels(name_number, kind_number)
             flags |= _INLINE
-            text = _MARK.join(part.encode() for part in (*device, title))
+            text = _MARK.join(part.encode() for part in (device_id, name, kind, title))
         self.dots[row] = dot
         self.sessions[row] = session
         self.heard[row] = heard_ms
-        self._owners[row] = owner
         self._next[row] = first
-        self._accounts.first[owner] = row
-        self._started_ms[row] = started_ms
-        self._placed_ms[row] = placed_ms
         self._deadlines_s[row] = deadline_s
-        self._hops[row] = hop
-        self._flags[row] = flags
-        self._names[row] = name
-        self._kinds[row] = kind
-        self._texts[row] = self._accounts.slab.put(text)
-        region = dot >> 56
-        self._hashes[region] = self._hashes.get(region, 0) ^ mix(dot)
+        _RECORD.pack_into(
+            self._records, row * _RECORD.size,
+            owner, started_ms, placed_ms, hop, flags, name_number, kind_number,
+            accounts.slab.put(text),
+        )  # fmt: skip
+        accounts.first[owner] = row
+        self._hashes[dot >> 56] ^= mix(dot)
         self.count += 1
         if heard_ms != NEVER:
             self.own_count += 1
         return row
 
-    def remove(self, account: str, dot: int) -> Entry | None:
-        """Remove one dot and return what it was; None when the account does not have it."""
+    def remove(self, account: str, dot: int) -> bool:
+        """Remove one dot. False when the account does not have it."""
         row = self.row_of(account, dot)
         if row == NONE:
-            return None
-        entry = self.entry(row)
+            return False
         self._remove_row(row)
-        return entry
+        return True
 
     def drop_writer(self, region: RegionId) -> int:
         """Remove every dot of one region; returns how many. Walks the whole set."""
@@ -152,7 +145,7 @@ class SessionSet:
 
     def settle(self, row: int) -> None:
         """Note that a grant covered this session."""
-        self._flags[row] |= _SETTLED
+        self._records[row * _RECORD.size + _FLAGS_AT] |= _SETTLED
 
     # ---- looking -----------------------------------------------------------------------------
 
@@ -203,54 +196,58 @@ class SessionSet:
 
     def holder(self, account: str, session: int) -> tuple[int, int]:
         """The highest (hop, dot) of a session, (0, 0) when it has none: who holds it."""
-        return max(
-            (
-                (self._hops[row], self.dots[row])
-                for row in self.rows(account)
-                if self.sessions[row] == session
-            ),
-            default=(0, 0),
-        )
+        highest = (0, 0)
+        for row in self.rows(account):
+            if self.sessions[row] == session:
+                hop = _RECORD.unpack_from(self._records, row * _RECORD.size)[3]
+                highest = max(highest, (hop, self.dots[row]))
+        return highest
 
     def entry(self, row: int) -> Entry:
         """The content of a row."""
-        flags = self._flags[row]
-        device_id, _, rest = self._accounts.slab.get(self._texts[row]).partition(_MARK)
+        owner, started_ms, placed_ms, hop, flags, name_number, kind_number, text = (
+            _RECORD.unpack_from(self._records, row * _RECORD.size)
+        )
+        device_id, _, rest = self._accounts.slab.get(text).partition(_MARK)
         if flags & _INLINE:
             name, kind, title = (part.decode() for part in rest.split(_MARK))
         else:
-            name = self._labels.value(self._names[row])
-            kind = self._labels.value(self._kinds[row])
             title = rest.decode()
+            name = self._labels.value(name_number)
+            kind = self._labels.value(kind_number)
         return Entry(
             Dot(self.dots[row]),
             SessionId(self.sessions[row]),
-            self._accounts.account(self._owners[row]),
+            self._accounts.account(owner),
             Device(device_id.decode(), name, kind),
             title,
-            self._started_ms[row],
-            self._placed_ms[row],
+            started_ms,
+            placed_ms,
             self._deadlines_s[row],
-            self._hops[row],
-            bool(flags & _PROVISIONAL),
-            bool(flags & _UNCONFIRMED),
+            hop,
+            flags & _PROVISIONAL != 0,
+            flags & _UNCONFIRMED != 0,
         )
 
     def is_settled(self, row: int) -> bool:
         """Whether a grant covered this session at least once."""
-        return self._flags[row] & _SETTLED != 0
+        return self._records[row * _RECORD.size + _FLAGS_AT] & _SETTLED != 0
+
+    def is_unconfirmed(self, row: int) -> bool:
+        """Whether the session was re-minted after a restart and its device not heard since."""
+        return self._flags[row] & _UNCONFIRMED != 0
 
     def lapsed(self, before_ms: int, first_row: int, count: int) -> list[int]:
         """Own rows that were last heard before that time, among `count` rows from one on.
 
-        For a sweep in steps: 1000 rows take about 30 us. `first_row` may be beyond the end.
+        For a sweep in steps: 1000 rows take about 40 us. `first_row` may be beyond the end.
         """
         heard = self.heard[first_row : first_row + count]
         return [row for row, at_ms in enumerate(heard, first_row) if at_ms < before_ms]
 
     def overdue(self, now_s: int, first_row: int, count: int) -> list[int]:
         """Own rows whose hard deadline is not ahead, in the same way. Wall-clock seconds."""
-        deadlines_s = self._deadlines_s[first_row : min(first_row + count, self._used)]
+        deadlines_s = self._deadlines_s[first_row : first_row + count]
         return [
             row
             for row, at_s in enumerate(deadlines_s, first_row)
@@ -259,35 +256,35 @@ class SessionSet:
 
     def hash_of(self, region: RegionId) -> int:
         """The hash of the set of one region's dots (see digest.py); 0 when it has none."""
-        return self._hashes.get(region, 0)
+        return self._hashes[region]
 
     # ---- rows --------------------------------------------------------------------------------
 
-    def _take_row(self) -> int:
-        row = self._free
-        if row != NONE:
-            self._free = self._next[row]
-            return row
+    def _new_row(self) -> int:
         row = self._used
         if row == len(self.dots):
-            for column in self._columns:
+            for column in (self.dots, self.sessions, self._next, self._deadlines_s):
                 column.frombytes(bytes(ROWS_STEP * column.itemsize))
-            self.heard[row:] = array("Q", [NEVER]) * ROWS_STEP
+            self.heard.extend(array("Q", [NEVER]) * ROWS_STEP)
+            self._records += bytes(ROWS_STEP * _RECORD.size)
         self._used = row + 1
         return row
 
     def _remove_row(self, row: int) -> None:
-        owner = self._owners[row]
-        before = self._accounts.first[owner]
+        owner, _, _, _, flags, name_number, kind_number, text = _RECORD.unpack_from(
+            self._records, row * _RECORD.size
+        )
+        accounts = self._accounts
+        before = accounts.first[owner]
         if before == row:
-            self._accounts.first[owner] = self._next[row]
+            accounts.first[owner] = self._next[row]
         else:
             while self._next[before] != row:
                 before = self._next[before]
             self._next[before] = self._next[row]
-        self._accounts.slab.free(self._texts[row])
-        if not self._flags[row] & _INLINE:
-            self._drop_labels(self._names[row], self._kinds[row])
+        accounts.slab.free(text)
+        if not flags & _INLINE:
+            self._drop_labels(name_number, kind_number)
         dot = self.dots[row]
         self._hashes[dot >> 56] ^= mix(dot)
         self.count -= 1
@@ -297,7 +294,7 @@ class SessionSet:
         self.heard[row] = NEVER
         self._next[row] = self._free
         self._free = row
-        self._accounts.prune(owner)
+        accounts.prune(owner)
 
     def _drop_labels(self, *numbers: int) -> None:
         for number in numbers:
