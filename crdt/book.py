@@ -9,7 +9,7 @@ The lease rules (DESIGN part 6), each of which is broken in turn in tests/crdt/t
 1. the holder counts its lease from the send time of its own request (holder.py);
 2. the home waits lease x (1 + drift) / (1 - drift) before it reuses slots (lease.py);
 3. the home keeps the larger of the new and the old amount until the region's own word confirms
-   the smaller one: `grant` never lowers, only `returned` does;
+   the smaller one: only `grant` raises a count, only `returned` lowers it;
 4. the holder takes only the reply to its latest request; the home ignores requests it has passed;
 5. a new home first learns: for one full wait it confirms claims and lends nothing. A claim is a
    request under rule 4: what the region said before it is passed;
@@ -116,7 +116,7 @@ class GrantBook:
 
     @property
     def lent(self) -> int:
-        """Slots lent out, over all accounts and regions."""
+        """Slots lent out, over all accounts and regions, as of the last call that had a time."""
         return sum(lent.slots for lent in self._regions.values())
 
     def is_learning(self, now_ms: int) -> bool:
@@ -165,6 +165,7 @@ class GrantBook:
 
     def valid(self, account: str, now_ms: int) -> dict[RegionId, int]:
         """Slots that each region may be using now, in ascending order of region; no zeros."""
+        self._end_leases(now_ms)
         row = self._rows.get(account)
         if row is None:
             return {}
@@ -178,16 +179,18 @@ class GrantBook:
         """Lend: the region may use `amount` slots of the account from now on.
 
         Never lowers what is counted. Returns what is counted for the region now, at most which
-        the reply may say; while learning that is what was claimed, and 0 if no lease runs.
+        the reply may say. While learning nothing is lent and the answer must be no slot: also what
+        was claimed may have been given back since, and lent elsewhere by the home before; the same
+        if the region's lease has run out. Both return 0.
         """
         if not 0 <= amount <= AMOUNT_MAX:
             raise LocalError(f"cannot lend {amount} slots of one account: 0 to {AMOUNT_MAX}")
         lent = self._met(region)
-        if not lent.runs(now_ms):
+        if self.is_learning(now_ms) or not lent.runs(now_ms):
             return 0
         row = self._rows.get(account)
         has = 0 if row is None else lent.amount(row)
-        if self.is_learning(now_ms) or amount <= has:
+        if amount <= has:
             return has
         self._set(account, lent, amount)
         return amount
@@ -229,6 +232,7 @@ class GrantBook:
     def returned(self, account: str, region: RegionId, request: int, has: int, now_ms: int) -> bool:
         """A region says what it has left of an account: the only way in which a count sinks.
 
+        Never raises one, for that would lend: a word meant for an earlier term may come late.
         False: this request or a later one of it was handled already; nothing changes. Raises
         PeerError when the amount is out of bounds.
         """
@@ -237,9 +241,10 @@ class GrantBook:
         lent = self._met(region)
         if not lent.passed.take(account, request):
             return False
-        if has or account in self._rows:
-            self._set(account, lent, has)
-            self._free_if_empty(account, self._rows[account])
+        row = self._rows.get(account)
+        if row is not None and has < lent.amount(row):
+            lent.set(row, has)
+            self._free_if_empty(account, row)
         return True
 
     def accounts_with_grants(self, first_row: int, count: int) -> tuple[list[str], int]:
