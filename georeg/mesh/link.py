@@ -145,7 +145,7 @@ class Link:
                     self._peer.address(),
                     autoping=False,
                     compress=0,
-                    max_msg_size=settings.frame_bytes_max,
+                    max_msg_size=settings.frame_bytes_max + 1,
                     ssl=self._dialling.tls or True,
                     timeout=ClientWSTimeout(ws_close=settings.close_ms / 1000),
                 )

@@ -9,6 +9,7 @@ second in the long run.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ log = structlog.get_logger("georeg.mesh")
 
 _YIELD_FRAMES: Final = 64
 _LOG_BURST: Final = 10.0
+_MUTE: Final = logging.Logger("georeg.mesh.http", level=logging.CRITICAL + 1)
+"""aiohttp answers malformed HTTP with 400, and would log each with a traceback: strangers could
+fill the log. What goes wrong behind the upgrade is logged here."""
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -75,6 +79,7 @@ class Listener:
         self._server = web.Server(
             self._handle,
             access_log=None,
+            logger=_MUTE,
             keepalive_timeout=settings.handshake_ms / 1000,
             lingering_time=0,
         )
@@ -127,7 +132,7 @@ class Listener:
         socket = web.WebSocketResponse(
             autoping=False,
             compress=False,
-            max_msg_size=settings.frame_bytes_max,
+            max_msg_size=settings.frame_bytes_max + 1,  # aiohttp refuses at this size already
             timeout=settings.close_ms / 1000,
         )
         await socket.prepare(request)
