@@ -21,6 +21,8 @@ from georeg.config.reader import Table
 from georeg.config.settings import read_settings
 
 FILE_BYTES_MAX = 256 * 1024
+DRAIN_S = 5.0
+"""Balancers usually look at readiness every 1 to 5 s."""
 _NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 _NAME_REMEDY = "1 to 32 of a-z, 0-9 and -, not at the ends"
 _NUMBER_REMEDY = f"1 to {REGION_MAX}, never changed or given to another region: ids hold it"
@@ -109,6 +111,9 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
 
 
 def _read_edge(table: Table) -> EdgeConfig:
+    drain_s = table.number(
+        "drain_s", 0, 300, f"give 0 to 300 seconds, or leave it out: {DRAIN_S:g}"
+    )
     edge = EdgeConfig(
         host=table.text("host", _HOST_REMEDY, pattern=_HOST),
         port=table.whole("port", 1, 65_535, _PORT_REMEDY),
@@ -118,6 +123,7 @@ def _read_edge(table: Table) -> EdgeConfig:
             'origins as browsers send them, "https://tv.example", or "*" alone',
             lambda origin: re.fullmatch(r"\*|https?://[a-z0-9.:\[\]-]+", origin) is not None,
         ),
+        drain_s=DRAIN_S if drain_s is None else drain_s,
     )
     if "*" in edge.cors_origins and len(edge.cors_origins) > 1:
         table.wrong("cors_origins", '"*" stands beside others', 'give "*" alone or leave it out')

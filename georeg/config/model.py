@@ -41,6 +41,9 @@ class EdgeConfig:
     dev: bool
     """Calls of accounts and backends need no Authorization. Loopback only."""
     cors_origins: tuple[str, ...]
+    drain_s: float
+    """How long a stopping region goes on answering, so that balancers see that it is not ready.
+    Longer than their check interval; 0: stops at once."""
 
 
 @dataclass(frozen=True, slots=True)

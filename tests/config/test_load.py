@@ -27,6 +27,11 @@ def test_places_and_regions_are_as_the_file_says() -> None:
     assert config.data_dir == Path("/etc/georeg/data")
 
 
+def test_a_stopping_region_answers_for_five_more_seconds_unless_the_file_says_otherwise() -> None:
+    assert read(EXAMPLE).edge.drain_s == 5
+    assert read(with_line("drain_s = 0", after="port = 7401")).edge.drain_s == 0
+
+
 def test_a_shorter_heartbeat_shortens_what_follows_from_it() -> None:
     settings = read(EXAMPLE).settings
     assert settings.heartbeat_ms == 10_000
