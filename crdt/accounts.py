@@ -5,7 +5,7 @@ as key and the name itself in a slab. The low bits of the CRC chose the shard, s
 the higher ones. Freed rows form a chain of their own and are used again.
 
 Invariants: a row exists exactly while its account has a session or a plan; `first[row]` is the head
-of the account's sessions in the `SessionSet` that shares this table, or NONE.
+of the account's sessions in the `SessionSet` that shares this table, or NONE; free rows have no session and no plan.
 
 The plan register: the statement with the highest (issued, plan) wins, so the join is a maximum.
 Plans are few and interned; the ones that find the interner full are kept one by one.
@@ -169,7 +169,7 @@ class AccountTable:
     def _find(self, data: bytes, key: int) -> int:
         row = self.heads[key >> SHARD_BITS & self._mask]
         while row != NONE:
-            if self.keys[row] == key and self.slab.get(self._texts[row]) == data:
+            if self.keys[row] == key and self.slab.holds(self._texts[row], data):
                 return row
             row = self.chain[row]
         return NONE
@@ -184,19 +184,16 @@ class AccountTable:
         else:
             row = self._used
             if row == len(self.keys):
-                for column in (
-                    self.chain, self.keys, self.first, self._texts, self._plan_numbers,
-                    self._issued,
-                ):  # fmt: skip
+                for column in (self.chain, self.keys, self._texts, self._issued):
                     column.frombytes(bytes(ROWS_STEP * column.itemsize))
+                self.first.extend(array("i", [NONE]) * ROWS_STEP)
+                self._plan_numbers.extend(array("H", [_NO_PLAN]) * ROWS_STEP)
             self._used = row + 1
         at = self.bucket(key)
         self.chain[row] = self.heads[at]
         self.heads[at] = row
         self.keys[row] = key
-        self.first[row] = NONE
         self._texts[row] = text
-        self._plan_numbers[row] = _NO_PLAN
         self.count += 1
         return row
 

@@ -235,7 +235,7 @@ class SessionSet:
 
     def is_unconfirmed(self, row: int) -> bool:
         """Whether the session was re-minted after a restart and its device not heard since."""
-        return self._flags[row] & _UNCONFIRMED != 0
+        return self._records[row * _RECORD.size + _FLAGS_AT] & _UNCONFIRMED != 0
 
     def lapsed(self, before_ms: int, first_row: int, count: int) -> list[int]:
         """Own rows that were last heard before that time, among `count` rows from one on.

@@ -23,12 +23,13 @@ from crdt.codec import encode_event
 from crdt.context import Context, Position
 from crdt.dots import (
     INCARNATION_MAX,
+    SEQUENCE_BITS,
+    SHARD_BITS,
     SHARDS,
     Dot,
     RegionId,
     SessionId,
     dot_at,
-    incarnation_of,
     position_of,
     region_of,
     shard_of,
@@ -78,7 +79,7 @@ class Shard:
         self.accounts = AccountTable(Slab(), plans)
         self.sessions = SessionSet(self.accounts, labels)
         self.ledger = KickLedger()
-        self.stops = Stops(memory_ms)
+        self.stops = Stops(self.sessions.holder, memory_ms)
         self.log = Log()
         self._begun = False
 
@@ -148,7 +149,6 @@ class Shard:
         if heard_ms == NEVER:
             raise LocalError("an own session has been heard at some time")
         self.sessions.insert(entry, heard_ms)
-        self.stops.added(entry.session, hop, dot)
         self._append(data)
         return entry
 
@@ -271,7 +271,7 @@ class Shard:
         news: list[Event] = [*joined]
         news += [kick for kick in snapshot.kicks if self.ledger.join(kick)]
         for end in snapshot.ends:
-            if self._remember(end, now_ms) and end.reason is Reason.STOPPED:
+            if self.stops.remember(end, now_ms) and end.reason is Reason.STOPPED:
                 news.append(Stop(end.session, end.account))
         news += [update for update in snapshot.plans if self.accounts.set_plan(update)]
         return [*(self._release_of(entry, now_ms) for entry in left), *news]
@@ -312,7 +312,6 @@ class Shard:
     def _commit(self, event: Event, now_ms: int) -> None:
         if type(event) is Entry:
             self.sessions.insert(event)
-            self.stops.added(event.session, event.hop, event.dot)
         elif type(event) is Release:
             self._commit_release(event, now_ms)
         elif type(event) is Stop:
@@ -325,13 +324,11 @@ class Shard:
     def _commit_release(self, event: Release, now_ms: int) -> None:
         self.sessions.remove(event.account, event.dot)
         end = End(event.session, event.account, event.hop, event.dot, event.reason)
-        self._remember(end, now_ms)
+        self.stops.remember(end, now_ms)
 
     def _commit_stop(self, event: Stop, now_ms: int) -> bool:
-        return self._remember(End(event.session, event.account, 0, 0, Reason.STOPPED), now_ms)
-
-    def _remember(self, end: End, now_ms: int) -> bool:
-        return self.stops.remember(end, self.sessions.holder(end.account, end.session), now_ms)
+        end = End(event.session, event.account, 0, 0, Reason.STOPPED)
+        return self.stops.remember(end, now_ms)
 
     def _release_of(self, entry: Entry, now_ms: int) -> Release:
         """What the release of a dot would have said that a snapshot no longer has."""
@@ -354,15 +351,16 @@ class Shard:
         self, writer: RegionId, incarnation: int, first: int, events: list[Event]
     ) -> None:
         """Adds stand at their dots; releases name earlier dots of the same log."""
-        for position, event in enumerate(events, first):
+        dot = dot_at(writer, incarnation, self.index, first)
+        for event in events:
             if type(event) is Entry:
-                dot = event.dot
-                if dot != dot_at(writer, incarnation, self.index, position):
-                    raise PeerError(f"dot {dot:#x} is not the one at position {position}")
-            elif type(event) is Release:
-                dot = event.dot
-                if (region_of(dot), incarnation_of(dot)) != (writer, incarnation):
-                    raise PeerError(f"region {writer} releases {dot:#x}, which is not its own")
+                if event.dot != dot:
+                    raise PeerError(f"an add with dot {event.dot:#x} stands at {dot:#x}")
+            elif type(event) is Release and not (
+                event.dot < dot and dot >> SEQUENCE_BITS == event.dot >> SEQUENCE_BITS
+            ):
+                raise PeerError(f"the release at {dot:#x} is of {event.dot:#x}, not of its own")
+            dot = Dot(dot + (1 << SHARD_BITS))
 
     def _compare(self, snapshot: Snapshot, repair: bool) -> tuple[list[Entry], list[Entry]]:
         """Which of the writer's dots a snapshot takes away, and which it brings."""

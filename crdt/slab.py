@@ -81,6 +81,15 @@ class Slab:
         start = at + _HEADER
         return bytes(page[start : start + int.from_bytes(page[at:start], "big")])
 
+    def holds(self, ref: int, data: bytes) -> bool:
+        """Whether a valid reference is to this string; copies nothing for the usual lengths."""
+        kind = ref >> _SLOT_BITS
+        if kind <= _EXACT_MAX:
+            return kind == len(data) and self._pages[kind].startswith(
+                data, (ref & _SLOT_MASK) * kind
+            )
+        return self.get(ref) == data
+
     def free(self, ref: int) -> None:
         """Give a string's slot back; the reference is not valid from here on."""
         if ref == 0:

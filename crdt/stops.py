@@ -4,16 +4,17 @@ An end is remembered so that a late heartbeat is answered with it, and so that a
 adoption that did not know of it. It is remembered for a fixed time from when it was heard, on the
 own monotonic clock, long enough for every device that could still ask.
 
-Rule: of all that is said about one session, the highest (stopped, hop, dot) holds. An add beyond an
-end takes it away, since the session lives on elsewhere; an end below a known add is none. A stop
-stands above every add. So the order in which logs arrive does not matter. A release that only says
-"moved" is kept as a mark of its rank and never shown.
+Rule: of all ends of one session, the one with the highest (stopped, hop, dot) is kept, so the order
+in which logs arrive does not matter. It holds unless an add beyond it is known: then the session
+lives on elsewhere; this is asked when somebody looks, not when the add arrives. A stop stands above
+every add. A release that says "moved" is kept for its rank and never shown.
 
 Cost: one dict entry an end, about 250 B; forgetting is O(1) an end, oldest first. Bounded: beyond
 the limit the oldest goes.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from crdt.dots import SessionId
@@ -40,13 +41,23 @@ class End(NamedTuple):
 
 
 class Stops:
-    """Session -> its end, for one shard. `memory_ms`: longer explains later, and costs memory."""
+    """Session -> its end, for one shard.
 
-    __slots__ = ("_ends", "ends_max", "memory_ms")
+    `holder` tells, by account and session, the highest (hop, dot) that is held, (0, 0) for none.
+    `memory_ms`: longer explains later, and costs memory.
+    """
 
-    def __init__(self, memory_ms: int = MEMORY_MS, ends_max: int = ENDS_MAX) -> None:
+    __slots__ = ("_ends", "_holder", "ends_max", "memory_ms")
+
+    def __init__(
+        self,
+        holder: Callable[[str, int], tuple[int, int]],
+        memory_ms: int = MEMORY_MS,
+        ends_max: int = ENDS_MAX,
+    ) -> None:
         self.memory_ms = memory_ms
         self.ends_max = ends_max
+        self._holder = holder
         self._ends: OrderedDict[int, tuple[int, str, int, int, Reason]] = OrderedDict()
         """Session -> (expires_ms, account, hop, dot, reason), what expires first in front."""
 
@@ -58,7 +69,10 @@ class Stops:
         known = self._ends.get(session)
         if known is None or known[0] <= now_ms or known[4] is Reason.MOVED:
             return None
-        return End(SessionId(session), *known[1:])
+        end = End(SessionId(session), *known[1:])
+        if end.reason is Reason.STOPPED or self._holder(end.account, session) <= known[2:4]:
+            return end
+        return None
 
     def is_stopped(self, session: int) -> bool:
         """Whether its device ended the session: nobody may hold or adopt it any more."""
@@ -69,13 +83,8 @@ class Stops:
         """All that is remembered, ordered by session; marks of moves included."""
         return [End(SessionId(s), *known[1:]) for s, known in sorted(self._ends.items())]
 
-    def remember(self, end: End, holder: tuple[int, int], now_ms: int) -> bool:
-        """Note an end. False when a higher one is known, or an add beyond it.
-
-        `holder`: the highest (hop, dot) of the session that is known, (0, 0) when there is none.
-        """
-        if end.reason is not Reason.STOPPED and holder > (end.hop, end.dot):
-            return False
+    def remember(self, end: End, now_ms: int) -> bool:
+        """Note an end. False when it is known, or a higher one is."""
         known = self._ends.get(end.session)
         if known is not None:
             if end.rank <= End(end.session, *known[1:]).rank:
@@ -85,12 +94,6 @@ class Stops:
         if len(self._ends) > self.ends_max:
             self._ends.popitem(last=False)
         return True
-
-    def added(self, session: int, hop: int, dot: int) -> None:
-        """An add of the session was seen: it overrules a lower end, but no stop."""
-        known = self._ends.get(session)
-        if known is not None and known[4] is not Reason.STOPPED and (hop, dot) > known[2:4]:
-            del self._ends[session]
 
     def expire(self, now_ms: int) -> int:
         """Forget the ends whose time is over; returns how many."""
