@@ -1,0 +1,48 @@
+"""How a handler waits for the region, and how it says yes."""
+
+import asyncio
+import json
+from typing import Final, TypeVar
+
+from aiohttp import web
+
+from georeg.edge.context import Edge
+from georeg.edge.problems import unavailable
+from georeg.region.pending import Pending
+
+T = TypeVar("T")
+
+JSON_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+
+def json_answer(
+    document: object, *, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """A success with a JSON body, which no cache may keep."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return web.Response(status=status, body=body, headers=JSON_HEADERS | (headers or {}))
+
+
+def require_joined(edge: Edge) -> None:
+    """Raise Problem 503 while the region cannot write yet, a few seconds after its start."""
+    if not edge.region.joined:
+        raise unavailable("this region is joining", edge.settings.retry_after_s)
+
+
+async def settled(edge: Edge, pending: Pending[T]) -> T:
+    """The value, at once if it is there. Raises Problem 503 when it takes unreasonably long.
+
+    The region has deadlines of its own, far below `answer_ms_max`; this bound only makes sure that
+    a mistake there cannot hold requests for ever.
+    """
+    if pending.value is not None:
+        return pending.value
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    pending.then(lambda value: None if future.done() else future.set_result(value))
+    try:
+        async with asyncio.timeout(edge.settings.answer_ms_max / 1000):
+            return await future
+    except TimeoutError:
+        raise unavailable(
+            "the region did not decide in time", edge.settings.retry_after_s
+        ) from None

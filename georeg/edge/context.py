@@ -1,0 +1,77 @@
+"""What the handlers of one app share: region, keys, limits. Built once by `app.py`."""
+
+from dataclasses import dataclass, field
+
+from georeg.edge.backends import BackendKeys
+from georeg.edge.cors import Cors
+from georeg.edge.entitlements import EntitlementVerifier
+from georeg.edge.limits import StartRate
+from georeg.edge.metrics import EdgeMetrics
+from georeg.edge.ports import EdgeRegion
+from georeg.edge.problems import SESSION_ENDED, Problem
+from georeg.edge.render import Renderer, seconds
+from georeg.edge.settings import EdgeSettings
+from georeg.edge.streams import Streams
+from georeg.edge.tokens import KeyRing
+from georeg.edge.whole import WholeAnswers
+from georeg.region.model import Ended
+from georeg.region.ports import Clock
+
+
+@dataclass(slots=True)
+class Edge:
+    """The shared state of one app; only its parts change, each inside its own limit."""
+
+    region: EdgeRegion
+    clock: Clock
+    keys: KeyRing
+    entitlements: EntitlementVerifier
+    backends: BackendKeys
+    settings: EdgeSettings
+    document: bytes
+    """The OpenAPI document."""
+    render: Renderer = field(init=False)
+    cors: Cors = field(init=False)
+    rate: StartRate = field(init=False)
+    streams: Streams = field(init=False)
+    whole: WholeAnswers = field(init=False, default_factory=WholeAnswers)
+    metrics: EdgeMetrics = field(init=False)
+    plan_limits: dict[str, int] = field(init=False)
+    heartbeat_s: float = field(init=False)
+    lease_s: float = field(init=False)
+    heartbeat_tail: bytes = field(init=False)
+    """What follows the session's id in the answer to a heartbeat."""
+    is_draining: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        settings, agreed = self.settings, self.region.settings
+        self.render = Renderer(self.region.names)
+        self.cors = Cors(settings.cors_origins)
+        self.rate = StartRate(
+            burst=settings.start_burst,
+            rate_hz=settings.start_rate_hz,
+            accounts_max=settings.start_accounts_max,
+        )
+        self.streams = Streams(settings.event_streams_max, settings.retry_after_s)
+        self.metrics = EdgeMetrics(self.region, self.streams, self.render)
+        self.plan_limits = {name: policy.limit for name, policy in sorted(agreed.plans.items())}
+        self.heartbeat_s = seconds(agreed.heartbeat_ms)
+        self.lease_s = seconds(agreed.client_lease_ms)
+        tail = f'","next_heartbeat_s":{self.heartbeat_s},"lease_s":{self.lease_s}}}'
+        self.heartbeat_tail = tail.encode()
+
+    def drain(self) -> None:
+        """Take no more starts and send the event streams elsewhere; heartbeats go on."""
+        if not self.is_draining:
+            self.is_draining = True
+            self.region.drain()
+            self.streams.drain()
+
+    def session_ended(self, ended: Ended) -> Problem:
+        """The 410 that tells a device why its session is over."""
+        reason = ended.reason.name.lower()
+        return Problem(
+            SESSION_ENDED,
+            f"the session was ended: {reason}",
+            members=self.render.ended(ended),
+        )

@@ -1,0 +1,96 @@
+"""Heartbeat and stop: what a device says about its own session, one request each.
+
+The heartbeat is the hottest call of the service. Its answer is three pieces of bytes put together,
+its token is verified without building the claims, and nothing is awaited unless there is a body or
+the session is not simply here and live.
+"""
+
+from typing import Final
+
+from aiohttp import web
+
+from georeg.edge.answers import require_joined, settled
+from georeg.edge.auth import bearer, session_claims
+from georeg.edge.bodies import JSON_TYPE, TEXT_TYPE, parse_json, read_body, require_type
+from georeg.edge.context import Edge
+from georeg.edge.errors import TokenError
+from georeg.edge.problems import invalid, unauthorized
+from georeg.edge.schemas import HEARTBEAT_BODY
+from georeg.edge.shapes import Errors
+from georeg.edge.tokens import raw_of, session_and_account
+from georeg.region.model import Ended
+
+_USUAL_BODIES: Final = frozenset(
+    (b"", b"{}")
+    + tuple(
+        f'{{"state":{space}"{state}"}}'.encode()
+        for state in ("playing", "paused")
+        for space in ("", " ")
+    )
+)
+"""What nearly every player sends, known to be right without parsing."""
+
+
+async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
+    """200 with when to come next, or 410 with why the session is over."""
+    token = bearer(request.headers)
+    if token is None:
+        raise unauthorized("the session's token is missing: Authorization: Bearer TOKEN")
+    session, account = _renewable(edge, token)
+    if request.can_read_body:
+        await _check_body(edge, request)
+    if not edge.region.renew(session, account):
+        require_joined(edge)
+        answer = await settled(edge, edge.region.heartbeat(session_claims(edge, token)))
+        if isinstance(answer, Ended):
+            raise edge.session_ended(answer)
+    body = b'{"session":"%b%b' % (edge.render.session_id(session).encode(), edge.heartbeat_tail)
+    return edge.whole.make(request, body, edge.clock.wall_ms())
+
+
+def _renewable(edge: Edge, token: str) -> tuple[int, str]:
+    """Session and account of a token. Raises Problem 401."""
+    try:
+        raw = raw_of(token.encode("ascii"))
+        edge.keys.check(raw)
+        return session_and_account(raw)
+    except TokenError as error:
+        raise unauthorized(f"the session's token is not valid: {error}") from None
+    except UnicodeEncodeError:
+        raise unauthorized("the session's token is not valid: it is not ASCII") from None
+
+
+async def _check_body(edge: Edge, request: web.Request) -> None:
+    """The player's state is checked and not used: whether paused streams count is for a policy."""
+    body = await read_body(request, edge.settings.body_max)
+    if body:
+        require_type(request, JSON_TYPE)
+    if body not in _USUAL_BODIES:
+        errors: Errors = []
+        HEARTBEAT_BODY.check(parse_json(body), "", errors)
+        if errors:
+            raise invalid(*errors)
+
+
+async def stop(edge: Edge, request: web.Request) -> web.StreamResponse:
+    """204, also when repeated. The token is in the header, or it is the whole text body.
+
+    A page that is being closed can only send a body (`navigator.sendBeacon`), as text/plain.
+    """
+    token = bearer(request.headers)
+    if request.can_read_body:
+        body = await read_body(request, edge.settings.body_max)
+        if token is None and body:
+            require_type(request, TEXT_TYPE)
+            token = _text_token(body)
+    claims = session_claims(edge, token)
+    require_joined(edge)
+    edge.region.stop(claims)
+    return web.Response(status=204)
+
+
+def _text_token(body: bytes) -> str:
+    try:
+        return body.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise unauthorized("the body is not a session's token") from None

@@ -1,0 +1,130 @@
+"""The bodies and headers of requests, as shapes: what is checked is what the document promises."""
+
+from typing import Final
+
+from aiohttp import web
+
+from crdt.codec import (
+    ACCOUNT_BYTES_MAX,
+    DEVICE_BYTES_MAX,
+    KIND_BYTES_MAX,
+    NAME_BYTES_MAX,
+    PLAN_BYTES_MAX,
+    TITLE_BYTES_MAX,
+)
+from georeg.edge.problems import invalid
+from georeg.edge.render import SESSION_PATTERN, SESSION_TEXT_MAX
+from georeg.edge.shapes import Choice, Fields, Instant, ListOf, Text, has_control
+
+REPLACE_MAX: Final = 16
+KEY_LENGTH_MAX: Final = 128
+WAIT_S_MIN: Final = 0.01
+WAIT_S_MAX: Final = 2.0
+
+DEVICE: Final = Fields(
+    required={"id": Text(1, DEVICE_BYTES_MAX, "Stable over restarts of the device.")},
+    optional={
+        "name": Text(0, NAME_BYTES_MAX, "What people call it."),
+        "kind": Text(0, KIND_BYTES_MAX, "For instance tv, phone, browser."),
+    },
+)
+START: Final = Fields(
+    required={"device": DEVICE},
+    optional={
+        "title": Text(0, TITLE_BYTES_MAX, "What is played; opaque."),
+        "replace": ListOf(
+            Text(1, SESSION_TEXT_MAX, "Id of a session that the viewer gives up."), REPLACE_MAX
+        ),
+        "plan": Text(1, PLAN_BYTES_MAX, "Name of a plan; from backends only."),
+    },
+)
+HEARTBEAT_BODY: Final = Fields(required={}, optional={"state": Choice(("playing", "paused"))})
+PLAN: Final = Fields(
+    required={"plan": Text(1, PLAN_BYTES_MAX, "Name of a plan."), "issued_at": Instant()},
+    optional={},
+)
+
+ACCOUNT_SCHEMA: Final[dict[str, object]] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": ACCOUNT_BYTES_MAX,
+}
+SESSION_ID_SCHEMA: Final[dict[str, object]] = {"type": "string", "pattern": SESSION_PATTERN}
+
+
+def account_of(request: web.Request) -> str:
+    """The account in the path. Raises Problem 422."""
+    account = request.match_info["account"]
+    if not _is_text(account, ACCOUNT_BYTES_MAX):
+        raise invalid(
+            ("account", f"must have 1 to {ACCOUNT_BYTES_MAX} bytes, no control characters")
+        )
+    return account
+
+
+def this_device_of(request: web.Request) -> str:
+    """The caller's own device id from the query, or empty. Raises Problem 422."""
+    for name in sorted(request.query):
+        if name != "device":
+            raise invalid((name[:40], "is not a parameter of this call"))
+    device = request.query.get("device", "")
+    if device and not _is_text(device, DEVICE_BYTES_MAX):
+        raise invalid(("device", f"must have 1 to {DEVICE_BYTES_MAX} bytes, no control characters"))
+    return device
+
+
+def idempotency_key_of(request: web.Request) -> str:
+    """The Idempotency-Key: a structured-field string or a bare token. Raises Problem 422."""
+    value = request.headers.get("Idempotency-Key")
+    if value is None:
+        return ""
+    key = _unquoted(value) if value.startswith('"') else value
+    is_bare = not value.startswith('"')
+    bad = not key or len(key) > KEY_LENGTH_MAX or not key.isascii() or not key.isprintable()
+    if bad or (is_bare and any(character in ' ",;' for character in value)):
+        message = f"must be a string of 1 to {KEY_LENGTH_MAX} printable ASCII characters"
+        raise invalid(("Idempotency-Key", message))
+    return key
+
+
+def _unquoted(value: str) -> str:
+    """The text of a structured-field string (RFC 9651, 3.3.3); empty when it is not one."""
+    if len(value) < 2 or not value.endswith('"'):
+        return ""
+    text, escaped = [], False
+    for character in value[1:-1]:
+        if escaped and character not in '"\\':
+            return ""
+        if not escaped and character == '"':
+            return ""
+        escaped = not escaped and character == "\\"
+        if not escaped:
+            text.append(character)
+    return "" if escaped else "".join(text)
+
+
+def wait_ms_of(request: web.Request) -> int | None:
+    """`Prefer: wait=SECONDS` in milliseconds, or None. Raises Problem 422.
+
+    Other preferences are ignored, as RFC 7240 asks; fractions of a second are ours.
+    """
+    for header in request.headers.getall("Prefer", []):
+        for preference in header.split(","):
+            name, equals, value = preference.partition(";")[0].partition("=")
+            if name.strip().lower() == "wait" and equals:
+                return _wait_ms(value.strip().strip('"'))
+    return None
+
+
+def _wait_ms(text: str) -> int:
+    try:
+        wait_s = float(text) if text.isascii() and len(text) <= 16 else 0.0
+    except ValueError:
+        wait_s = 0.0
+    if not WAIT_S_MIN <= wait_s <= WAIT_S_MAX:
+        raise invalid(("Prefer", f"wait must be {WAIT_S_MIN} to {WAIT_S_MAX} seconds"))
+    return round(wait_s * 1000)
+
+
+def _is_text(text: str, bytes_max: int) -> bool:
+    return bool(text) and not has_control(text) and len(text.encode()) <= bytes_max

@@ -1,0 +1,150 @@
+"""Listening: the app on a TCP port, with the limits of HTTP itself.
+
+aiohttp answers malformed HTTP on its own, with text and a traceback in the log. Here such a request
+gets problem+json like any other, and the log stays quiet: strangers send garbage all day.
+Invariant: under --dev nothing but a loopback address is ever listened on.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from georeg.edge.app import EDGE, HANDLERS
+from georeg.edge.auth import is_loopback
+from georeg.edge.errors import SettingsError
+from georeg.edge.problems import plain
+from georeg.edge.routes import HEARTBEAT
+
+LINE_BYTES_MAX: Final = 8_190
+HEADER_BYTES_MAX: Final = 8_190
+HEADERS_MAX: Final = 64
+KEEPALIVE_S: Final = 75.0
+"""Longer than two heartbeats, so that a device keeps its connection."""
+LINGER_S: Final = 2.0
+SHUTDOWN_S: Final = 5.0
+BACKLOG: Final = 1024
+_Handler = Callable[[Any], Awaitable[web.StreamResponse]]
+log: Final = structlog.get_logger("georeg.edge")
+
+
+class EdgeServer:
+    """One region's edge on one address."""
+
+    def __init__(
+        self,
+        app: web.Application,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Raises SettingsError for a dev app on an address that others can reach."""
+        if app[EDGE].settings.dev and not is_loopback(host):
+            raise SettingsError(
+                f"dev mode lets anybody in: listen on 127.0.0.1 instead of {host!r}, or turn it off"
+            )
+        self._app = app
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address is taken."""
+        runner = EdgeRunner(self._app)
+        await runner.setup()
+        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._tls, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the real one where 0 was asked for."""
+        assert self._runner is not None, "not started"
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Drain, let running requests end, close. Harmless when not started or stopped."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+
+class EdgeRunner(web.AppRunner):
+    """Runs an app with the edge's own protocol; for sites of any kind."""
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(
+            app,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_S,
+            keepalive_timeout=KEEPALIVE_S,
+            lingering_time=LINGER_S,
+            auto_decompress=False,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+        )
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        kwargs = {name: value for name, value in self._kwargs.items() if name != "access_log_class"}
+        handler = hottest_first(self._app, server.request_handler)
+        return _Server(handler, request_factory=server.request_factory, **kwargs)
+
+
+def hottest_first(app: web.Application, routed: _Handler) -> _Handler:
+    """Heartbeats straight to their handler; the router, 4 us a request, for everything else."""
+    path, handler = HEARTBEAT.path, app[HANDLERS][HEARTBEAT.name]
+
+    async def dispatch(request: web.Request) -> web.StreamResponse:
+        is_plain = request.raw_path == path and request.method == HEARTBEAT.method
+        if is_plain and "Expect" not in request.headers:
+            return await handler(request)
+        return await routed(request)
+
+    return dispatch
+
+
+class _Server(web.Server):
+    """Makes the edge's protocol for each connection."""
+
+    def __init__(self, handler: Any, **kwargs: Any) -> None:
+        super().__init__(handler, **kwargs)
+        self._protocol_kwargs = dict(self._kwargs)
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._protocol_kwargs)
+
+
+class _Protocol(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - repeats the caller's bytes
+    ) -> web.StreamResponse:
+        """400 for what is no HTTP, 500 for what escaped the app; closes the connection."""
+        if status == 400:
+            log.debug("malformed request", error=type(exc).__name__)
+        else:
+            log.error("request failed", route="protocol", error=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun; it cannot become another one")
+        detail = "not a valid HTTP request" if status == 400 else "an error of the service"
+        response = plain(status, detail).response()
+        response.force_close()
+        return response

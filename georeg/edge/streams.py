@@ -1,0 +1,96 @@
+"""The open event streams of one app, at most one per session and a fixed number in all.
+
+A newer stream of a session takes the older one's place, so a device that reconnects is never locked
+out by its own dead socket. Invariant: a stream is in the table exactly while its handler runs, and
+after its last message nothing follows.
+"""
+
+import asyncio
+import json
+from typing import Final, NamedTuple
+
+from georeg.edge.problems import Problem, unavailable
+
+SPREAD_MS: Final = 5_000
+"""Drained streams come back over so long a time, not all at once."""
+_GOLDEN: Final = 2_654_435_769
+MESSAGES_MAX: Final = 4
+
+
+class Message(NamedTuple):
+    """Bytes for one stream."""
+
+    data: bytes
+    is_last: bool
+
+
+COMMENT: Final = Message(b": still here\n\n", is_last=False)
+
+
+def ended_message(problem: Problem) -> Message:
+    """`event: ended` with the body that a heartbeat would get as 410."""
+    data = json.dumps(problem.document(), separators=(",", ":"))
+    return Message(f"event: ended\ndata: {data}\n\n".encode(), is_last=True)
+
+
+def drain_message(session: int) -> Message:
+    """`event: drain`: go elsewhere. The time to wait is spread by the session's number."""
+    wait_ms = (session * _GOLDEN >> 16) % SPREAD_MS
+    data = json.dumps({"reconnect_in_s": wait_ms / 1000})
+    return Message(f"retry: {wait_ms}\nevent: drain\ndata: {data}\n\n".encode(), is_last=True)
+
+
+class Stream:
+    """What is still to be sent to one device."""
+
+    def __init__(self, session: int) -> None:
+        self.session = session
+        self._messages: asyncio.Queue[Message] = asyncio.Queue(MESSAGES_MAX)
+        self._is_over = False
+
+    def send(self, message: Message) -> None:
+        """Queue a message; dropped after the last one."""
+        if not self._is_over:
+            self._is_over = message.is_last
+            self._messages.put_nowait(message)
+
+    async def next(self) -> Message:
+        """The next message, as soon as there is one."""
+        return await self._messages.get()
+
+
+class Streams:
+    """All open streams, by session."""
+
+    def __init__(self, streams_max: int, retry_after_s: int) -> None:
+        self._max = streams_max
+        self._retry_after_s = retry_after_s
+        self._open: dict[int, Stream] = {}
+        self._is_draining = False
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def open(self, session: int) -> Stream:
+        """A new stream for the session. Raises Problem 503 when there are too many or none may."""
+        if self._is_draining:
+            raise unavailable("this region is draining; connect elsewhere", self._retry_after_s)
+        older = self._open.pop(session, None)
+        if older is not None:
+            older.send(Message(b": replaced by a newer stream\n\n", is_last=True))
+        elif len(self._open) >= self._max:
+            raise unavailable(f"{self._max} event streams are open", self._retry_after_s)
+        stream = self._open[session] = Stream(session)
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """The stream's handler is done."""
+        if self._open.get(stream.session) is stream:
+            del self._open[stream.session]
+
+    def drain(self) -> None:
+        """Send every device elsewhere and open no more streams."""
+        self._is_draining = True
+        for stream in self._open.values():
+            stream.send(drain_message(stream.session))

@@ -1,0 +1,1 @@
+"""Tests of georeg; the folders mirror the packages."""
