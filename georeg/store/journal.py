@@ -1,0 +1,179 @@
+"""The journal of a region: what is stored is queued, written in batches, synced on request.
+
+Invariant: `sync` says None only when everything that was queued before it survives a crash. A batch
+that the disk refuses stays queued and is tried again with the next one, so nothing is lost while
+the process lives, and the region hears of each failure that it waits for.
+
+Why batches: a sync of the disk takes milliseconds. One worker thread writes one batch at a time;
+what comes meanwhile shares the next one, so that a thousand kicks cost two syncs. What nobody waits
+for is written within a second.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from crdt.events import Kick, PlanSet
+from georeg.store.errors import JournalError
+from georeg.store.journal_file import JournalFile
+
+FLUSH_S: Final = 1.0
+QUEUE_MAX: Final = 100_000
+"""Kicks, and plans, that wait for a disk that refuses; beyond it the oldest are dropped."""
+
+Then = Callable[[OSError | None], None]
+log = structlog.get_logger("georeg.store")
+
+
+def wall_s() -> int:
+    """Seconds since 1970."""
+    return int(time.time())
+
+
+class _Batch:
+    """What waits to be written, the latest of each, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.kicks: dict[int, Kick] = {}
+        self.plans: dict[str, PlanSet] = {}
+        self.waiting: list[Then] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.kicks or self.plans or self.waiting)
+
+    def put_kick(self, kick: Kick) -> None:
+        self.kicks.setdefault(kick.session, kick)
+        if len(self.kicks) > QUEUE_MAX:
+            del self.kicks[next(iter(self.kicks))]
+
+    def put_plan(self, plan: PlanSet) -> None:
+        known = self.plans.pop(plan.account, plan)
+        self.plans[plan.account] = max(known, plan, key=lambda p: p.issued)
+        if len(self.plans) > QUEUE_MAX:
+            del self.plans[next(iter(self.plans))]
+
+
+class SqliteJournal:
+    """A journal in one SQLite file (see ports.Journal). Used on a running event loop."""
+
+    def __init__(self, path: Path, now_s: Callable[[], int] = wall_s) -> None:
+        """Open or create the file; `now_s` tells which kicks have expired.
+
+        Raises JournalDamaged, JournalTooNew or another JournalError, and then has no file open.
+        """
+        self._file = JournalFile(path)
+        self._now_s = now_s
+        self._queued = _Batch()
+        self._writing: _Batch | None = None
+        self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+
+    def incarnation(self) -> int:
+        """The highest incarnation that was ever stored; 0 when there is none."""
+        return self._file.incarnation()
+
+    def store_incarnation(self, incarnation: int) -> None:
+        """Durable when it returns, which takes a sync of the disk. Raises JournalError."""
+        self._file.store_incarnation(incarnation)
+
+    def store_kick(self, kick: Kick) -> None:
+        """Queue a kick: durable when `sync` says so, else within a second or two."""
+        self._queued.put_kick(kick)
+        self._write_soon()
+
+    def store_plan(self, plan: PlanSet) -> None:
+        """Queue a plan, in the same way."""
+        self._queued.put_plan(plan)
+        self._write_soon()
+
+    def sync(self, then: Then) -> None:
+        """Make everything queued durable, then call back on the loop: None, or what went wrong."""
+        self._queued.waiting.append(then)
+        self._write()
+
+    def kicks(self) -> list[Kick]:
+        """All kicks that have not expired, those that are still queued included."""
+        found: dict[int, Kick] = {kick.session: kick for kick in self._file.kicks(self._now_s())}
+        for batch in filter(None, (self._writing, self._queued)):
+            for session, kick in batch.kicks.items():
+                found.setdefault(session, kick)
+        return list(found.values())
+
+    def plans(self) -> list[PlanSet]:
+        """The latest plan of each account, those that are still queued included."""
+        found = {plan.account: plan for plan in self._file.plans()}
+        for batch in filter(None, (self._writing, self._queued)):
+            found.update(batch.plans)
+        return list(found.values())
+
+    def close(self) -> None:
+        """Write what is queued and close the file; the batch under way is waited for."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._is_closed = True
+        self._worker.shutdown(wait=True)
+        batch, self._queued = self._queued, _Batch()
+        error: OSError | None = None
+        try:
+            self._store(batch)
+        except JournalError as refused:
+            error = refused
+            log.error("journal_lost", error=str(error), kicks=len(batch.kicks))
+        self._file.close()
+        for then in batch.waiting:
+            then(error)
+
+    def _write_soon(self) -> None:
+        if self._timer is None and self._writing is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._write)
+
+    def _write(self) -> None:
+        """Begin to write what is queued, unless a batch is under way: it goes with the next."""
+        if self._writing is not None or not self._queued:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._queued = self._queued, _Batch()
+        self._writing = batch
+        loop = asyncio.get_running_loop()
+        done = loop.run_in_executor(self._worker, self._store, batch)
+        done.add_done_callback(partial(self._written, batch))
+
+    def _store(self, batch: _Batch) -> None:
+        if batch.kicks or batch.plans:
+            self._file.write(batch.kicks, batch.plans, self._now_s())
+
+    def _written(self, batch: _Batch, done: "asyncio.Future[None]") -> None:
+        self._writing = None
+        error = done.exception()
+        if error is not None and not isinstance(error, OSError):
+            raise error
+        if error is not None:
+            log.error("journal_refused", error=str(error), kicks=len(batch.kicks))
+            self._queue_again(batch)
+        for then in batch.waiting:
+            then(error)
+        if self._is_closed:
+            return
+        if self._queued.waiting:
+            self._write()
+        elif self._queued:
+            self._write_soon()
+
+    def _queue_again(self, batch: _Batch) -> None:
+        """What was refused goes before what came meanwhile."""
+        later, self._queued = self._queued, _Batch()
+        self._queued.waiting = later.waiting
+        for part in (batch, later):
+            for kick in part.kicks.values():
+                self._queued.put_kick(kick)
+            for plan in part.plans.values():
+                self._queued.put_plan(plan)

@@ -1,0 +1,37 @@
+"""The journal of a region without a disk: nothing survives a crash but what its peers tell.
+
+A kick counts as durable at once; it is lost if the region dies before any peer has heard of it.
+"""
+
+from collections.abc import Callable
+
+from crdt.events import Kick, PlanSet
+
+
+class NoJournal:
+    """Keeps nothing (see ports.Journal)."""
+
+    def incarnation(self) -> int:
+        """Always 0: none was stored."""
+        return 0
+
+    def store_incarnation(self, incarnation: int) -> None:
+        """Forgotten at once."""
+
+    def store_kick(self, kick: Kick) -> None:
+        """Forgotten at once."""
+
+    def store_plan(self, plan: PlanSet) -> None:
+        """Forgotten at once."""
+
+    def sync(self, then: Callable[[OSError | None], None]) -> None:
+        """Calls back at once: nothing can fail."""
+        then(None)
+
+    def kicks(self) -> list[Kick]:
+        """None."""
+        return []
+
+    def plans(self) -> list[PlanSet]:
+        """None."""
+        return []
