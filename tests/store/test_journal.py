@@ -214,7 +214,7 @@ async def test_closing_answers_those_who_wait(path: Path) -> None:
     second = asyncio.ensure_future(synced(disk))
     await asyncio.sleep(0)
     disk.close()
-    assert await asyncio.gather(first, second) == [None, None]
+    assert [await first, await second] == [None, None]
     again = opened(path)
     assert again.kicks() == [kick(1), kick(2)]
     again.close()
