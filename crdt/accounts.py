@@ -5,7 +5,8 @@ as key and the name itself in a slab. The low bits of the CRC chose the shard, s
 the higher ones. Freed rows form a chain of their own and are used again.
 
 Invariants: a row exists exactly while its account has a session or a plan; `first[row]` is the head
-of the account's sessions in the `SessionSet` that shares this table, or NONE; free rows have no session and no plan.
+of the account's sessions in the `SessionSet` that shares this table, or NONE; free rows have
+neither session nor plan.
 
 The plan register: the statement with the highest (issued, plan) wins, so the join is a maximum.
 Plans are few and interned; the ones that find the interner full are kept one by one.

@@ -61,11 +61,12 @@ TITLE_BYTES_MAX: Final = 512
 PLAN_BYTES_MAX: Final = 64
 LIMIT_MAX: Final = 255
 HOP_MAX: Final = 0xFFFF
-TIME_MS_MAX: Final = (1 << 42) - 1
-"""The year 2109, in ms since 1970."""
 TIME_S_MAX: Final = (1 << 32) - 1
+"""The year 2106, in seconds since 1970."""
 LENGTH_S_MAX: Final = (1 << 20) - 1
 """Longest time from a session's start to its hard deadline: 12 days."""
+TIME_MS_MAX: Final = (TIME_S_MAX - LENGTH_S_MAX) * 1000
+"""So that every deadline fits 32 bits."""
 ARRAY_MAX: Final = 1 << 16
 """Longest array: msgpack makes room for what a header claims before it reads the items."""
 
@@ -76,6 +77,7 @@ _REASONS: Final = {int(reason): reason for reason in Reason}
 _ACTORS: Final = {int(actor): actor for actor in ActorKind}
 _PROVISIONAL, _UNCONFIRMED = 1, 2
 _SHORT, _LONG = 5, 9
+_WHEN_MAX: Final = TIME_MS_MAX << 22 | (1 << 22) - 1
 T = TypeVar("T", Kick, PlanSet)
 
 _pack: Final = msgpack.Packer().pack
@@ -248,7 +250,7 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
         _number(placed_ms, 0, TIME_MS_MAX, "place")
     else:
         _wrong(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
-    if type(when) is not int or not 0 <= when <= DOT_MAX:
+    if type(when) is not int or not 0 <= when <= _WHEN_MAX:
         _wrong("an add's times are one 64-bit number")
     # A character is at most 4 bytes, so most texts need not be encoded to be measured.
     if type(account) is not str or not 0 < len(account) <= 32:

@@ -37,7 +37,9 @@ class Context:
     __slots__ = ("_positions",)
 
     def __init__(self, positions: Mapping[RegionId, Position] | None = None) -> None:
-        self._positions: dict[RegionId, Position] = dict(positions or {})
+        self._positions: dict[RegionId, Position] = {
+            region: at for region, at in (positions or {}).items() if at > START
+        }
 
     def get(self, region: RegionId) -> Position:
         """The region's position, START when nothing is known of it."""

@@ -66,8 +66,10 @@ class KickLedger:
             kick = first._replace(expires_s=max(known.expires_s, kick.expires_s))
             if kick == known:
                 return False
+        data = encode_event(kick)
+        if known is not None:
             self._forget(known)
-        self._kicks[kick.session] = encode_event(kick)
+        self._kicks[kick.session] = data
         self._accounts[kick.account] = (*self._accounts.get(kick.account, ()), kick.session)
         self._buckets.setdefault(kick.expires_s >> _BUCKET_BITS, array("Q")).append(kick.session)
         self.hash ^= _hash(kick)
