@@ -7,7 +7,6 @@ whatever the other side does. Watching costs one timer per connection, not one p
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType, web
@@ -32,13 +31,11 @@ class Wire:
         self,
         socket: ClientWebSocketResponse | web.WebSocketResponse,
         transport: asyncio.Transport,
-        release: Callable[[], None],
         settings: MeshSettings,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = socket
         self._transport = transport
-        self._release = release
         self._silence_s = settings.silence_ms / 1000
         self._close_s = settings.close_ms / 1000
         self._pace = Pace.of_receiver(settings, self._loop.time())
@@ -53,13 +50,11 @@ class Wire:
         """The dialling side. Raises Gone when it is over already."""
         # aiohttp offers no public way to abort a dialled WebSocket, only one to close it, and
         # closing leaves the socket open for as long as a cut link holds unsent bytes.
-        response = socket._response
-        connection = response.connection
+        connection = socket._response.connection
         transport = connection.transport if connection is not None else None
         if transport is None:
-            response.close()
             raise Gone("connection lost")
-        return cls(socket, transport, response.close, settings)
+        return cls(socket, transport, settings)
 
     @classmethod
     def accepted(
@@ -69,7 +64,7 @@ class Wire:
         transport = request.transport
         if transport is None:
             raise Gone("connection lost")
-        return cls(socket, transport, lambda: None, settings)
+        return cls(socket, transport, settings)
 
     def watch(self) -> None:
         """From now on abort when nothing is heard for `silence_ms`."""
@@ -154,4 +149,3 @@ class Wire:
             pass
         finally:
             self._transport.abort()
-            self._release()

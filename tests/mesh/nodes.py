@@ -1,8 +1,11 @@
 """Mesh nodes on free ports of 127.0.0.1 that write down what they are told."""
 
 import asyncio
+import gc
+import socket
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from ssl import SSLContext
@@ -113,6 +116,27 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(SOON_S):
         while not holds():  # noqa: ASYNC110 - a counter sets no event
             await asyncio.sleep(0.002)
+
+
+async def until_still(number: Callable[[], int]) -> None:
+    """Wait until a number has been the same for 20 looks: what made it grow has got stuck."""
+    looks: deque[int] = deque(maxlen=20)
+
+    def is_still() -> bool:
+        looks.append(number())
+        return len(looks) == 20 and len(set(looks)) == 1
+
+    await until(is_still)
+
+
+def open_sockets_to(port: int) -> int:
+    """How many connections to that port of 127.0.0.1 this process holds, dead or alive."""
+    found = 0
+    for held in gc.get_objects():
+        if isinstance(held, socket.socket) and held.fileno() >= 0:
+            with suppress(OSError):
+                found += held.getpeername() == ("127.0.0.1", port)
+    return found
 
 
 def slower(settings: MeshSettings = QUICK, **changes: int) -> MeshSettings:

@@ -21,8 +21,6 @@ class Relay:
         self.reads = asyncio.Event()
         """Cleared: nothing is read from the dialler, so that its socket fills."""
         self.reads.set()
-        self.passed_there = 0
-        """Bytes that came from the dialler."""
         self._ended: list[str] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,7 +80,6 @@ class Relay:
             while data := await reader.read(65536):
                 if sender == "dialler":
                     await self.reads.wait()
-                    self.passed_there += len(data)
                 if not swallows():
                     writer.write(data)
                     await writer.drain()

@@ -65,22 +65,23 @@ def test_the_frames_are_what_the_documentation_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialler", "acceptor", "closing"),
+    ("me", "peer", "key", "cluster", "closing", "why"),
     [
-        (Dialler(credentials(US, OTHER_KEY), EU), Acceptor(credentials(EU), {US}), Closing.KEY),
-        (
-            Dialler(credentials(US, cluster="stage"), EU),
-            Acceptor(credentials(EU), {US}),
-            Closing.CLUSTER,
-        ),
-        (Dialler(credentials(EU), US), Acceptor(credentials(EU), {US}), Closing.REGION),
-        (Dialler(credentials(AP), EU), Acceptor(credentials(EU), {US}), Closing.REGION),
-        (Dialler(credentials(US), AP), Acceptor(credentials(EU), {US}), Closing.REGION),
+        (US, EU, OTHER_KEY, "test", Closing.KEY, "fits none of the cluster keys"),
+        (US, EU, KEY, "stage", Closing.CLUSTER, "this is not cluster stage"),
+        (EU, US, KEY, "test", Closing.REGION, "both sides claim region number 2"),
+        (AP, EU, KEY, "test", Closing.REGION, "region 3 is not known here"),
+        (US, AP, KEY, "test", Closing.REGION, "this is not region 3"),
     ],
     ids=["wrong key", "wrong cluster", "same number", "unknown number", "not the region dialled"],
 )
-def test_the_acceptor_refuses(dialler: Dialler, acceptor: Acceptor, closing: Closing) -> None:
-    assert refusal(dialler, acceptor).closing is closing
+def test_the_acceptor_refuses_and_says_why(
+    me: RegionId, peer: RegionId, key: bytes, cluster: str, closing: Closing, why: str
+) -> None:
+    acceptor = Acceptor(credentials(EU), {US})
+    error = refusal(Dialler(credentials(me, key, cluster=cluster), peer), acceptor)
+    assert error.closing is closing
+    assert why in str(error)
     assert acceptor.peer is None
 
 

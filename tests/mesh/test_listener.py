@@ -116,6 +116,14 @@ async def test_nothing_but_the_hello_is_taken_before_the_proof(
         assert (await farewell(socket))[0] == code
 
 
+async def test_a_proof_that_comes_as_a_ping_is_not_taken() -> None:
+    async with node(EU, PEERS) as (eu, _), knock(eu.port) as socket:
+        hello = dialler(US, EU).receive(await frame(socket))
+        assert hello is not None
+        await socket.ping(hello)
+        assert (await farewell(socket))[0] == Closing.MALFORMED
+
+
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /mesh HT", b"\x16\x03\x01garbage\r\n\r\n", b"GET / HTTP/1.1\r\n \0\r\n\r\n"]
 )
@@ -144,7 +152,7 @@ async def test_plain_http_gets_an_error_and_no_page(path: str, status: int) -> N
 
 
 async def test_strangers_beyond_the_limit_are_turned_away_and_peers_come_in_later() -> None:
-    settings = slower(unproven_max=2)
+    settings = slower(unproven_max=2, handshake_ms=60_000)
     async with node(EU, PEERS, settings=settings) as (eu, _):
         async with knock(eu.port), knock(eu.port):
             reader, writer = await asyncio.open_connection("127.0.0.1", eu.port)

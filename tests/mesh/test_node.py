@@ -16,7 +16,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from georeg.mesh import Identity, LinkState, LocalError, MeshNode, Peer
-from tests.mesh.nodes import EU, KEY, NOWHERE, QUICK, US, counted_bytes, node, slower, until, url
+from tests.mesh.nodes import (
+    EU,
+    KEY,
+    NOWHERE,
+    QUICK,
+    US,
+    counted_bytes,
+    node,
+    open_sockets_to,
+    slower,
+    until,
+    until_still,
+    url,
+)
 from tests.mesh.relay import Relay
 from tests.mesh.strangers import farewell, impostor
 
@@ -151,6 +164,22 @@ async def test_stopping_over_a_cut_does_not_wait_for_the_other_side() -> None:
         await asyncio.wait_for(us.stop(), 5)
         assert await diary.change() == DOWN
     assert await is_alone()
+
+
+async def test_stopping_with_a_full_socket_drops_what_is_unsent() -> None:
+    async with (
+        node(EU, {US: NOWHERE}, settings=slower(silence_ms=60_000)) as (eu, _),
+        Relay(eu.port) as relay,
+        node(US, {EU: url(relay.port)}, settings=slower(silence_ms=60_000)) as (us, diary),
+    ):
+        assert await diary.change() == UP
+        relay.reads.clear()
+        for _ in range(15):
+            us.send(EU, bytes(1 << 20))
+        await until_still(lambda: us.links()[EU].frames_out)
+        assert open_sockets_to(relay.port) == 1
+        await us.stop()
+        assert open_sockets_to(relay.port) == 0
 
 
 async def test_stopping_with_strangers_at_the_door_leaves_nothing() -> None:
