@@ -1,0 +1,104 @@
+"""`georeg demo`: starts the regions, shows them, restarts dead ones, stops them all.
+
+Prints the table of regions and a line for curl, then a live view on a terminal or, elsewhere, a
+line whenever something but an age changes.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from georeg.cli.demo.cluster import DemoCluster
+from georeg.cli.demo.plan import PlanError, curl_example, make_plan, region_names, write_configs
+from georeg.cli.demo.screen import show
+from georeg.cli.demo.view import plain_table
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EPILOG = """\
+try:
+  kill a region (kill -9 PID): the others go on answering, its row shows DOWN; press r to restart it
+  georeg demo --heartbeat-s 2        devices that vanish free their slots after 6 s instead of 90
+  georeg demo --regions us,eu        two regions only
+"""
+
+
+def add_parser(commands: "Commands") -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "demo",
+        help="run three regions on this machine",
+        description="Runs regions as separate processes on 127.0.0.1 that take unsigned calls "
+        "(--dev), shows them, and stops them all on Ctrl-C. Leaves nothing behind.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--regions", default="us,eu,ap", metavar="NAMES", help="us,eu,ap")
+    parser.add_argument(
+        "--heartbeat-s", type=_seconds, default=30.0, metavar="S", help="devices report this often"
+    )
+    parser.add_argument(
+        "--lease-s",
+        type=_seconds,
+        metavar="S",
+        help="a session lives so long without a heartbeat; default: three heartbeats",
+    )
+    parser.add_argument(
+        "--port", type=int, default=7401, help="of the first edge; the others follow it"
+    )
+    parser.add_argument("--restart", action="store_true", help="restart a region that dies")
+    parser.add_argument(
+        "--plain", action="store_true", help="plain lines, also when this is a terminal"
+    )
+    parser.set_defaults(run=run)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 3600 seconds")
+    return value
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo until it is stopped."""
+    if options.lease_s is not None and options.lease_s < 2 * options.heartbeat_s:
+        print(
+            f"georeg demo: --lease-s {options.lease_s:g} is less than two heartbeats; give at "
+            f"least {2 * options.heartbeat_s:g}, better {3 * options.heartbeat_s:g}",
+            file=sys.stderr,
+        )
+        return 2
+    with tempfile.TemporaryDirectory(prefix="georeg-demo-") as directory:
+        try:
+            return asyncio.run(_demo(options, Path(directory)))
+        except PlanError as error:
+            print(f"georeg demo: {error}", file=sys.stderr)
+            return 1
+
+
+async def _demo(options: argparse.Namespace, directory: Path) -> int:
+    plan = make_plan(region_names(options.regions), options.port, directory)
+    write_configs(plan, heartbeat_s=options.heartbeat_s, lease_s=options.lease_s)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopping.set)
+    async with DemoCluster(plan, restart=options.restart) as cluster:
+        print(f"starting {len(plan)} regions ...", flush=True)
+        failure = await cluster.start(stopping)
+        if failure:
+            print(f"georeg demo: {failure}", file=sys.stderr)
+            return 1
+        if not stopping.is_set():
+            print(plain_table(await cluster.rows()))
+            print(f"logs in {directory}/*/log.jsonl until the demo ends")
+            print(f"\nstart a stream:\n{curl_example(plan[0])}\n", flush=True)
+            await show(cluster, stopping, plain=options.plain)
+        print("stopping the regions ...", flush=True)
+    return 0

@@ -1,0 +1,149 @@
+"""What the demo will run: names, ports, keys and config files of its regions.
+
+All of it lies in one directory, which the demo makes and removes. Ports of the edges are fixed, so
+that a person can type them; those of the mesh are whatever is free. A port that is taken is told
+before anything is started, by number and with a remedy.
+"""
+
+import errno
+import json
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from georeg.cli.keygen import new_secret
+
+HOST = "127.0.0.1"
+REGIONS_MAX = 9
+"""One key of the keyboard each."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+class PlanError(Exception):
+    """The demo cannot be run like this; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPlan:
+    """One region that the demo runs."""
+
+    name: str
+    number: int
+    edge_port: int
+    mesh_port: int
+    directory: Path
+
+    @property
+    def address(self) -> str:
+        """Where its edge answers."""
+        return f"http://{HOST}:{self.edge_port}"
+
+    @property
+    def config_file(self) -> Path:
+        """Its config, written by `write_configs`."""
+        return self.directory / "region.toml"
+
+    @property
+    def log_file(self) -> Path:
+        """Its log, one JSON object a line."""
+        return self.directory / "log.jsonl"
+
+
+def region_names(text: str) -> list[str]:
+    """`us,eu,ap` as a list. Raises PlanError."""
+    names = [name.strip() for name in text.split(",")]
+    if len(set(names)) < len(names):
+        raise PlanError(f"--regions {text}: two regions have one name; give each its own")
+    if not 1 <= len(names) <= REGIONS_MAX:
+        raise PlanError(f"--regions {text}: give 1 to {REGIONS_MAX} names, like us,eu,ap")
+    for name in names:
+        if _NAME.fullmatch(name) is None:
+            raise PlanError(f'--regions: "{name}" is no name; use a-z, 0-9 and -, like us,eu,ap')
+    return names
+
+
+def make_plan(names: Sequence[str], first_port: int, directory: Path) -> list[RegionPlan]:
+    """Regions on consecutive edge ports. Raises PlanError when one of the ports is taken."""
+    edge_ports = [first_port + index for index in range(len(names))]
+    for port in edge_ports:
+        _check_free(port, len(names))
+    mesh_ports = _free_ports(len(names), avoid=edge_ports)
+    return [
+        RegionPlan(name, number, edge_port, mesh_port, directory / name)
+        for number, (name, edge_port, mesh_port) in enumerate(
+            zip(names, edge_ports, mesh_ports, strict=True), start=1
+        )
+    ]
+
+
+def _check_free(port: int, count: int) -> None:
+    """Raise PlanError unless the port can be listened on."""
+    if not 1 <= port <= 65_535:
+        raise PlanError(f"there is no port {port}; give --port 1024 to {65_535 - count}")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PlanError(
+                    f"port {port} is in use, perhaps by another demo. Stop what listens there "
+                    f"(ss -ltnp 'sport = :{port}' shows it), or take other ports: "
+                    f"georeg demo --port {port + 100 if port < 65_000 else 7401}"
+                ) from None
+            raise PlanError(f"port {port} cannot be used: {error.strerror}") from None
+
+
+def _free_ports(count: int, *, avoid: Sequence[int]) -> list[int]:
+    """Ports that nobody listens on; all held at once, so that they differ."""
+    held: list[socket.socket] = []
+    ports: list[int] = []
+    try:
+        while len(ports) < count:
+            listener = socket.create_server((HOST, 0))
+            held.append(listener)
+            port: int = listener.getsockname()[1]
+            if port not in avoid:
+                ports.append(port)
+    finally:
+        for listener in held:
+            listener.close()
+    return ports
+
+
+def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: float | None) -> None:
+    """Write every region's config file, with new keys that they share."""
+    cluster_key, session_key = new_secret(), new_secret()
+    settings = f"heartbeat_s = {heartbeat_s!r}\n"
+    if lease_s is not None:
+        settings += f"client_lease_s = {lease_s!r}\n"
+    for region in plan:
+        region.directory.mkdir(mode=0o700)
+        peers = "".join(
+            f'\n[[peer]]\nname = "{peer.name}"\nnumber = {peer.number}\n'
+            f'url = "ws://{HOST}:{peer.mesh_port}"\n'
+            for peer in plan
+            if peer is not region
+        )
+        region.config_file.write_text(
+            f'cluster = "demo"\nregion = "{region.name}"\nnumber = {region.number}\n'
+            f'data_dir = "data"\n'
+            f'\n[edge]\nhost = "{HOST}"\nport = {region.edge_port}\ndev = true\ndrain_s = 0\n'
+            f'\n[mesh]\nhost = "{HOST}"\nport = {region.mesh_port}\n'
+            f"{peers}\n[settings]\n{settings}"
+            f'\n[[keys.cluster]]\nsecret = "{cluster_key}"\n'
+            f'\n[[keys.session]]\nsecret = "{session_key}"\n',
+            encoding="utf-8",
+        )
+        region.config_file.chmod(0o600)
+
+
+def curl_example(region: RegionPlan) -> str:
+    """A start of a stream, ready to paste into a shell."""
+    body = {"device": {"id": "tv-1", "name": "Living room", "kind": "tv"}, "plan": "basic"}
+    return (
+        f"curl -s {region.address}/v1/accounts/anna/sessions "
+        f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+    )

@@ -1,0 +1,189 @@
+"""`georeg serve`: runs one region until it is told to stop.
+
+Standard output carries one line, when the region takes calls; the log goes to standard error as one
+JSON object a line. SIGTERM or SIGINT drains: no more starts, readiness says no, heartbeats go on
+for `[edge] drain_s`, then running requests end and the process exits with 0. A second signal skips
+the wait.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from georeg.cli.runtime import Node, StartError, Surroundings
+from georeg.config import Config, ConfigError, load
+from georeg.edge.logs import configure_logs
+from georeg.store import JournalError, SqliteJournal
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+JOURNAL_NAME = "journal.sqlite3"
+log = structlog.get_logger("georeg")
+
+EPILOG = """\
+exit codes: 0 stopped as told, 1 could not run, 2 the config file has mistakes or cannot be read
+
+The region is ready when it has printed its line, and when GET /readyz answers 200.
+"""
+
+
+def add_parser(commands: "Commands") -> None:
+    """Add this command to the command line."""
+    parser = commands.add_parser(
+        "serve",
+        help="run one region",
+        description="Runs one region of a cluster in the foreground.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--config", type=Path, required=True, metavar="FILE", help="the region's config file"
+    )
+    parser.add_argument(
+        "--no-uvloop", action="store_true", help="asyncio's own event loop, which is slower"
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when standard input ends: whoever started this has gone",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one region until it is stopped."""
+    try:
+        config = load(options.config)
+    except OSError as error:
+        print(f"georeg serve: {options.config}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except ConfigError as error:
+        print(f"{error}\ngeoreg serve: nothing was started", file=sys.stderr)
+        return 2
+    configure_logs(config.log_level.value, region=config.name, cluster=config.cluster)
+    with asyncio.Runner(loop_factory=_loop_factory(options.no_uvloop)) as runner:
+        try:
+            return runner.run(_serve(config, watch_stdin=options.until_stdin_closes))
+        except (StartError, JournalError) as error:
+            print(f"georeg serve: {error}", file=sys.stderr)
+            return 1
+
+
+def _loop_factory(without_uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; None is asyncio's own."""
+    if without_uvloop or find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _open_journal(directory: Path) -> SqliteJournal:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"data_dir {directory} cannot be made: {error.strerror or error}. "
+            "Give a directory that this user may write to"
+        ) from None
+    return SqliteJournal(directory / JOURNAL_NAME)
+
+
+async def _serve(config: Config, *, watch_stdin: bool) -> int:
+    stops = _Stops()
+    stops.watch_signals()
+    if watch_stdin:
+        stops.watch_stdin()
+    journal = _open_journal(config.data_dir)
+    try:
+        surroundings = Surroundings(wall_ms, random.SystemRandom(), secrets.token_bytes, journal)
+        node = Node(config, surroundings)
+        try:
+            await _run_until_stopped(node, config, stops)
+        finally:
+            await node.stop()
+    finally:
+        journal.close()
+    log.info("stopped", reason=stops.reason)
+    return 0
+
+
+async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> None:
+    starting = asyncio.ensure_future(node.start())
+    stopped = asyncio.ensure_future(stops.wait(1))
+    await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait((starting,))
+        return
+    stopped.cancel()
+    await starting
+    edge, mesh = config.edge, config.mesh
+    log.info("ready", edge=f"{edge.host}:{edge.port}", mesh=f"{mesh.host}:{mesh.port}")
+    print(
+        f"georeg: region {config.name} of cluster {config.cluster} is ready: edge "
+        f"http://{edge.host}:{edge.port}, mesh {mesh.host}:{mesh.port}, process {os.getpid()}",
+        flush=True,
+    )
+    await stops.wait(1)
+    log.info("draining", reason=stops.reason, drain_s=edge.drain_s)
+    node.drain()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stops.wait(2), edge.drain_s)
+
+
+class _Stops:
+    """Counts the times that this process was told to stop."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._loop = asyncio.get_running_loop()
+        self._count = 0
+        self._changed = asyncio.Event()
+
+    def tell(self, reason: str) -> None:
+        """Told once more."""
+        self._count += 1
+        self.reason = self.reason or reason
+        self._changed.set()
+
+    async def wait(self, count: int) -> None:
+        """Until told so often."""
+        while self._count < count:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def watch_signals(self) -> None:
+        """SIGTERM and SIGINT tell."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.tell, number.name)
+
+    def watch_stdin(self) -> None:
+        """The end of standard input tells, for good."""
+        stdin = sys.stdin.fileno()
+
+        def read() -> None:
+            if not os.read(stdin, 4096):
+                self._loop.remove_reader(stdin)
+                self.tell("standard input closed")
+                self.tell("standard input closed")
+
+        self._loop.add_reader(stdin, read)
