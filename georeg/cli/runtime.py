@@ -22,7 +22,7 @@ from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
-from georeg.mesh import Identity, MeshNode, MeshSettings, Peer
+from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
@@ -141,6 +141,10 @@ class Node:
             await self._edge.start()
         except OSError as error:
             raise _port_error("edge", edge.host, edge.port, error) from None
+
+    def links(self) -> dict[RegionId, LinkStatus]:
+        """The links to all peers, by the number of the peer."""
+        return self._mesh.links()
 
     def drain(self) -> None:
         """Take no more starts and tell event streams; everything else goes on."""
