@@ -186,10 +186,12 @@ class Link:
             self._dialling.on_down(self._peer_id)
 
     def _start(self, sending: Coroutine[None, None, None], wire: Wire) -> asyncio.Task[None]:
-        """Run a sender beside the listener; when it fails, the connection is over."""
+        """Run a sender beside the listener; a link that cannot send may not seem to be up."""
 
         def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not isinstance(error, Gone):
+                self._log.error("mesh_sender_failed", exc_info=error)
                 wire.abort(f"sending failed: {error}")
 
         task = self._loop.create_task(sending, name=f"mesh-send-{self._peer_id}")

@@ -157,7 +157,9 @@ class Listener:
             self._refused(error, peer, remote)
             wire.farewell = (error.closing, str(error))
         except Gone as gone:
-            log.info("mesh_peer_gone", peer=peer, remote=remote, reason=str(gone))
+            # Strangers come and go; only whom we know is worth a line.
+            say = log.debug if peer is None else log.info
+            say("mesh_peer_gone", peer=peer, remote=remote, reason=str(gone))
         except Exception:
             # A bug behind on_message costs this connection; the others go on.
             log.exception("mesh_handler_failed", peer=peer)

@@ -24,7 +24,10 @@ from georeg.mesh.status import LinkStatus
 
 
 def open_session() -> ClientSession:
-    """The session for dialling over real sockets: no cookies, no limit on connections."""
+    """The session for dialling over real sockets: no cookies, no limit on connections.
+
+    Host names are resolved by aiohttp in a thread; addresses are not.
+    """
     return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar())
 
 

@@ -79,7 +79,7 @@ class MeshSettings:
     ping_ms: int = 1_000
     silence_ms: int = 3_500
     """A connection on which nothing came for so long is aborted. Shorter: a silent cut is noticed
-    sooner; a slow peer or link is mistaken for a cut one."""
+    sooner; a slow peer or link is mistaken for a cut one: the largest frame must get through."""
     backoff_first_ms: int = 50
     backoff_max_ms: int = 1_000
     """Longest pause between two attempts. Longer: less noise; a healed link is used later."""

@@ -92,14 +92,15 @@ class Wire:
         raise Gone(self._why_gone(message))
 
     def _why_gone(self, message: WSMessage) -> str:
-        if self._why_aborted:
-            return self._why_aborted
         if message.type is WSMsgType.CLOSE:
             code, said = message.data, _printable(message.extra or "")
             return f"closed by the peer: {code} {said}".rstrip()
-        if message.type is WSMsgType.ERROR:
+        if message.type is WSMsgType.ERROR and not self._why_aborted:
             return f"broken: {_printable(str(message.data))}"
-        return "connection lost"
+        return str(self._lost())
+
+    def _lost(self) -> Gone:
+        return Gone(self._why_aborted or "connection lost")
 
     async def receive_frame(self) -> bytes:
         """The next message of the handshake: nothing but binary is taken."""
@@ -114,21 +115,21 @@ class Wire:
         try:
             await self._socket.send_bytes(frame)
         except ConnectionError:
-            raise Gone(self._why_aborted or "connection lost") from None
+            raise self._lost() from None
 
     async def ping(self, payload: bytes) -> None:
         """Send a ping with up to 125 bytes, past what waits in an outbox. Raises Gone."""
         try:
             await self._socket.ping(payload)
         except ConnectionError:
-            raise Gone(self._why_aborted or "connection lost") from None
+            raise self._lost() from None
 
     async def pong(self, payload: bytes) -> None:
         """Answer a ping. Raises Gone."""
         try:
             await self._socket.pong(payload)
         except ConnectionError:
-            raise Gone(self._why_aborted or "connection lost") from None
+            raise self._lost() from None
 
     def abort(self, why: str) -> None:
         """Drop the socket with all that is buffered, now; `receive` then raises Gone."""
