@@ -26,7 +26,7 @@ def instant(time_ms: int) -> str:
 
 def parse_instant(text: str) -> int | None:
     """Milliseconds since 1970, truncated; None when it is not a time of RFC 3339."""
-    if _INSTANT.match(text) is None:
+    if _INSTANT.fullmatch(text) is None:
         return None
     try:
         moment = datetime.fromisoformat(text.upper())

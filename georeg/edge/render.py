@@ -67,7 +67,7 @@ class Renderer:
 
     def parse_session_id(self, text: str) -> SessionId | None:
         """The id that this text means, or None when no session of this cluster can have it."""
-        if _SESSION.match(text) is None:
+        if _SESSION.fullmatch(text) is None:
             return None
         name, incarnation_text, sequence_text = text.rsplit("-", 2)
         region = self._regions.get(name)

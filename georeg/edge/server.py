@@ -137,7 +137,12 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - repeats the caller's bytes
     ) -> web.StreamResponse:
-        """400 for what is no HTTP, 500 for what escaped the app; closes the connection."""
+        """400 for what is no HTTP, 500 for what escaped the app; closes the connection.
+
+        A caller that went away gets no answer and no line: raising says so to the protocol.
+        """
+        if isinstance(exc, ConnectionError):
+            raise exc
         if status == 400:
             log.debug("malformed request", error=type(exc).__name__)
         else:

@@ -18,7 +18,6 @@ import aiohttp
 from jsonschema import Draft202012Validator
 
 from crdt.dots import RegionId
-from crdt.events import Kick, PlanSet
 from georeg.edge.app import EDGE, create_app
 from georeg.edge.backends import BackendKeys, mint_backend_key
 from georeg.edge.context import Edge
@@ -30,6 +29,7 @@ from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
 from georeg.region.region import Region
 from georeg.region.settings import Settings
+from georeg.store import NoJournal
 
 T = TypeVar("T")
 KEY = bytes(range(32))
@@ -77,33 +77,14 @@ class ManualClock:
         self.time_ms = end_ms
 
 
-class MemoryJournal:
-    """Keeps everything, in memory; `broken` makes the disk refuse."""
+class BreakableJournal(NoJournal):
+    """A disk that may refuse."""
 
     def __init__(self) -> None:
-        self.stored = 0
         self.broken: OSError | None = None
-
-    def incarnation(self) -> int:
-        return self.stored
-
-    def store_incarnation(self, incarnation: int) -> None:
-        self.stored = incarnation
-
-    def store_kick(self, kick: Kick) -> None:
-        pass
-
-    def store_plan(self, plan: PlanSet) -> None:
-        pass
 
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         then(self.broken)
-
-    def kicks(self) -> list[Kick]:
-        return []
-
-    def plans(self) -> list[PlanSet]:
-        return []
 
 
 class Links:
@@ -141,7 +122,7 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     cut: set[RegionId] = field(default_factory=set)
     regions: dict[RegionId, Region] = field(default_factory=dict)
-    journals: dict[RegionId, MemoryJournal] = field(default_factory=dict)
+    journals: dict[RegionId, BreakableJournal] = field(default_factory=dict)
     servers: dict[str, EdgeServer] = field(default_factory=dict)
     edges: dict[str, Edge] = field(default_factory=dict)
     responses: list[aiohttp.ClientResponse] = field(default_factory=list)
@@ -151,7 +132,7 @@ class World:
     async def __aenter__(self) -> Self:
         names = {RegionId(number): name for number, name in enumerate(self.names, start=1)}
         for number in names:
-            self.journals[number] = MemoryJournal()
+            self.journals[number] = BreakableJournal()
             self.regions[number] = Region(
                 number,
                 names,
