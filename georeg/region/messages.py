@@ -11,15 +11,25 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from crdt import codec
-from crdt.dots import DOT_MAX, INCARNATION_MAX, POSITION_MAX, REGION_MAX, SHARDS, Dot, RegionId, SessionId
+from crdt.dots import (
+    DOT_MAX,
+    INCARNATION_MAX,
+    POSITION_MAX,
+    REGION_MAX,
+    SHARDS,
+    Dot,
+    RegionId,
+    SessionId,
+)
 from crdt.errors import PeerError
-from crdt.events import Device, Entry, Plan
+from crdt.events import Device, Entry, Plan, Reason
 from georeg.region.seen import Seen
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
 LIST_MAX: Final = 256
 """Sessions, dots or regions that one message may name for one account."""
 CLAIMS_MAX: Final = 5_000
+CLAIM_PARTS_MAX: Final = 4_096
 EVENTS_MAX: Final = 2_000
 NUMBER_MAX: Final = (1 << 63) - 1
 PART_BYTES: Final = 200_000
@@ -88,8 +98,10 @@ class Borrow(NamedTuple):
     """On the asking region's clock; comes back unchanged."""
     need: int
     want: int
-    gone: tuple[SessionId, ...]
-    """Sessions that the start supersedes or replaces."""
+    gone: tuple[tuple[SessionId, int], ...]
+    """Sessions that the start ends when it is admitted, each with its Reason."""
+    device_name: str
+    """The device that starts, for those whose session it ends; empty in the background."""
     rid: int
     plan: Plan
     issued: int
@@ -121,10 +133,10 @@ class Recall(NamedTuple):
     account: str
     wid: int
     need: int
-    take: tuple[SessionId, ...]
-    """Sessions that should yield: replaced ones, or suspect ones."""
-    replaced: tuple[SessionId, ...]
-    """Those among them that a start replaces: they are kicked."""
+    take: tuple[tuple[SessionId, int], ...]
+    """Sessions that hand over their slot, each with its Reason: those that a start ends are
+    kicked; a suspect one is released (DISPLACED)."""
+    device_name: str
 
 
 class Recalled(NamedTuple):
@@ -161,11 +173,15 @@ class Renew(NamedTuple):
     generation: int
     sent_ms: int
     term: int
-    """The home's term as the holder knows it; 0: none."""
+    """The term of the home that leased; 0: none."""
+    for_term: int
+    """The home's term as the holder has heard of it by beacon; 0: never."""
+    request: int
+    """Number of the claims; 0: no claims."""
+    part: int
+    parts: int
     claims: tuple[tuple[str, int], ...]
-    """What the holder had from an earlier term: told to a home that has lost its book."""
-    claims_follow: bool
-    """More claims come; the home answers the last part."""
+    """When the two terms differ: what was leased, told to a home that has lost its book."""
 
 
 class Leased(NamedTuple):
@@ -182,9 +198,15 @@ class Void(NamedTuple):
     generation: int
 
 
+class Repair(NamedTuple):
+    """At equal positions the state hashes differ: send a snapshot of your shard."""
+
+    shard: int
+
+
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void
+    | Confirm | Confirmed | Renew | Leased | Void | Repair
 )  # fmt: skip
 
 
@@ -295,7 +317,8 @@ _incarnation = _int(0, INCARNATION_MAX)
 _position = _int(0, POSITION_MAX)
 _dot = _int(1, DOT_MAX)
 _account = _text(codec.ACCOUNT_BYTES_MAX)
-_dots = _many(_dot, LIST_MAX)
+_name = _text(codec.NAME_BYTES_MAX, may_be_empty=True)
+_ends = _many(_fields(_dot, _int(1, max(Reason))), LIST_MAX)
 
 _entry_fields = (
     _dot, _dot, _account, _text(codec.DEVICE_BYTES_MAX),
@@ -342,21 +365,28 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     6: (
         Borrow,
         (
-            _account, _number, _number, _number, _amount, _amount, _dots, _number, _plan,
+            _account, _number, _number, _number, _amount, _amount, _ends, _name, _number, _plan,
             _int(0, DOT_MAX),
         ),
     ),
     7: (Slot, (_account, _number, _number, _number, _number, _amount, _number)),
     8: (No, (_account, _number, _many(_fields(_region, _seens), REGION_MAX))),
-    9: (Recall, (_account, _number, _amount, _dots, _dots)),
+    9: (Recall, (_account, _number, _amount, _ends, _name)),
     10: (
         Recalled,
         (_account, _number, _number, _number, _amount, _seens, _many(_entry, LIST_MAX)),
     ),
     11: (Confirm, (_account, _number)),
     12: (Confirmed, (_account, _number, _seens)),
-    13: (Renew, (_number, _number, _number, _many(_fields(_account, _amount), CLAIMS_MAX), _flag)),
+    13: (
+        Renew,
+        (
+            _number, _number, _number, _number, _number, _int(0, CLAIM_PARTS_MAX),
+            _int(1, CLAIM_PARTS_MAX), _many(_fields(_account, _amount), CLAIMS_MAX),
+        ),
+    ),
     14: (Leased, (_number, _number, _number)),
     15: (Void, (_number,)),
+    16: (Repair, (_shard,)),
 }  # fmt: skip
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}

@@ -59,4 +59,3 @@ class Journal(Protocol):
 
     def plans(self) -> list[PlanSet]:
         """All plans that were stored."""
-

@@ -1,0 +1,135 @@
+""" "I am here, at this position": one beacon a second to every other region.
+
+A beacon renews the evidence for all sessions of its sender at once, acknowledges what it has of the
+receiver's logs, and echoes the receiver's newest beacon. It lists only shards that the receiver has
+not acknowledged in full: an unlisted shard is, by the receiver's own word, complete. So idle
+regions exchange some 40 bytes a second, and a lost beacon or range heals with the next exchange.
+
+One more shard per beacon is listed in turn, so that each state hash is compared once a minute; at
+equal positions hashes must be equal, else the receiver asks for a snapshot of the shard.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from crdt.dots import SHARDS, RegionId
+from georeg.region.evidence import Evidence
+from georeg.region.messages import Beacon, Fetched, Message
+from georeg.region.replication import Replication
+from georeg.region.state import RegionState
+
+REMEMBERED: Final = 16
+"""Own beacons whose send times and lists are kept; an older echo proves nothing."""
+
+
+class Beacons:
+    """Sending and hearing beacons."""
+
+    def __init__(
+        self,
+        state: RegionState,
+        replication: Replication,
+        evidence: Evidence,
+        send: Callable[[RegionId, Message], None],
+    ) -> None:
+        self._state = state
+        self._replication = replication
+        self._evidence = evidence
+        self._send = send
+        self._number = 0
+        self._sent_ms: dict[int, int] = {}
+        self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
+        """(peer, beacon number) -> positions that it named: by its echo they must be there."""
+        self._echoes: dict[RegionId, tuple[int, int, int]] = {}
+        """peer -> (incarnation, number, when heard) of its newest beacon."""
+
+    def begin(self) -> None:
+        """A new incarnation counts its beacons from 1; echoes of the old one prove nothing."""
+        self._number = 0
+        self._sent_ms.clear()
+        self._listed.clear()
+
+    def send_all(self) -> None:
+        """One round."""
+        self._number += 1
+        self._sent_ms[self._number] = self._state.clock.now_ms()
+        old = self._number - REMEMBERED
+        self._sent_ms.pop(old, None)
+        for peer in self._state.peers:
+            self._listed.pop((peer, old), None)
+            self.send(peer)
+
+    def send(self, peer: RegionId) -> None:
+        """The newest beacon, once more for a peer that may have missed it."""
+        self._send(peer, self._beacon(peer))
+
+    def on_beacon(self, peer: RegionId, beacon: Beacon) -> None:
+        """Hear a peer: liveness, new incarnations, acknowledgements, evidence."""
+        state, link = self._state, self._replication.links[peer]
+        self._replication.check_acks(beacon.acks)
+        now_ms = state.clock.now_ms()
+        if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
+            if beacon.incarnation < state.incarnations.get(peer, 0):
+                self._send(peer, Fetched(0, state.incarnations[peer]))
+            return
+        self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
+        if beacon.incarnation > link.incarnation:
+            self._new_incarnation(peer, beacon)
+        missing = self._check_heads(peer, beacon)
+        link.ack_due.update(shard for shard, _, _ in beacon.heads)
+        for shard, incarnation, position in beacon.acks:
+            self._replication.acknowledged(peer, shard, incarnation, position)
+        sent_ms = None
+        if beacon.echo_incarnation == state.incarnation:
+            sent_ms = self._sent_ms.get(beacon.echo_number)
+            listed = self._listed.pop((peer, beacon.echo_number), {})
+            for shard, position in listed.items():
+                if link.acked[shard] < position:
+                    self._replication.resend(peer, shard)
+        self._evidence.beacon(peer, sent_ms, beacon.echo_held_ms, missing)
+
+    def _beacon(self, peer: RegionId) -> Beacon:
+        state, link = self._state, self._replication.links[peer]
+        audited = self._number % SHARDS
+        heads = []
+        listed = {}
+        for index, shard in enumerate(state.shards):
+            top = shard.log.top
+            if link.acked[index] != top:
+                listed[index] = top
+            if index == audited or index in listed:
+                heads.append((index, top, shard.state_hash(state.region)))
+        self._listed[peer, self._number] = listed
+        acks = tuple((index, *state.shards[index].position(peer)) for index in sorted(link.ack_due))
+        link.ack_due.clear()
+        incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
+        held_ms = state.clock.now_ms() - heard_ms if number else 0
+        return Beacon(
+            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks
+        )
+
+    def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:
+        """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""
+        state, link = self._state, self._replication.links[peer]
+        state.incarnations[peer] = beacon.incarnation
+        if link.incarnation:
+            link.reset()
+            self._replication.push_all(peer)
+        link.incarnation = beacon.incarnation
+        named = {shard for shard, position, _ in beacon.heads if position}
+        for index, shard in enumerate(state.shards):
+            if index not in named and shard.position(peer).incarnation < beacon.incarnation:
+                shard.renounce(peer, beacon.incarnation)
+
+    def _check_heads(self, peer: RegionId, beacon: Beacon) -> dict[int, int]:
+        """Shards that are not applied up to the beacon; compares hashes of those that are."""
+        missing = {}
+        for index, position, state_hash in beacon.heads:
+            shard = self._state.shards[index]
+            at = shard.position(peer)
+            if at < (beacon.incarnation, position):
+                missing[index] = position
+            elif at == (beacon.incarnation, position) and shard.state_hash(peer) != state_hash:
+                self._replication.repair(peer, index)
+                missing[index] = position
+        return missing

@@ -1,0 +1,151 @@
+"""Heartbeats and stops: what a running device says to any region.
+
+Any region accepts a valid token and adopts its session (P5): new dot, same session id, hop + 1;
+the highest (hop, dot) holds it, and the region that is outbid releases its own. Ends win over
+adoption: a kicked or stopped session never comes back (P4), a lapsed one comes back only through
+the rules of a start.
+
+How an unknown session is told from a lapsed one: ends are remembered for `ends_memory_ms`. After
+that a session whose first dot is known, under its region's present incarnation, and of which no
+dot is left, has ended; one whose region has begun a new incarnation since may have been lost
+with the old one and is adopted.
+"""
+
+from crdt.dots import SessionId, incarnation_of, region_of
+from crdt.events import Device, Entry, Reason
+from georeg.region.model import Admitted, Claims, Ended, Outcome, Renewed
+from georeg.region.pending import Pending
+from georeg.region.starts import Starts
+from georeg.region.state import RegionState
+
+
+class Heartbeats:
+    """What devices report, one account at a time."""
+
+    def __init__(self, state: RegionState, starts: Starts) -> None:
+        self._state = state
+        self._starts = starts
+
+    def renew(self, session: int, account: str) -> bool:
+        """The hot path: the session is held here and lives; its lease is renewed."""
+        state = self._state
+        sessions = state.shard(account).sessions
+        row = sessions.own_row(account, session)
+        if row < 0 or sessions.is_unconfirmed(row):
+            return False
+        now_ms = state.clock.now_ms()
+        heard = sessions.heard
+        if now_ms - heard[row] > state.settings.client_lease_ms:
+            return False
+        heard[row] = now_ms
+        return True
+
+    def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
+        """A heartbeat that `renew` did not settle: adopt, revive, or say why it is over."""
+        state, account, session = self._state, claims.account, claims.session
+        if claims.deadline_s <= state.clock.wall_ms() // 1000:
+            return Pending(state.ended(account, session, Reason.EXPIRED))
+        if state.kicked(account, session) is not None:
+            return Pending(state.ended(account, session, Reason.KICKED))
+        held = state.held(account, session)
+        if held is not None and not held.unconfirmed:
+            self.renew(session, account)
+            return Pending(Renewed(session))
+        if held is not None:
+            state.release(held, Reason.MOVED)  # confirmed: adopted from the former incarnation
+            self._adopt(claims, held)
+            return Pending(Renewed(session))
+        known = self._known(account, session)
+        end = state.shard(account).stops.get(session, state.clock.now_ms())
+        if end is not None and end.reason is Reason.STOPPED:
+            return Pending(state.ended(account, session, Reason.STOPPED))
+        if known is None and (end is not None or self._has_surely_ended(claims)):
+            return self._revive(claims, end.hop if end else 0, end.reason if end else Reason.LAPSED)
+        self._adopt(claims, known)
+        return Pending(Renewed(session))
+
+    def stop(self, claims: Claims) -> None:
+        """The device ends its session, wherever it is held; again changes nothing."""
+        state, account, session = self._state, claims.account, claims.session
+        if state.kicked(account, session) is None and not state.shard(account).stops.is_stopped(
+            session
+        ):
+            state.counters["stops"] += 1
+            state.stop(account, session)
+
+    def is_live(self, claims: Claims) -> bool:
+        """Whether the session may go on as far as this region knows: for licence servers."""
+        state, account, session = self._state, claims.account, claims.session
+        shard = state.shard(account)
+        return (
+            claims.deadline_s > state.clock.wall_ms() // 1000
+            and shard.ledger.get(session) is None
+            and shard.stops.get(session, state.clock.now_ms()) is None
+        )
+
+    def _known(self, account: str, session: SessionId) -> Entry | None:
+        """The entry that holds the session, also where its region is down."""
+        entries = [e for e in self._state.known(account) if e.session == session]
+        return max(entries, key=lambda e: (e.hop, e.dot), default=None)
+
+    def _has_surely_ended(self, claims: Claims) -> bool:
+        state = self._state
+        if state.clock.wall_ms() - claims.issued_ms <= state.settings.ends_memory_ms:
+            return False  # an end would still be remembered
+        context = state.shard(claims.account).context
+        writer = region_of(claims.session)
+        return context.get(writer).incarnation == incarnation_of(claims.session) and context.has(
+            claims.session
+        )
+
+    def _adopt(self, claims: Claims, known: Entry | None) -> None:
+        """Hold a session that came from elsewhere, or from an earlier incarnation.
+
+        It keeps its place, and its provisional mark while it is young.
+        """
+        state = self._state
+        old = known if known is not None else self._unknown(claims, 0)
+        is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
+        state.hold(
+            claims.account,
+            old.device,
+            session=claims.session,
+            title=old.title,
+            started_ms=old.started_ms,
+            placed_ms=old.placed_ms,
+            deadline_s=old.deadline_s,
+            hop=min(old.hop + 1, 65_535),
+            provisional=old.provisional and is_young,
+            at_once=True,
+        )
+        state.counters["adopted"] += 1
+
+    def _revive(self, claims: Claims, hop: int, reason: Reason) -> Pending[Renewed | Ended]:
+        """A start without ceremony: if the rules admit it, the session goes on."""
+        answer: Pending[Renewed | Ended] = Pending()
+
+        def decided(outcome: Outcome) -> None:
+            if isinstance(outcome, Admitted):
+                self._state.counters["revived"] += 1
+                answer.settle(Renewed(claims.session))
+            else:
+                answer.settle(self._state.ended(claims.account, claims.session, reason))
+
+        self._starts.revive(self._unknown(claims, hop)).then(decided)
+        return answer
+
+    def _unknown(self, claims: Claims, hop: int) -> Entry:
+        """What the token alone says of a session; its device's name is not in it."""
+        return Entry(
+            dot=claims.session,  # type: ignore[arg-type]  # a session's id is its first dot
+            session=claims.session,
+            account=claims.account,
+            device=Device(claims.device, claims.device, ""),
+            title="",
+            started_ms=claims.issued_ms,
+            placed_ms=claims.issued_ms,
+            deadline_s=claims.deadline_s,
+            hop=min(hop + 1, 65_535),
+            provisional=False,
+            unconfirmed=False,
+        )

@@ -1,0 +1,186 @@
+"""How a region begins: a fresh incarnation, and what its peers still hold of it.
+
+Before its first own event a region asks every peer what is known of it, for at most `join_ms`. Its
+incarnation is one above the highest that its journal or any peer has seen; it is durable before
+it is used. Then it loads the kicks and plans of its journal, and re-mints the sessions that
+peers hold of its earlier incarnation as *unconfirmed*: neither evidence nor yielding until their
+devices are heard. As home it learns for one full wait before it leases anything out.
+
+A region that finds later that a peer knows a higher incarnation of it (its disk was lost while
+nobody could be reached) begins again above that one, with its sessions as they are.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+from crdt.dots import INCARNATION_MAX, SHARDS, RegionId
+from crdt.events import Entry
+from crdt.lease import home_wait_ms
+from crdt.sessions import NEVER
+from georeg.region.beacons import Beacons
+from georeg.region.budget import Budget
+from georeg.region.messages import Fetch, Fetched, Message
+from georeg.region.replication import Replication
+from georeg.region.state import RegionState
+
+BLIND_INCARNATION_MAX: Final = 1 << 16
+"""With no journal and no peer an incarnation is drawn at random up to this."""
+
+
+class Joining:
+    """The way from process start to the first own event, and to a second beginning."""
+
+    def __init__(
+        self,
+        state: RegionState,
+        budget: Budget,
+        replication: Replication,
+        beacons: Beacons,
+        random: Random,
+        send: Callable[[RegionId, Message], None],
+        on_joined: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._budget = budget
+        self._replication = replication
+        self._beacons = beacons
+        self._random = random
+        self._send = send
+        self._on_joined = on_joined
+        self._nonce = random.getrandbits(62) + 1
+        self._seen: dict[RegionId, int] = {}
+        self.is_joined = False
+
+    def open(self) -> None:
+        """Ask the peers; begin when all have answered, or when the wait is over."""
+        if not self._state.peers:
+            self._begin()
+            return
+        for peer in self._state.peers:
+            self._send(peer, Fetch(self._nonce))
+        self._state.clock.call_later(self._state.settings.join_ms, self._begin_if_needed)
+
+    def peer_up(self, peer: RegionId) -> None:
+        """A link has come up: what was sent before is lost."""
+        if not self.is_joined and peer not in self._seen:
+            self._send(peer, Fetch(self._nonce))
+
+    def on_fetch(self, peer: RegionId, message: Fetch) -> None:
+        """A peer begins: send what this region holds of it, then the own logs, then the word."""
+        state, link = self._state, self._replication.links[peer]
+        link.reset()
+
+        def finish() -> None:
+            self._send(peer, Fetched(message.nonce, self._incarnation_of(peer)))
+
+        def step(index: int) -> None:
+            if index == SHARDS:
+                self._replication.push_all(peer, finish)
+                return
+            if state.shards[index].position(peer).incarnation:
+                self._replication.send_snapshot(peer, peer, index)
+            state.clock.call_later(0, lambda: step(index + 1))
+
+        step(0)
+
+    def on_fetched(self, peer: RegionId, message: Fetched) -> None:
+        """A peer has told all that it knows, or that it knows a later incarnation."""
+        if self.is_joined:
+            if message.incarnation > self._state.incarnation:
+                self._state.counters["begun_again"] += 1
+                self._begin_at(message.incarnation + 1, self._wait_ms())
+            return
+        if message.nonce == self._nonce:
+            self._seen[peer] = message.incarnation
+            if len(self._seen) == len(self._state.peers):
+                self._begin_if_needed()
+
+    def _begin_if_needed(self) -> None:
+        if not self.is_joined:
+            self._begin()
+
+    def _begin(self) -> None:
+        state = self._state
+        stored = state.journal.incarnation()
+        seen = (
+            max(
+                [
+                    *self._seen.values(),
+                    *(s.position(state.region).incarnation for s in state.shards),
+                ]
+            )
+            if self._seen
+            else 0
+        )
+        is_blind = stored == 0 and bool(state.peers) and not self._seen
+        is_first = stored == 0 and seen == 0 and len(self._seen) == len(state.peers)
+        last = self._random.randrange(BLIND_INCARNATION_MAX) if is_blind else max(stored, seen)
+        self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
+        self.is_joined = True
+        self._on_joined()
+
+    def _begin_at(self, incarnation: int, learn_ms: int) -> None:
+        """Begin an incarnation: nothing of an earlier one is minted, leased or sent any more."""
+        assert 0 < incarnation <= INCARNATION_MAX, "incarnations are exhausted"
+        state = self._state
+        state.journal.store_incarnation(incarnation)
+        heard = self._heard()
+        state.incarnation = incarnation
+        self._beacons.begin()
+        self._budget.begin(incarnation, state.clock.now_ms() + learn_ms)
+        for link in self._replication.links.values():
+            link.reset()
+        inherited = [entry for shard in state.shards for entry in shard.begin(incarnation)]
+        self._replication.is_open = True
+        for kick in state.journal.kicks():
+            if state.kicked(kick.account, kick.session) is None:
+                state.shard(kick.account).kick(kick)
+        for plan in state.journal.plans():
+            state.shard(plan.account).set_plan(plan)
+        for entry in inherited:
+            self._remint(entry, heard.get(entry.session))
+        state.dirty.update(range(SHARDS))
+        state.on_dirty(True)
+
+    def _remint(self, entry: Entry, heard_ms: int | None) -> None:
+        """Hold an inherited session on; unconfirmed unless it was held by this very process."""
+        state, account = self._state, entry.account
+        shard = state.shard(account)
+        is_over = (
+            shard.ledger.get(entry.session) is not None
+            or shard.stops.is_stopped(entry.session)
+            or entry.deadline_s <= state.clock.wall_ms() // 1000
+            or any(
+                e.session == entry.session and (e.hop, e.dot) > (entry.hop, entry.dot)
+                for e in state.known(account)
+            )
+        )
+        if is_over:
+            return
+        state.hold(
+            account, entry.device, session=entry.session, title=entry.title,
+            started_ms=entry.started_ms, placed_ms=entry.placed_ms, deadline_s=entry.deadline_s,
+            hop=entry.hop, provisional=entry.provisional and heard_ms is not None,
+            unconfirmed=heard_ms is None,
+        )  # fmt: skip
+        state.counters["inherited"] += 1
+        if heard_ms is not None:
+            shard.sessions.heard[shard.sessions.own_row(account, entry.session)] = heard_ms
+
+    def _heard(self) -> dict[int, int]:
+        """When the sessions that are held now were last heard; empty at process start."""
+        return {
+            shard.sessions.sessions[row]: shard.sessions.heard[row]
+            for shard in self._state.shards
+            for row in shard.sessions.rows_of(self._state.region)
+            if shard.sessions.heard[row] != NEVER
+        }
+
+    def _incarnation_of(self, peer: RegionId) -> int:
+        seen = [s.position(peer).incarnation for s in self._state.shards]
+        return max(self._state.incarnations.get(peer, 0), *seen)
+
+    def _wait_ms(self) -> int:
+        settings = self._state.settings
+        return home_wait_ms(settings.grant_lease_ms, settings.drift)

@@ -1,0 +1,95 @@
+"""Sessions as they are shown to people: with region, state, last seen and when they would lapse.
+
+Of another region's session nobody here knows the last heartbeat: what is shown is the age of its
+region's newest beacon, or, in a refusal, what that region has just answered.
+"""
+
+from crdt.dots import RegionId
+from crdt.events import Entry
+from crdt.liveness import RegionState as Liveness
+from crdt.sessions import NEVER
+from georeg.region.evidence import Evidence
+from georeg.region.model import Listing, SessionInfo, State
+from georeg.region.seen import Seen
+from georeg.region.state import RegionState
+
+
+class Show:
+    """Makes values of the API from what the region knows."""
+
+    def __init__(self, state: RegionState, evidence: Evidence) -> None:
+        self._state = state
+        self._evidence = evidence
+
+    def seen(self, seen: Seen) -> SessionInfo:
+        """A session as its own region has just vouched for it."""
+        if seen.entry.unconfirmed:
+            shown = State.UNCONFIRMED
+        else:
+            shown = State.SUSPECT if seen.suspect else State.LIVE
+        return self._info(seen.entry, seen.silent_ms, shown)
+
+    def entry(self, entry: Entry) -> SessionInfo:
+        """A session as this region's view has it."""
+        state = self._state
+        now_ms = state.clock.now_ms()
+        if entry.region == state.region:
+            sessions = state.shard(entry.account).sessions
+            row = sessions.own_row(entry.account, entry.session)
+            heard_ms = sessions.heard[row] if row >= 0 else NEVER
+            silent_ms = now_ms - heard_ms if heard_ms != NEVER else 0
+            return self.seen(Seen(entry, silent_ms > state.settings.suspect_ms, True, silent_ms))
+        is_up = state.regions.state(entry.region, now_ms) is Liveness.UP
+        shown = State.LIVE if is_up and not entry.unconfirmed else State.UNCONFIRMED
+        age_ms = min(self._evidence.age_ms(entry), state.clock.wall_ms() - entry.started_ms)
+        return self._info(entry, max(0, age_ms), shown)
+
+    def listing(self, account: str) -> Listing:
+        """Every session of the account, those of regions out of reach included."""
+        state = self._state
+        now_ms, wall_s = state.clock.now_ms(), state.clock.wall_ms() // 1000
+        shown = {e.session: e for e in state.live(account)}
+        for entry in state.known(account):
+            is_hidden = (
+                entry.region != state.region
+                and entry.deadline_s > wall_s
+                and state.kicked(account, entry.session) is None
+                and not state.shard(account).stops.is_stopped(entry.session)
+            )
+            if is_hidden:
+                shown.setdefault(entry.session, entry)
+        known = state.shard(account).plan(account)
+        return Listing(
+            account=account,
+            plan=known.plan.name if known is not None else "",
+            limit=state.limit_of(account),
+            sessions=tuple(
+                self.entry(e) for e in sorted(shown.values(), key=lambda e: (e.placed_ms, e.dot))
+            ),
+            out_of_reach=tuple(
+                p for p in state.peers if state.regions.state(p, now_ms) is not Liveness.UP
+            ),
+        )
+
+    def out_of_reach(self, region: RegionId) -> bool:
+        """Whether a region is down as seen from here."""
+        state = self._state
+        if region == state.region:
+            return False
+        return state.regions.state(region, state.clock.now_ms()) is Liveness.DOWN
+
+    def _info(self, entry: Entry, silent_ms: int, shown: State) -> SessionInfo:
+        wall_ms = self._state.clock.wall_ms()
+        lease_ms = self._state.settings.client_lease_ms
+        return SessionInfo(
+            session=entry.session,
+            account=entry.account,
+            device=entry.device,
+            title=entry.title,
+            region=entry.region,
+            started_ms=entry.started_ms,
+            last_seen_ms=wall_ms - silent_ms,
+            state=shown,
+            deadline_s=entry.deadline_s,
+            lapses_ms=min(wall_ms - silent_ms + lease_ms, entry.deadline_s * 1000),
+        )

@@ -1,0 +1,336 @@
+"""Starts: from the request to the answer, within the deadline.
+
+A `Start` gathers what is known (rule 1 decides what does not count), lets `rules.judge` say what
+to do, does it, and looks again after each answer (rule 7) until it is admitted or refused. A
+revival is a start for a session that had lapsed: it keeps its id and its place.
+
+Cost: a start inside the grant is one look at one account, one event in the log, no message.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from crdt.dots import SessionId
+from crdt.events import ActorKind, Entry, Kick, Reason
+from georeg.region import rules
+from georeg.region.asking import Asking, Inquiry
+from georeg.region.budget import Budget
+from georeg.region.evidence import Evidence
+from georeg.region.model import (
+    Admitted,
+    Basis,
+    Blocker,
+    Conflict,
+    How,
+    Outcome,
+    Refused,
+    StartRequest,
+)
+from georeg.region.pending import Pending
+from georeg.region.seen import Seen, devices
+from georeg.region.settings import OnLimit
+from georeg.region.show import Show
+from georeg.region.state import RegionState
+
+IDEMPOTENCY_KEYS_MAX: Final = 100_000
+EVICTIONS_MAX: Final = 100_000
+
+
+class Starts:
+    """All starts of a region, and what they share."""
+
+    def __init__(
+        self, state: RegionState, budget: Budget, asking: Asking, evidence: Evidence, show: Show
+    ) -> None:
+        self.state = state
+        self.budget = budget
+        self.asking = asking
+        self.evidence = evidence
+        self.show = show
+        self.on_overdraft: Callable[[Inquiry | None], None] = lambda inquiry: None
+        """Set by overdrafts.py: a provisional session was admitted."""
+        self._answers: dict[tuple[str, str], tuple[StartRequest, int, Pending[Outcome]]] = {}
+        self._evicted: dict[tuple[str, str], int] = {}
+        """(account, device) -> when it may end others again, wall ms: see `may_evict`."""
+
+    def start(self, request: StartRequest) -> Pending[Outcome]:
+        """Decide a start. A retry with the same key and the same request gets the same answer."""
+        if not request.idempotency_key:
+            return self._begin(request)
+        now_ms = self.state.clock.now_ms()
+        self._forget_keys(now_ms)
+        key = (request.account, request.idempotency_key)
+        known = self._answers.get(key)
+        if known is not None:
+            return known[2] if _is_same(known[0], request) else Pending(Conflict())
+        pending = self._begin(request)
+        self._answers[key] = (request, now_ms + self.state.settings.idempotency_ms, pending)
+        return pending
+
+    def revive(self, entry: Entry) -> Pending[Outcome]:
+        """A start without ceremony for a session that had lapsed or yielded.
+
+        `entry` says what is known of it: device, place, hop to use.
+        """
+        request = StartRequest(entry.account, entry.device, entry.title)
+        return Start(self, request, revived=entry).run()
+
+    def may_evict(self, account: str, device: str) -> bool:
+        """Whether the device may end another's session by policy.
+
+        One that was itself ended that way may not, until its viewer says so (`replace`): two
+        players that retry by themselves would else end one another for ever.
+        """
+        return self._evicted.get((account, device), 0) <= self.state.clock.wall_ms()
+
+    def kicked(self, kick: Kick) -> None:
+        """Note a kick that made room by policy: its device may not do the same in turn."""
+        if kick.reason is not Reason.LIMIT or kick.actor is not ActorKind.DEVICE:
+            return
+        self._evicted[kick.account, kick.device.id] = kick.expires_s * 1000
+        while len(self._evicted) > EVICTIONS_MAX:
+            del self._evicted[next(iter(self._evicted))]
+
+    def _begin(self, request: StartRequest) -> Pending[Outcome]:
+        if request.plan is not None:
+            self._note_plan(request)
+        return Start(self, request).run()
+
+    def _note_plan(self, request: StartRequest) -> None:
+        """Store the entitlement's plan when it says something new.
+
+        A repeated statement is stored again only when it is an hour younger: one event per start
+        would double the replication. A stale one that slips in is corrected by the next start.
+        """
+        assert request.plan is not None
+        known = self.state.shard(request.account).plan(request.account)
+        hour = 3_600_000 << 16  # in units of the hybrid logical clock
+        if known is None or known.plan != request.plan or request.plan_issued > known.issued + hour:
+            self.state.set_plan(request.account, request.plan, request.plan_issued)
+
+    def _forget_keys(self, now_ms: int) -> None:
+        while self._answers:
+            key, (_, until_ms, _) = next(iter(self._answers.items()))
+            if until_ms > now_ms and len(self._answers) < IDEMPOTENCY_KEYS_MAX:
+                return
+            del self._answers[key]
+
+
+class Start:
+    """One start on its way to an answer."""
+
+    def __init__(self, starts: Starts, request: StartRequest, revived: Entry | None = None) -> None:
+        self._starts = starts
+        self._state = starts.state
+        self._request = request
+        self._account = request.account
+        self._revived = revived
+        self._since_ms = self._state.clock.now_ms()
+        self._pending: Pending[Outcome] = Pending()
+        self._inquiry: Inquiry | None = None
+        self._evicts: list[SessionId] = []
+
+    def run(self) -> Pending[Outcome]:
+        """Decide at once if possible; else by the deadline."""
+        self._step(is_final=False)
+        if self._pending.value is None:
+            state = self._state
+            deadline_ms = self._request.deadline_ms or state.settings.deadline_ms
+            far = self._starts.evidence.is_far(state.home_of(self._account), deadline_ms)
+            state.clock.call_later(0 if far else deadline_ms, lambda: self._step(is_final=True))
+        return self._pending
+
+    def _news(self) -> None:
+        """An answer came: judge again."""
+        self._step(is_final=False)
+
+    def _again(self) -> None:
+        """The home said no, but the state has moved on: ask again while there is time."""
+        self._step(is_final=False)
+        if self._pending.value is None:
+            self._ask()
+
+    def _step(self, *, is_final: bool) -> None:
+        """Rules 2 to 4 on the state as it is, until there is nothing to do but wait."""
+        while self._pending.value is None and not self._is_overtaken():
+            verdict = rules.judge(self._case(is_final))
+            match verdict:
+                case rules.Wait():
+                    return
+                case rules.Ask():
+                    self._ask()
+                    return
+                case rules.Yield(session):
+                    self._state.release(session.entry, Reason.DISPLACED)
+                case rules.Admit(basis):
+                    self._admit(basis)
+                case rules.Refuse():
+                    if not self._evict(verdict):
+                        self._refuse(verdict)
+
+    def _is_overtaken(self) -> bool:
+        """A revival that waited: the session was kicked, stopped or revived in the meantime."""
+        if self._revived is None:
+            return False
+        state, session = self._state, self._revived.session
+        is_over = state.kicked(self._account, session) is not None or state.shard(
+            self._account
+        ).stops.is_stopped(session)
+        if is_over:
+            self._settle(Refused(state.limit_of(self._account), How.LOCAL, (), self._took_ms()))
+            return True
+        held = state.held(self._account, session)
+        if held is not None:
+            self._settle(self._admitted(held, Basis.GRANTED))
+            return True
+        return False
+
+    def _case(self, is_final: bool) -> rules.Case:
+        state, account = self._state, self._account
+        gone = set(self._gone())
+        inquiry = self._inquiry
+        answers = [s for s in inquiry.found() if self._counts(s, gone)] if inquiry else []
+        live = state.live(account, gone)
+        covered = []
+        if is_final:
+            answered = inquiry.answers if inquiry else {}
+            covered = [
+                e
+                for e in live
+                if e.region != state.region
+                and e.region not in answered
+                and not e.unconfirmed
+                and self._starts.evidence.covers(e)
+            ]
+        return rules.Case(
+            limit=state.limit_of(account),
+            own=[s for s in self._starts.budget.vouch(account) if s.session not in gone],
+            usable=self._starts.budget.usable(account),
+            slot=inquiry.slot if inquiry else 0,
+            in_view=devices(live),
+            has_asked=inquiry is not None,
+            answers=answers,
+            covered=covered,
+            is_final=is_final,
+        )
+
+    def _counts(self, seen: Seen, gone: set[SessionId]) -> bool:
+        return seen.session not in gone and self._state.kicked(self._account, seen.session) is None
+
+    def _known(self) -> dict[SessionId, Entry]:
+        """Every session of the account of which anything is known, answers included."""
+        known = {e.session: e for e in self._state.known(self._account)}
+        if self._inquiry is not None:
+            known.update((s.session, s.entry) for s in self._inquiry.found())
+        return known
+
+    def _gone(self) -> dict[SessionId, Reason]:
+        """Rule 1: what the start supersedes, replaces or evicts, with the reason to give."""
+        known = self._known()
+        gone: dict[SessionId, Reason] = {}
+        for session in sorted(known):
+            revived = self._revived is not None and session == self._revived.session
+            if known[session].device.id == self._request.device.id and not revived:
+                gone[session] = Reason.SUPERSEDED
+        gone.update((s, Reason.REPLACED) for s in self._request.replace if s not in gone)
+        gone.update((s, Reason.LIMIT) for s in self._evicts)
+        return {s: why for s, why in gone.items() if self._state.kicked(self._account, s) is None}
+
+    def _ask(self) -> None:
+        if self._inquiry is None:
+            self._inquiry = self._starts.asking.open(self._account, self._news, self._again)
+        gone = self._gone()
+        own = sum(s.session not in gone for s in self._state.own(self._account))
+        self._starts.asking.ask(
+            self._inquiry,
+            need=own + 1,
+            want=own + 1,
+            gone=tuple((s, int(why)) for s, why in gone.items()),
+            device_name=self._request.device.name,
+        )
+
+    def _evict(self, refusal: rules.Refuse) -> bool:
+        """Policy `end_oldest`: instead of a refusal the oldest session ends."""
+        state, request = self._state, self._request
+        if state.policy_of(self._account).on_limit is not OnLimit.END_OLDEST or self._revived:
+            return False
+        if not self._starts.may_evict(self._account, request.device.id):
+            return False
+        entries = [s.entry for s in refusal.seen] + list(refusal.covered)
+        oldest = min(entries, key=lambda e: (e.placed_ms, e.dot))
+        if oldest.session in self._evicts:
+            return False
+        self._evicts.append(oldest.session)
+        return True
+
+    def _admit(self, basis: Basis) -> None:
+        """End what the start supersedes, and hold the session."""
+        state, request, known = self._state, self._request, self._known()
+        gone = self._gone()
+        now_ms = state.clock.wall_ms()
+        placed_ms = min([now_ms, *(known[s].placed_ms for s in gone if s in known)])
+        for session, reason in sorted(gone.items()):
+            if session in known:
+                state.kick(known[session], reason, ActorKind.DEVICE, request.device.name)
+        provisional = basis is Basis.OVERDRAFT
+        if self._revived is not None:
+            old = self._revived
+            entry = state.hold(
+                self._account, old.device, session=old.session, title=old.title,
+                started_ms=old.started_ms, placed_ms=old.placed_ms, deadline_s=old.deadline_s,
+                hop=old.hop, provisional=provisional, at_once=True,
+            )  # fmt: skip
+        else:
+            entry = state.hold(
+                self._account, request.device, title=request.title, started_ms=now_ms,
+                placed_ms=placed_ms, deadline_s=now_ms // 1000 + state.settings.session_limit_s,
+                provisional=provisional,
+            )  # fmt: skip
+        state.counters[f"admitted_{basis}"] += 1
+        inquiry, self._inquiry = self._inquiry, None
+        if provisional:
+            self._starts.on_overdraft(inquiry)
+        elif inquiry is not None:
+            self._starts.asking.close(inquiry)
+        self._settle(self._admitted(entry, basis))
+
+    def _admitted(self, entry: Entry, basis: Basis) -> Admitted:
+        state, show = self._state, self._starts.show
+        live = state.live(self._account)
+        return Admitted(
+            info=show.entry(entry),
+            basis=basis,
+            limit=state.limit_of(self._account),
+            live=devices(live),
+            took_ms=self._took_ms(),
+            sessions=tuple(show.entry(e) for e in live),
+        )
+
+    def _refuse(self, refusal: rules.Refuse) -> None:
+        """Name the sessions that block, each with its evidence; nothing ends."""
+        state, starts = self._state, self._starts
+        blockers = []
+        for seen in refusal.seen:
+            how = How.LOCAL if seen.region == state.region else How.CONFIRMED
+            age_ms = seen.silent_ms if how is How.LOCAL else self._took_ms()
+            blockers.append(Blocker(starts.show.seen(seen), how, age_ms))
+        blockers += [
+            Blocker(starts.show.entry(e), How.BEACON, starts.evidence.age_ms(e))
+            for e in refusal.covered
+        ]
+        state.counters[f"refused_{refusal.how}"] += 1
+        if self._inquiry is not None:
+            starts.asking.close(self._inquiry)
+        limit = state.limit_of(self._account)
+        self._settle(Refused(limit, refusal.how, tuple(blockers), self._took_ms()))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._pending.settle(outcome)
+
+    def _took_ms(self) -> int:
+        return self._state.clock.now_ms() - self._since_ms
+
+
+def _is_same(first: StartRequest, again: StartRequest) -> bool:
+    """Whether a retry asks for the same; a renewed entitlement is no difference."""
+    return (first.device, first.title, first.replace) == (again.device, again.title, again.replace)

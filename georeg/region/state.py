@@ -1,0 +1,379 @@
+"""The sessions of one region: what it holds, what it sees, and the four ways in which that changes.
+
+Invariants: no live session is in the kick ledger; an own session past its client lease is released
+by whoever looks at it first, so that no rule ever counts it; every change of what is replicated
+goes through `hold`, `release`, `stop` or `kick` and so through one shard's log.
+
+Cost: everything here touches the sessions of one account. Leases have no timers: they are checked
+when somebody looks, and a sweep (see sweep.py) finds those at which nobody does.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterable
+from typing import Final
+
+from crdt.dots import SHARDS, Dot, RegionId, SessionId, region_of, shard_of
+from crdt.events import ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
+from crdt.hlc import Hlc
+from crdt.interner import Interner
+from crdt.liveness import RegionState as Liveness
+from crdt.liveness import RegionTable
+from crdt.sessions import NEVER
+from crdt.shard import Shard
+from georeg.region.election import Election
+from georeg.region.model import Ended
+from georeg.region.ports import Clock, Journal
+from georeg.region.seen import Seen
+from georeg.region.settings import PlanPolicy, Settings
+
+HINTS_MAX: Final = 16
+"""Sessions of one account that were told before their log has come."""
+HINT_ACCOUNTS_MAX: Final = 10_000
+WATCHES_MAX: Final = 200_000
+
+RETRY: Final = frozenset({Reason.LAPSED, Reason.DISPLACED, Reason.EXPIRED})
+"""Ends after which a device may start again without asking the viewer."""
+
+
+class RegionState:
+    """What one region knows, by account."""
+
+    def __init__(
+        self,
+        region: RegionId,
+        peers: Iterable[RegionId],
+        settings: Settings,
+        clock: Clock,
+        journal: Journal,
+        election: Election,
+    ) -> None:
+        self.region = region
+        self.peers = tuple(sorted(peers))
+        self.settings = settings
+        self.clock = clock
+        self.journal = journal
+        self.election = election
+        labels: Interner[str] = Interner()
+        plans: Interner[Plan] = Interner()
+        self.shards = [
+            Shard(index, region, memory_ms=settings.ends_memory_ms, labels=labels, plans=plans)
+            for index in range(SHARDS)
+        ]
+        self.regions = RegionTable(
+            self.peers,
+            suspect_ms=settings.region_suspect_ms,
+            down_ms=settings.region_down_ms,
+            now_ms=clock.now_ms(),
+        )
+        self.hlc = Hlc()
+        self.incarnation = 0
+        self.incarnations: dict[RegionId, int] = {}
+        """Of the peers, as their beacons say; a static home's term is its incarnation."""
+        self.dirty: set[int] = set()
+        """Shards whose log has grown since the last flush."""
+        self.counters: Counter[str] = Counter()
+        self.hints: dict[str, list[tuple[int, Entry]]] = {}
+        """Told by a holder before its author's log has come: (when, entry)."""
+        self._watches: dict[SessionId, list[Callable[[Ended], None]]] = {}
+        self.on_dirty: Callable[[bool], None] = lambda at_once: None
+        """Set by replication: something was logged; flush soon, or at once."""
+        self.on_held: Callable[[str], None] = lambda account: None
+        """Set by the budget: an account holds one session more."""
+        self.on_kick: Callable[[Kick], None] = lambda kick: None
+        """Set by starts: a kick was made here or heard of."""
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    def shard(self, account: str) -> Shard:
+        """The shard of an account."""
+        return self.shards[shard_of(account)]
+
+    def own_rows(self, account: str) -> list[int]:
+        """Rows of the live sessions held here; releases those whose client lease is over."""
+        shard = self.shard(account)
+        rows = []
+        oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
+        heard = shard.sessions.heard
+        for row in shard.sessions.rows(account):
+            heard_ms = heard[row]
+            if heard_ms == NEVER:
+                continue
+            if heard_ms < oldest_ms:
+                self.release(shard.sessions.entry(row), Reason.LAPSED)
+            else:
+                rows.append(row)
+        return rows
+
+    def own(self, account: str) -> list[Seen]:
+        """The live sessions held here, as this region vouches for them."""
+        sessions = self.shard(account).sessions
+        now_ms = self.clock.now_ms()
+        result = []
+        for row in self.own_rows(account):
+            silent_ms = now_ms - sessions.heard[row]
+            result.append(
+                Seen(
+                    sessions.entry(row),
+                    silent_ms > self.settings.suspect_ms,
+                    sessions.is_settled(row),
+                    silent_ms,
+                )
+            )
+        return result
+
+    def held(self, account: str, session: int) -> Entry | None:
+        """The entry of a live session that is held here."""
+        return next((s.entry for s in self.own(account) if s.session == session), None)
+
+    def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
+        """The account's live sessions in the view: of each the entry that holds it, oldest first.
+
+        Live: a dot of a region that is not down, neither kicked nor stopped, hard deadline ahead.
+        """
+        shard = self.shard(account)
+        best: dict[int, Entry] = {}
+        own = set(self.own_rows(account))
+        now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
+        for row in shard.sessions.rows(account):
+            entry = shard.sessions.entry(row)
+            region = region_of(entry.dot)
+            if region == self.region:
+                if row not in own:
+                    continue
+            elif self.regions.state(region, now_ms) is Liveness.DOWN:
+                continue
+            _keep_highest(best, entry)
+        for entry in self._hints_of(account):
+            if self.regions.state(entry.region, now_ms) is not Liveness.DOWN:
+                _keep_highest(best, entry)
+        return sorted(
+            (
+                e
+                for e in best.values()
+                if e.session not in skip
+                and e.deadline_s > wall_s
+                and shard.ledger.get(e.session) is None
+                and not shard.stops.is_stopped(e.session)
+            ),
+            key=lambda e: (e.placed_ms, e.dot),
+        )
+
+    def known(self, account: str) -> list[Entry]:
+        """Every dot of the account that is known here, whether it lives or not."""
+        sessions = self.shard(account).sessions
+        return [sessions.entry(row) for row in sessions.rows(account)]
+
+    def kicked(self, account: str, session: SessionId) -> Kick | None:
+        """The kick that ended a session, if one did."""
+        return self.shard(account).ledger.get(session)
+
+    def limit_of(self, account: str) -> int:
+        """The account's limit; an unknown plan never shrinks it."""
+        known = self.shard(account).plan(account)
+        return known.plan.limit if known is not None else self.settings.default_limit
+
+    def policy_of(self, account: str) -> PlanPolicy:
+        """How the account's plan behaves at its limit."""
+        known = self.shard(account).plan(account)
+        policy = self.settings.plans.get(known.plan.name) if known is not None else None
+        return policy if policy is not None else PlanPolicy(self.limit_of(account))
+
+    def home_of(self, account: str) -> RegionId:
+        """The region that leases out the account's slots."""
+        known = self.shard(account).plan(account)
+        return self.election.home(account, known.plan.home if known is not None else 0)
+
+    # ---- the four changes --------------------------------------------------------------------
+
+    def hold(
+        self,
+        account: str,
+        device: Device,
+        *,
+        session: SessionId | None = None,
+        title: str = "",
+        started_ms: int,
+        placed_ms: int,
+        deadline_s: int,
+        hop: int = 0,
+        provisional: bool = False,
+        unconfirmed: bool = False,
+        at_once: bool = False,
+    ) -> Entry:
+        """Hold a session from now on: a new one, or one that was adopted or revived."""
+        shard = self.shard(account)
+        entry = shard.add(
+            session=session,
+            account=account,
+            device=device,
+            title=title,
+            started_ms=started_ms,
+            placed_ms=placed_ms,
+            deadline_s=deadline_s,
+            hop=hop,
+            provisional=provisional,
+            unconfirmed=unconfirmed,
+            heard_ms=self.clock.now_ms(),
+        )
+        if not provisional:
+            shard.sessions.settle(shard.sessions.own_row(account, entry.session))
+        self._logged(shard.index, at_once)
+        self.on_held(account)
+        return entry
+
+    def release(self, entry: Entry, reason: Reason, *, at_once: bool = False) -> None:
+        """Give up a session that is held here."""
+        shard = self.shard(entry.account)
+        shard.release(entry.account, entry.dot, reason, self.clock.now_ms())
+        self.counters[f"released_{reason.name.lower()}"] += 1
+        self._logged(shard.index, at_once)
+        if reason is not Reason.MOVED:
+            self._tell(self.ended(entry.account, entry.session, reason))
+
+    def stop(self, account: str, session: SessionId) -> None:
+        """The device ended its session, wherever it is held."""
+        entry = self.held(account, session)
+        if entry is not None:
+            self.release(entry, Reason.STOPPED)
+            return
+        shard = self.shard(account)
+        shard.stop(session, account, self.clock.now_ms())
+        self._logged(shard.index, at_once=False)
+
+    def kick(
+        self,
+        entry: Entry,
+        reason: Reason,
+        actor: ActorKind = ActorKind.SYSTEM,
+        actor_device: str = "",
+    ) -> Kick:
+        """End a session for good, wherever it is held. A second kick changes nothing."""
+        shard = self.shard(entry.account)
+        known = shard.ledger.get(entry.session)
+        if known is not None:
+            return known
+        kick = Kick(
+            entry.session,
+            entry.account,
+            entry.deadline_s,
+            reason,
+            actor,
+            actor_device,
+            self.clock.wall_ms(),
+            entry.device,
+            entry.started_ms,
+            entry.region,
+        )
+        shard.kick(kick)
+        self.journal.store_kick(kick)
+        self.apply_kick(kick)
+        self._logged(shard.index, at_once=True)
+        return kick
+
+    def apply_kick(self, kick: Kick) -> None:
+        """What a region does with a kick that is new to it: end the session if it is held here."""
+        self.counters[f"kicks_{kick.reason.name.lower()}"] += 1
+        self.on_kick(kick)
+        held = self.held(kick.account, kick.session)
+        if held is not None:
+            self.release(held, kick.reason, at_once=True)
+        else:
+            self._tell(ended_by(kick))
+
+    def apply_stop(self, account: str, session: SessionId) -> None:
+        """A stop that arrived elsewhere: release the session if it is held here."""
+        held = self.held(account, session)
+        if held is not None:
+            self.release(held, Reason.STOPPED)
+
+    def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
+        """Note a plan; False when a later one is known."""
+        shard = self.shard(account)
+        update = PlanSet(account, plan, issued)
+        if not shard.set_plan(update):
+            return False
+        self.journal.store_plan(update)
+        self._logged(shard.index, at_once=False)
+        return True
+
+    # ---- who is told -------------------------------------------------------------------------
+
+    def ended(self, account: str, session: SessionId, reason: Reason) -> Ended:
+        """An end as the device is told it: by its kick if there is one."""
+        kick = self.kicked(account, session)
+        if kick is not None:
+            return ended_by(kick)
+        by_device = reason is Reason.STOPPED
+        return Ended(
+            session,
+            reason,
+            ActorKind.DEVICE if by_device else ActorKind.SYSTEM,
+            "",
+            self.clock.wall_ms(),
+            reason in RETRY,
+        )
+
+    def watch(self, session: SessionId, callback: Callable[[Ended], None]) -> Callable[[], None]:
+        """Call back once when the session ends; returns how to stop watching."""
+        if len(self._watches) >= WATCHES_MAX:
+            return lambda: None
+        self._watches.setdefault(session, []).append(callback)
+
+        def unwatch() -> None:
+            callbacks = self._watches.get(session)
+            if callbacks is not None and callback in callbacks:
+                callbacks.remove(callback)
+                if not callbacks:
+                    del self._watches[session]
+
+        return unwatch
+
+    def hint(self, entries: Iterable[Entry]) -> None:
+        """Note sessions that another region named before their author's log has come."""
+        now_ms = self.clock.now_ms()
+        for entry in entries:
+            if entry.region == self.region or self._is_known(entry.dot):
+                continue
+            known = self.hints.setdefault(entry.account, [])
+            if len(known) < HINTS_MAX and all(e.dot != entry.dot for _, e in known):
+                known.append((now_ms, entry))
+            while len(self.hints) > HINT_ACCOUNTS_MAX:
+                self.hints.pop(next(iter(self.hints)))
+
+    def _hints_of(self, account: str) -> list[Entry]:
+        """Hints that are still ahead of the log; a log that does not come in time wins."""
+        known = self.hints.get(account)
+        if known is None:
+            return []
+        oldest_ms = self.clock.now_ms() - self.settings.region_down_ms
+        fresh = [(at, e) for at, e in known if at >= oldest_ms and not self._is_known(e.dot)]
+        if fresh:
+            self.hints[account] = fresh
+        else:
+            del self.hints[account]
+        return [e for _, e in fresh]
+
+    def _is_known(self, dot: Dot) -> bool:
+        return self.shards[dot & (SHARDS - 1)].context.has(dot)
+
+    def _logged(self, shard: int, at_once: bool) -> None:
+        self.dirty.add(shard)
+        self.on_dirty(at_once)
+
+    def _tell(self, end: Ended) -> None:
+        for callback in self._watches.pop(end.session, ()):
+            callback(end)
+
+
+def ended_by(kick: Kick) -> Ended:
+    """A kick as the kicked device is told it."""
+    return Ended(
+        kick.session, kick.reason, kick.actor, kick.actor_device, kick.at_ms, kick.reason in RETRY
+    )
+
+
+def _keep_highest(best: dict[int, Entry], entry: Entry) -> None:
+    """The highest (hop, dot) holds a session."""
+    known = best.get(entry.session)
+    if known is None or (entry.hop, entry.dot) > (known.hop, known.dot):
+        best[entry.session] = entry
