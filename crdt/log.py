@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crdt.codec import NOTHING
-from crdt.errors import LocalError
+from crdt.errors import LocalError, PeerError
 
 CAPACITY_EVENTS: Final = 4096
 CAPACITY_BYTES: Final = 1 << 18
@@ -70,10 +70,10 @@ class Log:
         """The first position after `after` and the events from there on; None below the floor.
 
         At least one event if there is any, then as many as fit both limits. Empty when the reader
-        has everything. Raises LocalError for a reader that is ahead of the log.
+        has everything. Raises PeerError for a reader that claims more than was ever written.
         """
         if after > self.top:
-            raise LocalError(f"a reader at {after} is ahead of the log, whose top is {self.top}")
+            raise PeerError(f"a reader claims event {after} of a log that ends at {self.top}")
         if after < self.floor:
             return None
         end = after

@@ -226,7 +226,7 @@ class Shard:
             return []
         self._check_foreign(writer)
         self._check_range(writer, incarnation, known.top + 1, new)
-        if incarnation > self.position(writer).incarnation:
+        if 0 < self.position(writer).incarnation < incarnation:
             self.sessions.drop_writer(writer)
         for event in new:
             self._commit(event, now_ms)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdt.codec import NOTHING
-from crdt.errors import LocalError
+from crdt.errors import LocalError, PeerError
 from crdt.log import Log
 
 
@@ -28,13 +28,13 @@ def test_one_event_is_sent_even_if_it_is_larger_than_the_limit() -> None:
     assert log_of(3).range(0, 10, 1) == (1, [b"0001"])
 
 
-def test_a_reader_below_the_floor_gets_nothing_and_one_ahead_is_a_bug() -> None:
+def test_a_reader_below_the_floor_gets_nothing_and_one_ahead_is_refused() -> None:
     log = log_of(10)
     log.trim(4)
 
     assert log.range(3, 10, 1000) is None
     assert log.range(4, 1, 1000) == (5, [b"0005"])
-    with pytest.raises(LocalError):
+    with pytest.raises(PeerError):
         log.range(11, 1, 1000)
 
 

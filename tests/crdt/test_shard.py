@@ -6,7 +6,7 @@ import pytest
 
 from crdt.codec import concatenated, decode_events, unpack
 from crdt.context import Position
-from crdt.dots import Dot, RegionId, SessionId, shard_of
+from crdt.dots import RegionId, SessionId, shard_of
 from crdt.errors import LocalError, PeerError
 from crdt.events import Event, Nothing, Plan, PlanSet, Reason, Release, Stop
 from crdt.sessions import NEVER
@@ -57,7 +57,7 @@ def test_a_new_session_is_named_by_its_dot_and_held_here() -> None:
     shard = begun()
     held = add(shard, heard_ms=7)
 
-    assert held.session == held.dot == entry(1).dot
+    assert (int(held.session), held.dot) == (held.dot, entry(1).dot)
     assert shard.sessions.own_row(ACCOUNTS[0], held.session) != -1
     assert shard.position(ONE) == Position(1, 1)
 
@@ -232,11 +232,14 @@ def test_a_session_that_is_over_within_the_range_comes_as_its_end_only() -> None
 def test_a_range_that_contradicts_itself_changes_nothing() -> None:
     shard = begun(TWO)
     held = entry(1)
-    first = [held, Release(Dot(held.dot), held.session, held.account, 0, Reason.LAPSED)]
+    end = Release(held.dot, held.session, held.account, 0, Reason.LAPSED)
     shard.apply(ONE, 1, 1, [kick()], 0)
     before = state(shard)
     stray = Release(entry(1, region=3).dot, held.session, held.account, 0, Reason.LAPSED)
-    for events in (first[:1], [*first[1:], entry(4)], [entry(2), stray], [entry(2), entry(2)]):
+    ranges: list[list[Event]] = [
+        [held], [end, entry(4)], [entry(2), stray], [entry(2), entry(2)],
+    ]  # fmt: skip
+    for events in ranges:
         with pytest.raises(PeerError):
             shard.apply(ONE, 1, 2, events, 0)
         assert state(shard) == before
