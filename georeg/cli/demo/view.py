@@ -35,17 +35,19 @@ class Row:
 _STYLES = {"up": "green", "starting": "yellow", "suspect": "yellow", "DOWN": "bold red"}
 
 
-def _duration(value_s: float | None) -> str:
-    if value_s is None:
-        return "-"
-    return f"{value_s * 1000:.1f} ms" if value_s < 0.1 else f"{value_s:.1f} s"
+def _age(age_s: float | None) -> str:
+    return "-" if age_s is None else f"{age_s:.1f} s"
+
+
+def _trip(trip_s: float | None) -> str:
+    return "-" if trip_s is None else f"{trip_s * 1000:.1f} ms"
 
 
 def _link(link: LinkNumbers) -> Text:
     text = Text(f"{link.peer} ")
     if link.state != "up":
         text.append(f"{link.state} ", style=_STYLES.get(link.state, "red"))
-    text.append(f"{_duration(link.age_s)} / {_duration(link.round_trip_s)}")
+    text.append(f"{_age(link.age_s)} / {_trip(link.round_trip_s)}")
     return text
 
 
@@ -93,8 +95,7 @@ def plain_line(row: Row) -> str:
     if numbers is None:
         return f"{row.name} {row.state}"
     links = ", ".join(
-        f"{link.peer} {link.state} ({_duration(link.age_s)}, round trip "
-        f"{_duration(link.round_trip_s)})"
+        f"{link.peer} {link.state} ({_age(link.age_s)}, round trip {_trip(link.round_trip_s)})"
         for link in numbers.links
     )
     return (
