@@ -1,13 +1,12 @@
 """How a handler waits for the region, and how it says yes."""
 
 import asyncio
-import json
 from typing import Final, TypeVar
 
 from aiohttp import web
 
 from georeg.edge.context import Edge
-from georeg.edge.problems import unavailable
+from georeg.edge.problems import to_json, unavailable
 from georeg.region.pending import Pending
 
 T = TypeVar("T")
@@ -19,8 +18,9 @@ def json_answer(
     document: object, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     """A success with a JSON body, which no cache may keep."""
-    body = json.dumps(document, separators=(",", ":")).encode()
-    return web.Response(status=status, body=body, headers=JSON_HEADERS | (headers or {}))
+    return web.Response(
+        status=status, body=to_json(document), headers=JSON_HEADERS | (headers or {})
+    )
 
 
 def require_joined(edge: Edge) -> None:

@@ -11,6 +11,7 @@ proxy speaks for somebody else (a forwarding header would mean that loopback is 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -126,6 +127,7 @@ def is_loopback_peer(request: web.Request) -> bool:
     return isinstance(peer, tuple) and bool(peer) and is_loopback(str(peer[0]))
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether an address is one of this machine's own; a name is only if it is `localhost`."""
     try:

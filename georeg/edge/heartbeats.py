@@ -11,9 +11,10 @@ from aiohttp import web
 
 from georeg.edge.answers import require_joined, settled
 from georeg.edge.auth import bearer, session_claims
-from georeg.edge.bodies import JSON_TYPE, TEXT_TYPE, parse_json, read_body, require_type
+from georeg.edge.bodies import JSON_TYPE, TEXT_TYPE, read_body, require_type
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
+from georeg.edge.jsons import parse_json
 from georeg.edge.problems import invalid, unauthorized
 from georeg.edge.schemas import HEARTBEAT_BODY
 from georeg.edge.shapes import Errors

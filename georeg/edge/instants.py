@@ -5,6 +5,7 @@ Inside, a time is milliseconds since 1970 as an int; nothing here reads a clock.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 INSTANT_PATTERN: Final = (
@@ -18,6 +19,7 @@ _MS_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
 _OFFSET_LENGTH: Final = len("+00:00")
 
 
+@lru_cache(maxsize=1024)
 def instant(time_ms: int) -> str:
     """Milliseconds since 1970 as text; what no calendar holds becomes the nearest that one does."""
     moment = _EPOCH + timedelta(milliseconds=min(max(time_ms, 0), _MS_MAX))

@@ -19,6 +19,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "/problems/"
 
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
+def to_json(document: object) -> bytes:
+    """Compact JSON in ASCII; made of plain values that do not contain themselves."""
+    return _ENCODER.encode(document).encode()
+
+
 class Kind(NamedTuple):
     """One type of problem."""
 
@@ -135,7 +143,7 @@ class Problem(Exception):
         headers.update(self.headers or {})
         return web.Response(
             status=self.kind.status,
-            body=json.dumps(self.document(), separators=(",", ":")).encode(),
+            body=to_json(self.document()),
             headers=headers,
         )
 

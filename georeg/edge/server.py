@@ -24,6 +24,8 @@ HEADER_BYTES_MAX: Final = 8_190
 HEADERS_MAX: Final = 64
 KEEPALIVE_S: Final = 75.0
 """Longer than two heartbeats, so that a device keeps its connection."""
+FIRST_REQUEST_S: Final = 10.0
+"""A new connection has so long for the head of its first request."""
 LINGER_S: Final = 2.0
 SHUTDOWN_S: Final = 5.0
 BACKLOG: Final = 1024
@@ -128,7 +130,21 @@ class _Server(web.Server):
 class _Protocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ()
+    __slots__ = ("_give_up_call",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close the connection again if no request comes; aiohttp's timeouts begin after one."""
+        super().connection_made(transport)
+        self._give_up_call = asyncio.get_running_loop().call_later(FIRST_REQUEST_S, self._give_up)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The peer has gone."""
+        self._give_up_call.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
 
     def handle_error(
         self,

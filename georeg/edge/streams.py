@@ -6,10 +6,9 @@ after its last message nothing follows.
 """
 
 import asyncio
-import json
 from typing import Final, NamedTuple
 
-from georeg.edge.problems import Problem, unavailable
+from georeg.edge.problems import Problem, to_json, unavailable
 
 SPREAD_MS: Final = 5_000
 """Drained streams come back over so long a time, not all at once."""
@@ -29,15 +28,15 @@ COMMENT: Final = Message(b": still here\n\n", is_last=False)
 
 def ended_message(problem: Problem) -> Message:
     """`event: ended` with the body that a heartbeat would get as 410."""
-    data = json.dumps(problem.document(), separators=(",", ":"))
-    return Message(f"event: ended\ndata: {data}\n\n".encode(), is_last=True)
+    data = to_json(problem.document())
+    return Message(b"event: ended\ndata: %b\n\n" % data, is_last=True)
 
 
 def drain_message(session: int) -> Message:
     """`event: drain`: go elsewhere. The time to wait is spread by the session's number."""
     wait_ms = (session * _GOLDEN >> 16) % SPREAD_MS
-    data = json.dumps({"reconnect_in_s": wait_ms / 1000})
-    return Message(f"retry: {wait_ms}\nevent: drain\ndata: {data}\n\n".encode(), is_last=True)
+    data = to_json({"reconnect_in_s": wait_ms / 1000})
+    return Message(b"retry: %d\nevent: drain\ndata: %b\n\n" % (wait_ms, data), is_last=True)
 
 
 class Stream:

@@ -9,7 +9,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from georeg.edge.bodies import parse_json
+from georeg.edge.jsons import parse_json
 from georeg.edge.problems import Problem
 from georeg.edge.schemas import START
 from tests.edge.world import World
@@ -180,6 +180,19 @@ async def test_a_body_that_breaks_off_leaves_nothing_behind() -> None:
         assert b" 500 " not in chunked
         assert not [line for line in lines if line["log_level"] == "error"]
         assert (await world.call("GET", PATH)).body["sessions"] == []
+
+
+async def test_nobody_holds_a_connection_by_sending_slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("georeg.edge.bodies.BODY_S", 0.02)
+    monkeypatch.setattr("georeg.edge.server.FIRST_REQUEST_S", 0.02)
+    monkeypatch.setattr("georeg.edge.server.LINGER_S", 0.02)
+    async with World() as world:
+        assert await raw(world, b"GET /livez HT") == b""
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        answer = await raw(world, head.encode() + b"Content-Length: 100\r\n\r\n{")
+        assert b" 408 " in answer
 
 
 async def test_expecting_to_continue_is_answered_before_the_body() -> None:

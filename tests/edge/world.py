@@ -224,7 +224,7 @@ class World:
 
 def check_answer(method: str, path: str, status: int, kind: str, body: Any) -> None:
     """The answer is one that the document promises."""
-    if status in (400, 405, 417, 500):
+    if status in (400, 405, 408, 417, 500):
         assert kind == "application/problem+json"
         assert body["type"] == "about:blank"
         assert body["status"] == status
