@@ -52,21 +52,30 @@ from crdt.events import (
     Release,
     Stop,
 )
+from crdt.fields import (
+    ACCOUNT_BYTES_MAX,
+    DEVICE_BYTES_MAX,
+    HOP_MAX,
+    KIND_BYTES_MAX,
+    LENGTH_S_MAX,
+    LIMIT_MAX,
+    NAME_BYTES_MAX,
+    PLAN_BYTES_MAX,
+    TIME_MS_MAX,
+    TIME_S_MAX,
+    TITLE_BYTES_MAX,
+    account_name,
+    number,
+    text,
+)
 
-ACCOUNT_BYTES_MAX: Final = 128
-DEVICE_BYTES_MAX: Final = 128
-NAME_BYTES_MAX: Final = 256
-KIND_BYTES_MAX: Final = 32
-TITLE_BYTES_MAX: Final = 512
-PLAN_BYTES_MAX: Final = 64
-LIMIT_MAX: Final = 255
-HOP_MAX: Final = 0xFFFF
-TIME_S_MAX: Final = (1 << 32) - 1
-"""The year 2106, in seconds since 1970."""
-LENGTH_S_MAX: Final = (1 << 20) - 1
-"""Longest time from a session's start to its hard deadline: 12 days."""
-TIME_MS_MAX: Final = (TIME_S_MAX - LENGTH_S_MAX) * 1000
-"""So that every deadline fits 32 bits."""
+__all__ = [
+    "ACCOUNT_BYTES_MAX", "DEVICE_BYTES_MAX", "HOP_MAX", "KIND_BYTES_MAX", "LENGTH_S_MAX",
+    "LIMIT_MAX", "NAME_BYTES_MAX", "NOTHING", "PLAN_BYTES_MAX", "TIME_MS_MAX", "TIME_S_MAX",
+    "TITLE_BYTES_MAX", "concatenated", "decode_events", "decode_kick", "encode_event", "pack",
+    "plain", "read_add", "read_other", "unpack",
+]  # fmt: skip
+
 ARRAY_MAX: Final = 1 << 16
 """Longest array: msgpack makes room for what a header claims before it reads the items."""
 
@@ -105,13 +114,14 @@ def pack(value: Any) -> bytes:
     return _pack(value)  # type: ignore[no-any-return]  # msgpack has no types
 
 
+def _refuse_ext(code: int, _data: bytes) -> NoReturn:
+    raise PeerError(f"msgpack extension {code} is not accepted")
+
+
 def concatenated(events: Sequence[bytes]) -> bytes:
     """The msgpack array of values that are encoded already."""
     header: bytes = msgpack.Packer().pack_array_header(len(events))
     return header + b"".join(events)
-
-
-# ---- encoding --------------------------------------------------------------------------------
 
 
 def encode_event(event: Event) -> bytes:
@@ -127,17 +137,17 @@ def plain(event: Event) -> list[Any] | None:
     if type(event) is Entry:
         return _plain_add(event)
     if type(event) is Release:
-        check_account(event.account)
+        account_name(event.account)
         body = [_RELEASE, position_of(event.dot), event.account, event.hop << 4 | event.reason]
-        _number(event.hop, 0, HOP_MAX, "hop")
+        number(event.hop, 0, HOP_MAX, "hop")
         return body if event.session ^ event.dot == 0 else [*body, event.session]
     if type(event) is Stop:
-        check_account(event.account)
-        return [_STOP, _number(event.session, 1, DOT_MAX, "session"), event.account]
+        account_name(event.account)
+        return [_STOP, number(event.session, 1, DOT_MAX, "session"), event.account]
     if type(event) is Kick:
         return _plain_kick(event)
     if type(event) is PlanSet:
-        check_account(event.account)
+        account_name(event.account)
         body = [_PLAN, event.account, *event.plan, event.issued]
         _read_plan(body)
         return body
@@ -152,8 +162,8 @@ def _plain_add(entry: Entry) -> list[Any]:
     ) = entry  # fmt: skip
     length_s = deadline_s - started_ms // 1000
     flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
-    _number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
-    _number(started_ms, 0, TIME_MS_MAX, "start")
+    number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
+    number(started_ms, 0, TIME_MS_MAX, "start")
     body = [account, *device, started_ms << 22 | length_s << 2 | flags]
     is_first = session ^ dot == 0
     if title or hop or not is_first or placed_ms != started_ms:
@@ -167,12 +177,9 @@ def _plain_kick(kick: Kick) -> list[Any]:
         _KICK, kick.session, kick.account, kick.expires_s, kick.reason, kick.actor,
         kick.actor_device, kick.at_ms, *kick.device, kick.started_ms, kick.region,
     ]  # fmt: skip
-    check_account(kick.account)
+    account_name(kick.account)
     _read_kick([*body[:4], int(kick.reason), int(kick.actor), *body[6:]])
     return body
-
-
-# ---- decoding --------------------------------------------------------------------------------
 
 
 def decode_events(
@@ -207,7 +214,7 @@ def read_other(item: Any, kind: type[T]) -> T:
     """An unpacked kick or plan set. Raises PeerError, also for another kind of event."""
     event = None if item is None else _read_event(item, Dot(1))
     if type(event) is not kind:
-        _wrong(f"expected a {kind.__name__}")
+        raise PeerError(f"expected a {kind.__name__}")
     return event
 
 
@@ -215,18 +222,18 @@ def _read_event(item: Any, dot: Dot) -> Event:
     if item is None:
         return Nothing()
     if type(item) is not list or not item:
-        _wrong("an event is nil or a non-empty array")
+        raise PeerError("an event is nil or a non-empty array")
     kind = item[0]
     if type(kind) is str:
         return read_add(item, dot)
     if type(kind) is not int:
-        _wrong("an event begins with an account or a number")
+        raise PeerError("an event begins with an account or a number")
     if kind == _RELEASE:
         return _read_release(item, dot)
     if kind == _STOP:
         _length(item, 3)
-        session = _number(item[1], 1, DOT_MAX, "session")
-        return Stop(SessionId(session), check_account(item[2]))
+        session = number(item[1], 1, DOT_MAX, "session")
+        return Stop(SessionId(session), account_name(item[2]))
     if kind == _KICK:
         return _read_kick(item)
     if kind == _PLAN:
@@ -244,23 +251,23 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
         title, hop, session, placed_ms = "", 0, 0, None
     elif len(item) == _LONG:
         account, device_id, name, kind, when, title, hop, session, placed_ms = item
-        _text(title, 0, TITLE_BYTES_MAX, "title")
-        _number(hop, 0, HOP_MAX, "hop")
-        _number(session, 0, DOT_MAX, "session")
-        _number(placed_ms, 0, TIME_MS_MAX, "place")
+        text(title, 0, TITLE_BYTES_MAX, "title")
+        number(hop, 0, HOP_MAX, "hop")
+        number(session, 0, DOT_MAX, "session")
+        number(placed_ms, 0, TIME_MS_MAX, "place")
     else:
-        _wrong(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
+        raise PeerError(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
     if type(when) is not int or not 0 <= when <= _WHEN_MAX:
-        _wrong("an add's times are one 64-bit number")
+        raise PeerError("an add's times are one 64-bit number")
     # A character is at most 4 bytes, so most texts need not be encoded to be measured.
     if type(account) is not str or not 0 < len(account) <= 32:
-        check_account(account)
+        account_name(account)
     if type(device_id) is not str or not 0 < len(device_id) <= 32:
-        _text(device_id, 1, DEVICE_BYTES_MAX, "device id")
+        text(device_id, 1, DEVICE_BYTES_MAX, "device id")
     if type(name) is not str or len(name) > 64:
-        _text(name, 0, NAME_BYTES_MAX, "name")
+        text(name, 0, NAME_BYTES_MAX, "name")
     if type(kind) is not str or len(kind) > 8:
-        _text(kind, 0, KIND_BYTES_MAX, "kind")
+        text(kind, 0, KIND_BYTES_MAX, "kind")
     started_ms = when >> 22
     return tuple.__new__(
         Entry,
@@ -282,18 +289,18 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
 
 def _read_release(item: list[Any], dot: Dot) -> Release:
     if len(item) not in (4, 5):
-        _wrong(f"a release has 4 or 5 fields, got {len(item)}")
+        raise PeerError(f"a release has 4 or 5 fields, got {len(item)}")
     _, position, account, end = item[:4]
-    _number(position, 1, POSITION_MAX, "position")
-    _number(end, 0, HOP_MAX << 4 | 15, "end")
+    number(position, 1, POSITION_MAX, "position")
+    number(end, 0, HOP_MAX << 4 | 15, "end")
     if position >= position_of(dot):
-        _wrong("a release names an earlier event of the same log")
+        raise PeerError("a release names an earlier event of the same log")
     released = Dot(dot - (position_of(dot) - position << SHARD_BITS))
-    session = _number(item[4], 1, DOT_MAX, "session") if len(item) == 5 else released
+    session = number(item[4], 1, DOT_MAX, "session") if len(item) == 5 else released
     reason = _REASONS.get(end & 15)
     if reason is None:
-        _wrong(f"unknown reason {end & 15}")
-    return Release(released, SessionId(session), check_account(account), end >> 4, reason)
+        raise PeerError(f"unknown reason {end & 15}")
+    return Release(released, SessionId(session), account_name(account), end >> 4, reason)
 
 
 def _read_kick(item: list[Any]) -> Kick:
@@ -302,23 +309,23 @@ def _read_kick(item: list[Any]) -> Kick:
         _, session, account, expires_s, reason, actor, actor_device, at_ms, device_id, name, kind,
         started_ms, region,
     ) = item  # fmt: skip
-    _number(reason, 1, max(_REASONS), "reason")
-    _number(actor, 1, max(_ACTORS), "actor")
+    number(reason, 1, max(_REASONS), "reason")
+    number(actor, 1, max(_ACTORS), "actor")
     return Kick(
-        SessionId(_number(session, 1, DOT_MAX, "session")),
-        check_account(account),
-        _number(expires_s, 0, TIME_S_MAX, "expiry"),
+        SessionId(number(session, 1, DOT_MAX, "session")),
+        account_name(account),
+        number(expires_s, 0, TIME_S_MAX, "expiry"),
         _REASONS[reason],
         _ACTORS[actor],
-        _text(actor_device, 0, NAME_BYTES_MAX, "actor's device"),
-        _number(at_ms, 0, TIME_MS_MAX, "time"),
+        text(actor_device, 0, NAME_BYTES_MAX, "actor's device"),
+        number(at_ms, 0, TIME_MS_MAX, "time"),
         Device(
-            _text(device_id, 1, DEVICE_BYTES_MAX, "device id"),
-            _text(name, 0, NAME_BYTES_MAX, "name"),
-            _text(kind, 0, KIND_BYTES_MAX, "kind"),
+            text(device_id, 1, DEVICE_BYTES_MAX, "device id"),
+            text(name, 0, NAME_BYTES_MAX, "name"),
+            text(kind, 0, KIND_BYTES_MAX, "kind"),
         ),
-        _number(started_ms, 0, TIME_MS_MAX, "start"),
-        RegionId(_number(region, 1, REGION_MAX, "region")),
+        number(started_ms, 0, TIME_MS_MAX, "start"),
+        RegionId(number(region, 1, REGION_MAX, "region")),
     )
 
 
@@ -326,44 +333,16 @@ def _read_plan(item: list[Any]) -> PlanSet:
     _length(item, 6)
     _, account, name, limit, home, issued = item
     return PlanSet(
-        check_account(account),
+        account_name(account),
         Plan(
-            _text(name, 0, PLAN_BYTES_MAX, "plan"),
-            _number(limit, 0, LIMIT_MAX, "limit"),
-            _number(home, 0, REGION_MAX, "home"),
+            text(name, 0, PLAN_BYTES_MAX, "plan"),
+            number(limit, 0, LIMIT_MAX, "limit"),
+            number(home, 0, REGION_MAX, "home"),
         ),
-        _number(issued, 0, DOT_MAX, "issue time"),
+        number(issued, 0, DOT_MAX, "issue time"),
     )
-
-
-# ---- fields ----------------------------------------------------------------------------------
-
-
-def _wrong(what: str) -> NoReturn:
-    raise PeerError(what)
-
-
-def _refuse_ext(code: int, _data: bytes) -> NoReturn:
-    raise PeerError(f"msgpack extension {code} is not accepted")
 
 
 def _length(item: list[Any], fields: int) -> None:
     if len(item) != fields:
-        _wrong(f"event {item[0]} has {fields} fields, got {len(item)}")
-
-
-def _number(value: Any, low: int, high: int, what: str) -> int:
-    if type(value) is not int or not low <= value <= high:
-        _wrong(f"{what}: expected an integer from {low} to {high}")
-    return value
-
-
-def _text(value: Any, low: int, high: int, what: str) -> str:
-    if type(value) is not str or not low <= len(value.encode()) <= high:
-        _wrong(f"{what}: expected a text of {low} to {high} bytes")
-    return value
-
-
-def check_account(value: Any) -> str:
-    """The name of an account, 1 to 128 bytes. Raises PeerError."""
-    return _text(value, 1, ACCOUNT_BYTES_MAX, "account")
+        raise PeerError(f"event {item[0]} has {fields} fields, got {len(item)}")

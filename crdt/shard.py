@@ -23,8 +23,6 @@ from crdt.codec import encode_event
 from crdt.context import Context, Position
 from crdt.dots import (
     INCARNATION_MAX,
-    SEQUENCE_BITS,
-    SHARD_BITS,
     SHARDS,
     Dot,
     RegionId,
@@ -46,6 +44,7 @@ from crdt.events import (
     Release,
     Stop,
 )
+from crdt.foreign import check_range, compare
 from crdt.interner import Interner
 from crdt.ledger import KickLedger
 from crdt.log import Log
@@ -225,7 +224,7 @@ class Shard:
         if first > known.top + 1 or not new:
             return []
         self._check_foreign(writer)
-        self._check_range(writer, incarnation, known.top + 1, new)
+        check_range(writer, incarnation, self.index, known.top + 1, new)
         if 0 < self.position(writer).incarnation < incarnation:
             self.sessions.drop_writer(writer)
         for event in new:
@@ -261,7 +260,7 @@ class Shard:
         joined: list[Entry] = []
         if takes_dots:
             self._check_foreign(snapshot.writer)
-            left, joined = self._compare(snapshot, repair)
+            left, joined = compare(self.sessions, snapshot, repair)
         for entry in left:
             self.sessions.remove(entry.account, entry.dot)
         for entry in joined:
@@ -346,33 +345,3 @@ class Shard:
                 f"another process writes as region {writer}: region numbers must be unique, and an "
                 "incarnation is never used twice"
             )
-
-    def _check_range(
-        self, writer: RegionId, incarnation: int, first: int, events: list[Event]
-    ) -> None:
-        """Adds stand at their dots; releases name earlier dots of the same log."""
-        dot = dot_at(writer, incarnation, self.index, first)
-        for event in events:
-            if type(event) is Entry:
-                if event.dot != dot:
-                    raise PeerError(f"an add with dot {event.dot:#x} stands at {dot:#x}")
-            elif type(event) is Release and not (
-                event.dot < dot and dot >> SEQUENCE_BITS == event.dot >> SEQUENCE_BITS
-            ):
-                raise PeerError(f"the release at {dot:#x} is of {event.dot:#x}, not of its own")
-            dot = Dot(dot + (1 << SHARD_BITS))
-
-    def _compare(self, snapshot: Snapshot, repair: bool) -> tuple[list[Entry], list[Entry]]:
-        """Which of the writer's dots a snapshot takes away, and which it brings."""
-        listed = {entry.dot: entry for entry in snapshot.entries}
-        left = []
-        for row in self.sessions.rows_of(snapshot.writer):
-            entry = self.sessions.entry(row)
-            told = listed.get(entry.dot)
-            if told == entry:
-                del listed[entry.dot]
-            elif told is None or repair:
-                left.append(entry)
-            else:
-                raise PeerError(f"dot {entry.dot:#x} names two sessions: double-spent dot")
-        return left, list(listed.values())

@@ -16,7 +16,7 @@ Cost: 60 to 90 B and 5 us a session.
 
 from typing import Any, Final, NamedTuple, TypeVar
 
-from crdt.codec import HOP_MAX, check_account, pack, plain, read_add, read_other, unpack
+from crdt.codec import pack, plain, read_add, read_other, unpack
 from crdt.context import Position
 from crdt.dots import (
     DOT_MAX,
@@ -32,6 +32,7 @@ from crdt.dots import (
 )
 from crdt.errors import PeerError
 from crdt.events import Entry, Kick, PlanSet, Reason
+from crdt.fields import HOP_MAX, account_name, number
 from crdt.stops import End
 
 SNAPSHOT_BYTES_MAX: Final = 1 << 28
@@ -78,14 +79,10 @@ def decode_snapshot(data: bytes, bytes_max: int = SNAPSHOT_BYTES_MAX) -> Snapsho
     if type(body) is not list or len(body) != _FIELDS or body[0] != _FORMAT:
         raise PeerError(f"a snapshot is an array of {_FIELDS} fields in format {_FORMAT}")
     _, writer, shard, incarnation, top, positions, adds, kicks, ends, plans = body
-    for value, low, high in (
-        (writer, 1, REGION_MAX),
-        (shard, 0, SHARDS - 1),
-        (incarnation, 0, INCARNATION_MAX),
-        (top, 0, POSITION_MAX),
-    ):
-        if type(value) is not int or not low <= value <= high:
-            raise PeerError(f"a snapshot's head: expected an integer from {low} to {high}")
+    number(writer, 1, REGION_MAX, "writer")
+    number(shard, 0, SHARDS - 1, "shard")
+    number(incarnation, 0, INCARNATION_MAX, "incarnation")
+    number(top, 0, POSITION_MAX, "top")
     if not all(type(part) is list for part in (positions, adds, kicks, ends, plans)):
         raise PeerError("a snapshot's parts are arrays")
     return Snapshot(
@@ -129,13 +126,11 @@ def _read_end(item: Any, shard: int) -> End:
     if type(item) is not list or len(item) != 5:
         raise PeerError("an end has 5 fields")
     session, account, hop, dot, reason = item
-    for value, low, high in (
-        (session, 1, DOT_MAX),
-        (hop, 0, HOP_MAX),
-        (dot, 0, DOT_MAX),
-        (reason, 1, max(Reason)),
-    ):
-        if type(value) is not int or not low <= value <= high:
-            raise PeerError(f"an end: expected an integer from {low} to {high}")
-    end = End(SessionId(session), check_account(account), hop, dot, Reason(reason))
+    end = End(
+        SessionId(number(session, 1, DOT_MAX, "session")),
+        account_name(account),
+        number(hop, 0, HOP_MAX, "hop"),
+        number(dot, 0, DOT_MAX, "dot"),
+        Reason(number(reason, 1, max(Reason), "reason")),
+    )
     return _of_shard(end, shard)

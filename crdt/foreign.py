@@ -1,0 +1,52 @@
+"""What is judged about a peer's range or snapshot before a shard changes anything for it.
+
+The codec has checked every field by itself; here the fields must fit together and fit what is known
+already. A wrong one raises PeerError while the shard is still as it was.
+Cost: a range its own length; a snapshot one walk over the shard's dots.
+"""
+
+from collections.abc import Sequence
+
+from crdt.dots import SEQUENCE_BITS, SHARD_BITS, Dot, RegionId, dot_at
+from crdt.errors import PeerError
+from crdt.events import Entry, Event, Release
+from crdt.sessions import SessionSet
+from crdt.snapshot import Snapshot
+
+
+def check_range(
+    writer: RegionId, incarnation: int, shard: int, first: int, events: Sequence[Event]
+) -> None:
+    """Adds stand at their own dots; releases name earlier dots of the same log."""
+    dot = dot_at(writer, incarnation, shard, first)
+    for event in events:
+        if type(event) is Entry:
+            if event.dot != dot:
+                raise PeerError(f"an add with dot {event.dot:#x} stands at {dot:#x}")
+        elif type(event) is Release and not (
+            event.dot < dot and dot >> SEQUENCE_BITS == event.dot >> SEQUENCE_BITS
+        ):
+            raise PeerError(f"the release at {dot:#x} is of {event.dot:#x}, not of its own")
+        dot = Dot(dot + (1 << SHARD_BITS))
+
+
+def compare(
+    sessions: SessionSet, snapshot: Snapshot, repair: bool
+) -> tuple[list[Entry], list[Entry]]:
+    """Which of the writer's dots a snapshot takes away, and which it brings.
+
+    A dot with another content than the known one is double-spent: an error, unless the snapshot is
+    there to repair what is known.
+    """
+    listed = {entry.dot: entry for entry in snapshot.entries}
+    left = []
+    for row in sessions.rows_of(snapshot.writer):
+        entry = sessions.entry(row)
+        told = listed.get(entry.dot)
+        if told == entry:
+            del listed[entry.dot]
+        elif told is None or repair:
+            left.append(entry)
+        else:
+            raise PeerError(f"dot {entry.dot:#x} names two sessions: double-spent dot")
+    return left, list(listed.values())
