@@ -48,23 +48,22 @@ class Slab:
 
     def put(self, data: bytes) -> int:
         """Store a string and return its reference. Raises LocalError beyond 4096 bytes."""
-        length = len(data)
-        kind = length
-        if length > _EXACT_MAX:
-            if length > LENGTH_MAX:
-                raise LocalError(f"a slab holds at most {LENGTH_MAX} bytes an item, got {length}")
-            kind = bisect_left(_STRIDES, length + _HEADER)
-            data = (length.to_bytes(_HEADER, "big") + data).ljust(_STRIDES[kind])
-        elif length == 0:
-            return 0
+        kind = stride = len(data)
+        if not 0 < kind <= _EXACT_MAX:
+            if not data:
+                return 0
+            if kind > LENGTH_MAX:
+                raise LocalError(f"a slab holds at most {LENGTH_MAX} bytes an item, got {kind}")
+            kind = bisect_left(_STRIDES, kind + _HEADER)
+            stride = _STRIDES[kind]
+            data = (len(data).to_bytes(_HEADER, "big") + data).ljust(stride)
         free = self._free.get(kind)
         if free:
             slot = free.pop()
-            at = slot * _STRIDES[kind]
-            self._pages[kind][at : at + _STRIDES[kind]] = data
+            self._pages[kind][slot * stride : (slot + 1) * stride] = data
             return kind << _SLOT_BITS | slot
         page = self._pages[kind]
-        slot = len(page) // _STRIDES[kind]
+        slot = len(page) // stride
         if slot > _SLOT_MASK:
             raise LocalError(f"a slab holds at most {_SLOT_MASK + 1} items of one length")
         page += data
