@@ -60,11 +60,19 @@ class Command:
         return self._output.read_text()
 
     def said(self, pattern: str, count: int = 1) -> None:
-        """Wait until it has printed the pattern so often."""
-        eventually(
-            lambda: len(re.findall(pattern, self.output, re.MULTILINE)) >= count,
-            f"{pattern} x {count} in:\n{self.output}",
-        )
+        """Wait until it has printed the pattern so often; fails when it ends before."""
+
+        def has_said() -> bool:
+            has_ended = self.process.poll() is not None
+            found = len(re.findall(pattern, self.output, re.MULTILINE)) >= count
+            assert found or not has_ended, f"ended without {pattern}:\n{self.output}"
+            return found
+
+        try:
+            eventually(has_said, f"{pattern} x {count}")
+        except AssertionError as error:
+            error.add_note(self.output)
+            raise
 
     def signal(self, number: signal.Signals) -> None:
         """Send the process a signal."""
