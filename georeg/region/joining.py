@@ -24,6 +24,7 @@ from georeg.region.messages import Fetch, Fetched, Message
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
 
+FETCH_MS: Final = 200
 BLIND_INCARNATION_MAX: Final = 1 << 16
 """With no journal and no peer an incarnation is drawn at random up to this."""
 
@@ -50,6 +51,8 @@ class Joining:
         self._on_joined = on_joined
         self._nonce = random.getrandbits(62) + 1
         self._seen: dict[RegionId, int] = {}
+        self._answering: dict[RegionId, int] = {}
+        """Peers that begin -> the nonce of the question that is being answered."""
         self.is_joined = False
 
     def open(self) -> None:
@@ -57,21 +60,28 @@ class Joining:
         if not self._state.peers:
             self._begin()
             return
-        for peer in self._state.peers:
-            self._send(peer, Fetch(self._nonce))
+        self._fetch()
         self._state.clock.call_later(self._state.settings.join_ms, self._begin_if_needed)
 
-    def peer_up(self, peer: RegionId) -> None:
-        """A link has come up: what was sent before is lost."""
-        if not self.is_joined and peer not in self._seen:
-            self._send(peer, Fetch(self._nonce))
+    def _fetch(self) -> None:
+        """Ask those that have not answered; links come up while we wait, in either direction."""
+        if self.is_joined:
+            return
+        for peer in self._state.peers:
+            if peer not in self._seen:
+                self._send(peer, Fetch(self._nonce))
+        self._state.clock.call_later(FETCH_MS, self._fetch)
 
     def on_fetch(self, peer: RegionId, message: Fetch) -> None:
         """A peer begins: send what this region holds of it, then the own logs, then the word."""
         state, link = self._state, self._replication.links[peer]
+        if self._answering.get(peer) == message.nonce:
+            return  # it asks again while the answer is on its way
+        self._answering[peer] = message.nonce
         link.reset()
 
         def finish() -> None:
+            self._answering.pop(peer, None)
             self._send(peer, Fetched(message.nonce, self._incarnation_of(peer)))
 
         def step(index: int) -> None:

@@ -210,7 +210,6 @@ class Region:
         """A link to the peer has come up: what was under way is lost."""
         if not self._is_open:
             return
-        self._joining.peer_up(peer)
         if self.joined:
             link = self._replication.links[peer]
             link.sent = list(link.acked)

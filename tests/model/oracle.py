@@ -34,6 +34,8 @@ class Truth:
     why: str | None = None
     ended_at: tuple[int, float] | None = None
     """Region and time of its end."""
+    excused: bool = False
+    """Ended for the limit on the word of a session whose end was spoken beyond a cut."""
     regions: set[int] = field(default_factory=set)
     last: int = 0
 
@@ -131,11 +133,12 @@ class Oracle:
             for t in self.by_account[truth.account]
             if t.device != truth.device and t.why != "limit" and t.lived(now_s - FRESH_S, now_s)
         }
-        if len(others) >= self.world.limits[truth.account]:
-            return
         named = [self.all[s.session] for s in evidence if s.session != entry.session]
         dead = [t for t in named if not t.lived(now_s - FRESH_S, now_s)]
-        if dead and all(self._is_beyond_cut(region, t) for t in dead):
+        truth.excused = any(t.excused or self._is_beyond_cut(region, t) for t in dead)
+        if len(others) >= self.world.limits[truth.account]:
+            return
+        if truth.excused or any(t.excused for t in named):
             self.counts["limit end, pending ends beyond a cut"] += 1
             return
         mutual = any(
