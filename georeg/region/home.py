@@ -108,7 +108,7 @@ class Home:
         account, now_ms = message.account, self._state.clock.now_ms()
         if self._meet(holder, message.generation):
             self._book.returned(account, holder, message.request, message.has, now_ms)
-        self._state.hint(e for e in message.hints if e.account == account)
+        self._state.hints.note(account, message.hints)
         request = self._requests.get(message.wid)
         if request is not None and request.borrow.account == account:
             request.answers[holder] = tuple(s for s in message.seen if s.region == holder)

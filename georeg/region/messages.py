@@ -7,29 +7,15 @@ it: numbers of requests, generations of leases, positions of logs.
 Every list in a message has a limit, which is here, next to what it limits.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgpack
-
-from crdt import codec
-from crdt.dots import (
-    DOT_MAX,
-    INCARNATION_MAX,
-    POSITION_MAX,
-    REGION_MAX,
-    SHARDS,
-    Dot,
-    RegionId,
-    SessionId,
-)
-from crdt.errors import PeerError
-from crdt.events import Device, Entry, Plan, Reason
+from crdt.dots import RegionId, SessionId
+from crdt.events import Entry, Plan
 from georeg.region.seen import Seen
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
 LIST_MAX: Final = 256
-"""Sessions, dots or regions that one message may name for one account."""
+"""Sessions that one message may name for one account; above every limit."""
 CLAIMS_MAX: Final = 5_000
 CLAIM_PARTS_MAX: Final = 4_096
 EVENTS_MAX: Final = 2_000

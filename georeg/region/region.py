@@ -12,7 +12,7 @@ from typing import Any, Final
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
-from georeg.region import messages
+from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
@@ -96,7 +96,11 @@ class Region:
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
-        self._handlers: dict[type, Callable[[RegionId, Any], None]] = {
+        self._handlers = self._handlers_by_type()
+
+    def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
+        """Who answers which message."""
+        return {
             messages.Beacon: self._beacons.on_beacon,
             messages.Range: self._replication.on_range,
             messages.SnapshotPart: self._replication.on_snapshot_part,
@@ -193,7 +197,7 @@ class Region:
 
     def watch(self, session: int, callback: Callable[[Ended], None]) -> Callable[[], None]:
         """Call back once when the session ends; returns how to stop watching."""
-        return self._state.watch(SessionId(session), callback)
+        return self._state.watches.watch(SessionId(session), callback)
 
     # ---- mesh --------------------------------------------------------------------------------
 
@@ -201,7 +205,7 @@ class Region:
         """A message of a peer. Raises PeerError, with nothing changed, when it is malformed."""
         if not self._is_open or peer not in self.names or peer == self.id:
             return
-        message = messages.decode(payload)
+        message = wire.decode(payload)
         if not self.joined and type(message) in _ONLY_JOINED:
             return
         self._handlers[type(message)](peer, message)
@@ -218,7 +222,7 @@ class Region:
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
-            self._mesh.send(peer, messages.encode(message))
+            self._mesh.send(peer, wire.encode(message))
         elif isinstance(message, messages.Slot | messages.No):
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:

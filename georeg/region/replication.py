@@ -24,10 +24,10 @@ from georeg.region.messages import (
     Range,
     Repair,
     SnapshotPart,
-    encode_range,
 )  # fmt: skip
 from georeg.region.ports import Mesh, Timer
 from georeg.region.state import RegionState
+from georeg.region.wire import encode_range
 
 STAGED_BYTES_MAX: Final = 256 << 20
 """A snapshot of one shard that is larger is refused: 64 shards of it would not fit in memory."""

@@ -10,9 +10,8 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
-from typing import Final
 
-from crdt.dots import SHARDS, Dot, RegionId, SessionId, region_of, shard_of
+from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
 from crdt.events import ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
 from crdt.hlc import Hlc
 from crdt.interner import Interner
@@ -21,18 +20,12 @@ from crdt.liveness import RegionTable
 from crdt.sessions import NEVER
 from crdt.shard import Shard
 from georeg.region.election import Election
+from georeg.region.ends import RETRY, Watches, ended_by
+from georeg.region.hints import Hints
 from georeg.region.model import Ended
 from georeg.region.ports import Clock, Journal
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
-
-HINTS_MAX: Final = 16
-"""Sessions of one account that were told before their log has come."""
-HINT_ACCOUNTS_MAX: Final = 10_000
-WATCHES_MAX: Final = 200_000
-
-RETRY: Final = frozenset({Reason.LAPSED, Reason.DISPLACED, Reason.EXPIRED})
-"""Ends after which a device may start again without asking the viewer."""
 
 
 class RegionState:
@@ -72,9 +65,8 @@ class RegionState:
         self.dirty: set[int] = set()
         """Shards whose log has grown since the last flush."""
         self.counters: Counter[str] = Counter()
-        self.hints: dict[str, list[tuple[int, Entry]]] = {}
-        """Told by a holder before its author's log has come: (when, entry)."""
-        self._watches: dict[SessionId, list[Callable[[Ended], None]]] = {}
+        self.hints = Hints(self.peers, self.shards, clock, settings)
+        self.watches = Watches()
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
         """Set by replication: something was logged; flush soon, or at once."""
         self.on_held: Callable[[str], None] = lambda account: None
@@ -143,7 +135,7 @@ class RegionState:
             elif self.regions.state(region, now_ms) is Liveness.DOWN:
                 continue
             _keep_highest(best, entry)
-        for entry in self._hints_of(account):
+        for entry in self.hints.of(account):
             if self.regions.state(entry.region, now_ms) is not Liveness.DOWN:
                 _keep_highest(best, entry)
         return sorted(
@@ -228,7 +220,7 @@ class RegionState:
         self.counters[f"released_{reason.name.lower()}"] += 1
         self._logged(shard.index, at_once)
         if reason is not Reason.MOVED:
-            self._tell(self.ended(entry.account, entry.session, reason))
+            self.watches.tell(self.ended(entry.account, entry.session, reason))
 
     def stop(self, account: str, session: SessionId) -> None:
         """The device ended its session, wherever it is held."""
@@ -278,7 +270,7 @@ class RegionState:
         if held is not None:
             self.release(held, kick.reason, at_once=True)
         else:
-            self._tell(ended_by(kick))
+            self.watches.tell(ended_by(kick))
 
     def apply_stop(self, account: str, session: SessionId) -> None:
         """A stop that arrived elsewhere: release the session if it is held here."""
@@ -313,63 +305,9 @@ class RegionState:
             reason in RETRY,
         )
 
-    def watch(self, session: SessionId, callback: Callable[[Ended], None]) -> Callable[[], None]:
-        """Call back once when the session ends; returns how to stop watching."""
-        if len(self._watches) >= WATCHES_MAX:
-            return lambda: None
-        self._watches.setdefault(session, []).append(callback)
-
-        def unwatch() -> None:
-            callbacks = self._watches.get(session)
-            if callbacks is not None and callback in callbacks:
-                callbacks.remove(callback)
-                if not callbacks:
-                    del self._watches[session]
-
-        return unwatch
-
-    def hint(self, entries: Iterable[Entry]) -> None:
-        """Note sessions that another region named before their author's log has come."""
-        now_ms = self.clock.now_ms()
-        for entry in entries:
-            if entry.region == self.region or self._is_known(entry.dot):
-                continue
-            known = self.hints.setdefault(entry.account, [])
-            if len(known) < HINTS_MAX and all(e.dot != entry.dot for _, e in known):
-                known.append((now_ms, entry))
-            while len(self.hints) > HINT_ACCOUNTS_MAX:
-                self.hints.pop(next(iter(self.hints)))
-
-    def _hints_of(self, account: str) -> list[Entry]:
-        """Hints that are still ahead of the log; a log that does not come in time wins."""
-        known = self.hints.get(account)
-        if known is None:
-            return []
-        oldest_ms = self.clock.now_ms() - self.settings.region_down_ms
-        fresh = [(at, e) for at, e in known if at >= oldest_ms and not self._is_known(e.dot)]
-        if fresh:
-            self.hints[account] = fresh
-        else:
-            del self.hints[account]
-        return [e for _, e in fresh]
-
-    def _is_known(self, dot: Dot) -> bool:
-        return self.shards[dot & (SHARDS - 1)].context.has(dot)
-
     def _logged(self, shard: int, at_once: bool) -> None:
         self.dirty.add(shard)
         self.on_dirty(at_once)
-
-    def _tell(self, end: Ended) -> None:
-        for callback in self._watches.pop(end.session, ()):
-            callback(end)
-
-
-def ended_by(kick: Kick) -> Ended:
-    """A kick as the kicked device is told it."""
-    return Ended(
-        kick.session, kick.reason, kick.actor, kick.actor_device, kick.at_ms, kick.reason in RETRY
-    )
 
 
 def _keep_highest(best: dict[int, Entry], entry: Entry) -> None:
