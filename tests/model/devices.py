@@ -1,12 +1,15 @@
-"""Households: devices that start, heartbeat, stop, vanish, roam, sleep, and retry in haste."""
+"""Devices that start, heartbeat, stop, vanish, roam, sleep, and retry in haste."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from crdt.dots import RegionId, SessionId
-from crdt.events import ActorKind, Device, Plan, Reason
+from crdt.events import Device, Plan, Reason
 from georeg.region.model import Admitted, Claims, Ended, Outcome, Refused, Renewed, StartRequest
-from tests.model.world import EPOCH_MS, World
+from georeg.region.pending import Pending
+from georeg.region.region import Region
+from tests.model.life import EPOCH_MS, Life
+from tests.model.world import World
 
 HEARTBEAT_S = 30.0
 
@@ -27,6 +30,8 @@ class Habits:
     kick: float = 50
     retry: float = 0.3
     burst: float = 25
+    twice: float = 0.1
+    """Starts that are sent a second time, with an idempotency key."""
 
 
 class Player:
@@ -77,10 +82,15 @@ class Player:
             if not life.serves:
                 return
             since_s = self.world.now_s
+            is_twice = self.world.random.random() < self.habits.twice
             request = StartRequest(
-                self.account, self.device, replace=replace, plan=self.plan, plan_issued=1 << 16
-            )
-            life.region.start(request).then(lambda outcome: decided(outcome, since_s))
+                self.account, self.device, replace=replace, plan=self.plan,
+                plan_issued=EPOCH_MS << 16, idempotency_key=f"{self.device.id}/{epoch}" if is_twice else "",
+            )  # fmt: skip
+            pending = life.region.start(request)
+            pending.then(lambda outcome: decided(outcome, since_s))
+            if is_twice:
+                self.send_again(life, request, pending)
 
         def decided(outcome: Outcome, since_s: float) -> None:
             oracle, name = self.world.oracle, self.device.id
@@ -94,7 +104,23 @@ class Player:
             )
 
         self.world.at(self.wire_s(), arrive)
-        self.later(1.5, lambda: None if self.session else self.go())
+        self.later(1.5, self.go_if_idle)
+
+    def go_if_idle(self) -> None:
+        if self.session is None:
+            self.go()
+
+    def send_again(self, life: Life, request: StartRequest, first: Pending[Outcome]) -> None:
+        """The same start once more, as after a lost answer."""
+
+        def arrive() -> None:
+            if life.serves:
+                again = life.region.start(request)
+                again.then(
+                    lambda outcome: self.world.oracle.repeated(first.value, outcome, request)
+                )
+
+        self.world.at(self.world.random.uniform(0, 0.2), arrive)
 
     def answer(self, outcome: Outcome) -> None:
         random = self.world.random
@@ -145,7 +171,7 @@ class Player:
 
     def tell(
         self,
-        region: object,
+        region: Region,
         session: SessionId,
         number: RegionId,
         then: Callable[[Reason | None], None] = lambda end: None,
@@ -161,10 +187,10 @@ class Player:
             self.world.oracle.beat(session, number, end, is_gone=is_gone)
             then(end)
 
-        if region.renew(session, self.account):  # type: ignore[attr-defined]
+        if region.renew(session, self.account):
             settled(Renewed(session))
         else:
-            region.heartbeat(claims).then(settled)  # type: ignore[attr-defined]
+            region.heartbeat(claims).then(settled)
 
     def roam(self) -> None:
         self.at_region = self.world.random.choice(sorted(self.world.lives))
@@ -222,55 +248,8 @@ class Player:
             late = self.world.lives[other]
             self.world.at(
                 random.uniform(0, 0.3),
-                lambda: self.tell(late.region, session, other, is_late=True)
-                if late.serves
-                else None,
+                lambda: (
+                    self.tell(late.region, session, other, is_late=True) if late.serves else None
+                ),
             )
         self.rest()
-
-
-class Household:
-    """The devices of one account, and the person who kicks them now and then."""
-
-    def __init__(self, world: World, account: str, plan: Plan, habits: Habits) -> None:
-        self.world, self.account, self.habits = world, account, habits
-        regions = sorted(world.lives)
-        count = plan.limit + world.random.randint(1, 2)
-        self.players = [
-            Player(world, account, f"{account}.{k}", world.random.choice(regions), habits, plan)
-            for k in range(count)
-        ]
-        self._wait_kick()
-        if habits.burst:
-            self._wait_burst()
-
-    def _wait_kick(self) -> None:
-        self.world.at(self.world.random.expovariate(1 / self.habits.kick), self._kick)
-
-    def _kick(self) -> None:
-        if self.world.is_quiet:
-            return
-        life = self.world.lives[self.world.random.choice(sorted(self.world.lives))]
-        if life.serves:
-            live = [s.session for s in life.region.sessions(self.account).sessions]
-            if live:
-                session = self.world.random.choice(sorted(live))
-                life.region.kick(self.account, session, ActorKind.ACCOUNT)
-        self._wait_kick()
-
-    def _wait_burst(self) -> None:
-        self.world.at(self.world.random.expovariate(1 / self.habits.burst), self._burst)
-
-    def _burst(self) -> None:
-        """All press play at once, and some of those that play move at the same moment."""
-        random = self.world.random
-        for player in self.players:
-            if self.world.is_quiet:
-                return
-            if player.session is None:
-                player.later(
-                    random.uniform(0, 0.12), lambda p=player: None if p.session else p.go()
-                )
-            elif random.random() < 0.35 and self.world.kind != "cut":
-                player.later(random.uniform(0, 0.12), player.roam)
-        self._wait_burst()

@@ -3,118 +3,26 @@
 import heapq
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from crdt.dots import RegionId
-from crdt.events import Kick, PlanSet
-from georeg.region.region import Region
 from georeg.region.settings import Settings
+from tests.model.kinds import Kind
+from tests.model.life import Disk, Life
 from tests.model.oracle import Oracle
 
 RANGE = 2
 """Number of the Range message on the wire (messages.py): what a jam holds back."""
-EPOCH_MS = 1_700_000_000_000
-
-
-class Disk:
-    """What survives a kill: the journal port, in memory, durable a moment after `sync`."""
-
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        self.last_incarnation = 0
-        self.stored: dict[int, Kick] = {}
-        self.queued: dict[int, Kick] = {}
-        self.statements: dict[str, PlanSet] = {}
-
-    def incarnation(self) -> int:
-        return self.last_incarnation
-
-    def store_incarnation(self, incarnation: int) -> None:
-        assert incarnation > self.last_incarnation
-        self.last_incarnation = incarnation
-
-    def store_kick(self, kick: Kick) -> None:
-        self.queued[kick.session] = kick
-
-    def store_plan(self, plan: PlanSet) -> None:
-        self.statements[plan.account] = plan
-
-    def sync(self, then: Callable[[OSError | None], None]) -> None:
-        self.stored.update(self.queued)
-        self.queued.clear()
-        then(None)
-
-    def kicks(self) -> list[Kick]:
-        return [self.stored[s] for s in sorted(self.stored)]
-
-    def plans(self) -> list[PlanSet]:
-        return [self.statements[a] for a in sorted(self.statements)]
-
-
-class _Timer:
-    def __init__(self) -> None:
-        self.is_cancelled = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-
-class RegionClock:
-    """One region's clocks: an offset of its own; wall time as the world has it."""
-
-    def __init__(self, world: "World", life: "Life") -> None:
-        self.world, self.life = world, life
-        self.offset_ms = world.random.randrange(200_000, 10_000_000)
-
-    def now_ms(self) -> int:
-        return int(self.world.now_s * 1000) + self.offset_ms
-
-    def wall_ms(self) -> int:
-        return EPOCH_MS + int(self.world.now_s * 1000)
-
-    def call_later(self, delay_ms: int, callback: Callable[[], None]) -> _Timer:
-        timer, life = _Timer(), self.life
-        def run() -> None:
-            if life.is_alive and not timer.is_cancelled:
-                callback()
-        self.world.at(delay_ms / 1000, run)
-        return timer
-
-
-class RegionMesh:
-    """The links of one life of a region."""
-
-    def __init__(self, world: "World", region: RegionId) -> None:
-        self.world, self.region = world, region
-
-    def send(self, peer: RegionId, payload: bytes) -> None:
-        self.world.send(self.region, peer, payload)
-
-
-class Life:
-    """One life of a region: from boot to kill."""
-
-    def __init__(self, world: "World", region: RegionId, disk: Disk) -> None:
-        self.is_alive = True
-        self.disk = disk
-        self.clock = RegionClock(world, self)
-        self.region = Region(
-            region, world.names, world.settings, self.clock, RegionMesh(world, region), disk,
-            Random(world.random.getrandbits(64)),
-        )  # fmt: skip
-        world.oracle.observe(self.region)
-
-    @property
-    def serves(self) -> bool:
-        """Whether it answers devices."""
-        return self.is_alive and self.region.joined
+LINK_LOST_S = 4.0
+"""A link that was cut for longer was given up by both sides, and comes up anew."""
 
 
 class World:
     """Everything outside the regions. Times in seconds since its begin."""
 
-    def __init__(self, seed: int, kind: str, settings: Settings, *, trace: bool = False) -> None:
-        self.random = Random(f"{seed}/{kind}")
+    def __init__(self, seed: int, kind: Kind, settings: Settings, *, trace: bool = False) -> None:
+        self.random = Random(f"{seed}/{kind.name}")
         self.kind, self.settings, self.trace = kind, settings, trace
         self.now_s = 0.0
         self.is_quiet = False
@@ -136,7 +44,7 @@ class World:
 
     def say(self, *what: object) -> None:
         if self.trace:
-            print(f"{self.now_s:9.3f}", *what)
+            print(f"{self.now_s:9.3f}", *what)  # noqa: T201  # a trace is for a person
 
     def at(self, delay_s: float, run: Callable[[], None]) -> None:
         self._count += 1
@@ -151,17 +59,28 @@ class World:
     # ---- regions -----------------------------------------------------------------------------
 
     def boot(self, region: RegionId, disk: Disk | None = None) -> None:
-        life = Life(self, region, disk or Disk(self))
+        if disk is None:
+            self.oracle.forgets(region)
+        life = Life(self, region, disk or Disk())
         self.lives[region] = life
+        self.say("BOOT", region, "incarnation after", life.disk.last_incarnation)
         life.region.open()
+        for peer in sorted(self.lives):
+            if peer != region:
+                self._link_up({(region, peer), (peer, region)})
+
+    def boot_late(self, region: RegionId, delay_s: float) -> None:
+        """Let a region begin for the first time while the others serve."""
+        self.downs.append((self.now_s, self.now_s + delay_s, region))
+        self.at(delay_s, lambda: self.boot(region))
 
     def kill(self, region: RegionId, duration_s: float, *, keep_disk: bool = True) -> None:
-        life = self.lives[region]
-        if not life.is_alive:
+        life = self.lives.get(region)
+        if life is None or not life.is_alive:
             return
         life.is_alive = False
         self.downs.append((self.now_s, self.now_s + duration_s, region))
-        self.say("KILL", region, round(duration_s, 1))
+        self.say("KILL", region, round(duration_s, 1), "" if keep_disk else "and lose its disk")
         self.at(duration_s, lambda: self.revive(region, keep_disk=keep_disk))
 
     def revive(self, region: RegionId, *, keep_disk: bool = True) -> None:
@@ -178,6 +97,12 @@ class World:
             return
         if payload[1] == RANGE and self.jam.get(pair, 0) > self.now_s:
             return
+        self._deliver(source, target, payload)
+        if self.kind.doubled and self.random.random() < self.kind.doubled:
+            self._deliver(source, target, payload)
+
+    def _deliver(self, source: RegionId, target: RegionId, payload: bytes) -> None:
+        pair = (source, target)
         delay_s = self.latency_s[pair] * self.random.uniform(1, 1.15)
         until_s, extra_s = self.lag.get(pair, (0.0, 0.0))
         if until_s > self.now_s:
@@ -187,17 +112,35 @@ class World:
         life = self.lives.get(target)
 
         def arrive() -> None:
-            receiver = life or self.lives[target]
-            if receiver.is_alive:
+            receiver = life or self.lives.get(target)
+            if receiver is not None and receiver.is_alive:
                 receiver.region.receive(source, payload)
 
         self.at(delay_s, arrive)
 
-    def partition(self, pairs: set[tuple[int, int]], duration_s: float) -> None:
-        self.cuts.append((self.now_s, self.now_s + duration_s, pairs))
+    def _link_up(self, pairs: set[tuple[RegionId, RegionId]]) -> None:
+        """Tell the dialling side of each link, two trips later, that it is up."""
+
+        def up(source: RegionId, target: RegionId) -> None:
+            life, other = self.lives.get(source), self.lives.get(target)
+            if life and other and life.is_alive and other.is_alive and not self.cut[source, target]:
+                life.region.peer_up(target)
+
+        for source, target in sorted(pairs):
+            self.at(2 * self.latency_s[source, target], partial(up, source, target))
+
+    def partition(self, pairs: set[tuple[RegionId, RegionId]], duration_s: float) -> None:
+        """Cut links, each of one direction, for a while."""
+        self.cuts.append((self.now_s, self.now_s + duration_s, {(a, b) for a, b in pairs}))
         self.say("CUT", sorted(pairs), round(duration_s, 1))
         self.cut.update(pairs)
-        self.at(duration_s, lambda: self.cut.subtract(pairs))
+
+        def heal() -> None:
+            self.cut.subtract(pairs)
+            if duration_s > LINK_LOST_S:
+                self._link_up(pairs)
+
+        self.at(duration_s, heal)
 
     def is_unreachable(self, here: int, there: int, since_s: float) -> bool:
         """Whether news of `since_s` from one region cannot be known in the other by now."""
@@ -215,5 +158,8 @@ class World:
             self.cut[pair] = 0
         self.stall, self.jam, self.lag, self.loss = {}, {}, {}, 0.0
         self.is_quiet = True
-        for region in sorted(self.lives):
-            self.revive(region)
+        for region in sorted(self.names):
+            if region in self.lives:
+                self.revive(region)
+            else:
+                self.boot(region)
