@@ -72,18 +72,18 @@ class DemoCluster:
             for child, numbers in zip(self.children, found, strict=True)
         ]
 
-    async def restart_dead(self, *numbers: int) -> list[str]:
-        """Start dead regions again, these or all; returns their names."""
-        started = []
+    async def restart_dead(self, *numbers: int) -> dict[str, str]:
+        """Start dead regions again, these or all; returns their names and how each had ended."""
+        started = {}
         for number, child in enumerate(self.children, start=1):
             if not child.is_running and (not numbers or number in numbers):
+                started[child.plan.name] = child.ending
                 await child.start()
-                started.append(child.plan.name)
         return started
 
-    async def tend(self) -> list[str]:
-        """Called every second: under `--restart`, start dead regions again; returns their names."""
-        return await self.restart_dead() if self._restart else []
+    async def tend(self) -> dict[str, str]:
+        """Called every second: under `--restart`, as `restart_dead`."""
+        return await self.restart_dead() if self._restart else {}
 
     def endings(self) -> dict[str, str]:
         """How the regions that are dead now have died."""

@@ -69,8 +69,8 @@ async def _show_lines(cluster: DemoCluster, stopping: asyncio.Event) -> None:
                 shown[row.name] = without_times(row)
                 why = f" ({endings[row.name]})" if row.name in endings else ""
                 _say(f"{plain_line(row)}{why}")
-        for name in await cluster.tend():
-            _say(f"{name} is started again")
+        for name, ending in (await cluster.tend()).items():
+            _say(f"{name} is started again ({ending})")
         await _pause(wake, stopping)
 
 
