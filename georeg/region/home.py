@@ -126,7 +126,8 @@ class Home:
             return
         if request.phase == 0:
             request.phase = 1
-            request.asked = {r for r, n in taken.items() if n}
+            # The own sessions are in the view as they are at each look; an answer would go stale.
+            request.asked = {r for r, n in taken.items() if n and r != self._state.region}
             missing = max(1, request.borrow.need - max(room, 0))
             for region in sorted(request.asked):
                 self._recall(request, region, missing, ())
