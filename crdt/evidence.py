@@ -1,30 +1,86 @@
-"""What a refusal rests on: enough distinct devices, each with a witness that is fresh enough.
+"""Evidence by beacon: how old is what one region knows of another one's sessions.
 
-A session is evidence by the region that holds it: it is local, or its region said so during the
-request, or a beacon covers it. The first two are fresh by their nature; a beacon counts while it is
-younger than `fresh_ms` and only for positions that are applied here (see DESIGN, part 7).
+A beacon covers a session only if the log position that it names is applied here: what a peer
+says of itself at position 90 proves nothing about what was read at 80. And it is as old as the own
+beacon that it echoes, not as its receipt: a beacon that was delayed on the way proves only what was
+so when its echo was sent.
 
-Invariant: one device is never counted twice, whatever number of sessions it has, and the asking
-device never counts against itself.
+Invariant: the age for a shard never understates: while a shard lags behind the newest beacon, its
+evidence stays that of the last beacon up to which it was applied.
+
+Cost: per peer two numbers and one entry for each shard that lags at this moment; a beacon costs
+nothing for shards that are quiet. All times are own monotonic milliseconds.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+
+from crdt.dots import RegionId
 
 
-class Witness(NamedTuple):
-    """One live session of an account and how old the word for it is."""
+class _Word:
+    """What one peer's beacons prove."""
 
-    device: str
-    age_ms: int
-    """0 for a local session; since the answer or the echoed beacon for others."""
+    __slots__ = ("evidence_ms", "lagging", "round_trip_ms")
+
+    def __init__(self) -> None:
+        self.evidence_ms: int | None = None
+        """Send time of the newest own beacon that it has echoed."""
+        self.lagging: dict[int, tuple[int, int | None]] = {}
+        """shard -> (position that must be applied, send time that is proven until then)."""
+        self.round_trip_ms: int | None = None
 
 
-def distinct_devices(witnesses: Iterable[Witness], fresh_ms: int, asking: str = "") -> int:
-    """How many devices other than the asking one are known live by words of at most that age."""
-    return len({w.device for w in witnesses if w.age_ms <= fresh_ms and w.device != asking})
+class Evidence:
+    """The words of all other regions."""
 
+    __slots__ = ("_words",)
 
-def covers(witnesses: Iterable[Witness], limit: int, fresh_ms: int, asking: str = "") -> bool:
-    """Whether the witnesses bear a refusal at this limit."""
-    return distinct_devices(witnesses, fresh_ms, asking) >= limit
+    def __init__(self, peers: Iterable[RegionId]) -> None:
+        self._words = {peer: _Word() for peer in sorted(peers)}
+
+    def heard(
+        self,
+        peer: RegionId,
+        sent_ms: int | None,
+        held_ms: int,
+        missing: Mapping[int, int],
+        now_ms: int,
+    ) -> None:
+        """A new beacon echoes the own one sent at `sent_ms`, which the peer had for `held_ms`.
+
+        `sent_ms` None: it echoes none that is remembered, so it proves nothing new. `missing`:
+        shards whose log is not applied up to the beacon, with the position that it names.
+        """
+        word = self._words[peer]
+        before_ms = word.evidence_ms
+        word.lagging = {
+            shard: (position, word.lagging[shard][1] if shard in word.lagging else before_ms)
+            for shard, position in sorted(missing.items())
+        }
+        if sent_ms is None:
+            return
+        word.round_trip_ms = max(0, now_ms - sent_ms - held_ms)
+        if before_ms is None or sent_ms > before_ms:
+            word.evidence_ms = sent_ms
+
+    def applied(self, peer: RegionId, shard: int, position: int) -> None:
+        """The peer's log of a shard is applied up to a position now."""
+        lagging = self._words[peer].lagging
+        if shard in lagging and position >= lagging[shard][0]:
+            del lagging[shard]
+
+    def age_ms(self, peer: RegionId, shard: int, now_ms: int) -> int | None:
+        """How old the newest proof is for the peer's sessions in a shard; None: there is none."""
+        word = self._words[peer]
+        lags = word.lagging.get(shard)
+        proven_ms = word.evidence_ms if lags is None else lags[1]
+        return None if proven_ms is None else now_ms - proven_ms
+
+    def newest_age_ms(self, peer: RegionId, now_ms: int) -> int | None:
+        """How old the newest proof of the peer's life is, whatever the shard."""
+        proven_ms = self._words[peer].evidence_ms
+        return None if proven_ms is None else now_ms - proven_ms
+
+    def round_trip_ms(self, peer: RegionId) -> int | None:
+        """The last measured round trip to the peer; None: never measured."""
+        return self._words[peer].round_trip_ms

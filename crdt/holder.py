@@ -17,9 +17,9 @@ The rules that this side keeps (numbers as in DESIGN part 6):
 A lapsed lease that nobody has looked at since may still be renewed by the same home in the same
 term: had it lapsed there, the home would have said void.
 
-Cost: one dict entry per account with a grant; voiding swaps a dict, whose entries are dropped a
-few at a time. An unanswered request is forgotten after one to two leases: its reply would come
-too late to be of use.
+Cost: one dict entry per account with a grant; voiding swaps a dict, whose accounts are then told a
+few at a time (`take_voided`). An unanswered request is forgotten after one to two leases: its reply
+would come too late to be of use.
 """
 
 from typing import Final
@@ -32,7 +32,6 @@ REQUEST_BITS: Final = 40
 """Generations and requests of one incarnation; both grow over restarts with the incarnation."""
 
 _NEVER: Final = -(1 << 62)
-_DROPPED_AT_ONCE: Final = 256
 
 
 class _Held:
@@ -94,7 +93,7 @@ class GrantHolder:
         self._first_generation = incarnation << GENERATION_BITS
         self._number = incarnation << REQUEST_BITS
         self._homes: dict[RegionId, _Held] = {}
-        self._dropped: list[dict[str, int]] = []
+        self._voided: list[dict[str, int]] = []
 
     def usable(self, home: RegionId, account: str, now_ms: int) -> int:
         """Slots of the account that this region may fill now without asking."""
@@ -192,12 +191,25 @@ class GrantHolder:
 
         To be called at each tick and before each message to the home.
         """
-        self._drop_some()
         held = self._of(home)
         if held.deadline_ms == _NEVER or now_ms < held.deadline_ms:
             return False
         self._void(held)
         return True
+
+    def take_voided(self, count: int) -> list[str]:
+        """Up to `count` accounts whose grants have ended with a lease, each told once.
+
+        For asking anew a few at a time: a million at once would stop the loop.
+        """
+        accounts: list[str] = []
+        while self._voided and len(accounts) < count:
+            last = self._voided[-1]
+            if last:
+                accounts.append(last.popitem()[0])
+            else:
+                self._voided.pop()
+        return accounts
 
     def give_back(
         self, home: RegionId, account: str, at_most: int, in_use: int, now_ms: int
@@ -241,13 +253,4 @@ class GrantHolder:
     def _void(self, held: _Held) -> None:
         gone = held.void()
         if gone:
-            self._dropped.append(gone)
-
-    def _drop_some(self) -> None:
-        """Free a few entries of voided grants: a million at once would stop the loop."""
-        if self._dropped:
-            last = self._dropped[-1]
-            for _ in range(min(_DROPPED_AT_ONCE, len(last))):
-                last.popitem()
-            if not last:
-                self._dropped.pop()
+            self._voided.append(gone)

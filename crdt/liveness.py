@@ -3,12 +3,11 @@
 Up, suspect (silent for `suspect_ms`), down (silent for `down_ms`). Down hides a region's sessions
 from counts; nothing is deleted, so its return costs nothing either.
 
-Two ages are kept apart. *Heard* is when the newest beacon arrived: it decides up and down.
-*Evidence* is when the own beacon was sent that the peer's newest one echoes: a beacon that was
-delayed on the way is heard now but proves only what was so when its echo was sent.
+When a beacon arrived decides up and down; what it proves of the peer's sessions is another
+matter (evidence.py), since it may have been delayed on the way.
 
 Invariants: beacons count only in growing (incarnation, number) order, so duplicates and late ones
-renew nothing; neither time ever goes back. Nobody's clock but the own one is read.
+renew nothing; the time never goes back. Nobody's clock but the own one is read.
 Cost: one small object per peer, whatever the number of sessions.
 Source: memberlist's states, without the gossip: every region hears every other one.
 """
@@ -31,15 +30,13 @@ class RegionState(StrEnum):
 class Peer:
     """One other region's signs of life; times are own monotonic milliseconds."""
 
-    __slots__ = ("evidence_ms", "heard_ms", "incarnation", "number")
+    __slots__ = ("heard_ms", "incarnation", "number")
 
     def __init__(self) -> None:
         self.incarnation = 0
         """Of its newest beacon; 0: never heard."""
         self.number = 0
         self.heard_ms: int | None = None
-        self.evidence_ms: int | None = None
-        """Send time of the newest own beacon that it has echoed."""
 
 
 class RegionTable:
@@ -82,12 +79,6 @@ class RegionTable:
         peer.heard_ms = now_ms
         return True
 
-    def echoed(self, region: RegionId, sent_ms: int) -> None:
-        """The region's newest beacon echoes the own one that was sent at `sent_ms`."""
-        peer = self.peer(region)
-        if peer.evidence_ms is None or sent_ms > peer.evidence_ms:
-            peer.evidence_ms = sent_ms
-
     def state(self, region: RegionId, now_ms: int) -> RegionState:
         """Up, suspect or down, by the silence since its newest beacon."""
         heard_ms = self.peer(region).heard_ms
@@ -97,11 +88,6 @@ class RegionTable:
         if heard_ms is None or silent_ms >= self.suspect_ms:
             return RegionState.SUSPECT
         return RegionState.UP
-
-    def evidence_age_ms(self, region: RegionId, now_ms: int) -> int | None:
-        """How old the newest evidence of its life is; None when there is none."""
-        evidence_ms = self.peer(region).evidence_ms
-        return None if evidence_ms is None else now_ms - evidence_ms
 
     def up(self, now_ms: int) -> list[RegionId]:
         """The regions that are not down, in order: those worth asking."""

@@ -97,10 +97,12 @@ class Shard:
     # ---- own writes --------------------------------------------------------------------------
 
     def begin(self, incarnation: int) -> list[Entry]:
-        """Begin a new incarnation with an empty log.
+        """Begin a new incarnation; its log begins with all kicks that are known.
 
-        Drops what earlier incarnations of this region held and returns it, ordered by dot, so that
-        the caller adds again what still lives. Raises LocalError unless it is higher than all seen.
+        An earlier log of this region may be lost: a kick that it told to some peers only, or that
+        a peer told here, must reach the others all the same. Drops what earlier incarnations of
+        this region held and returns it, ordered by dot, so that the caller adds again what still
+        lives. Raises LocalError unless the incarnation is higher than all seen.
         """
         if not self.position(self.me).incarnation < incarnation <= INCARNATION_MAX:
             raise LocalError(f"incarnation {incarnation} is not above {self.position(self.me)}")
@@ -109,6 +111,8 @@ class Shard:
         self.context.advance(self.me, Position(incarnation, 0))
         self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
         self._begun = True
+        for kick in self.ledger.all():
+            self._append(encode_event(kick))
         return inherited
 
     def add(

@@ -137,7 +137,7 @@ class Asking:
             self._retry(inquiry)
         self._landed(message.account, message.rid)
 
-    def on_no(self, home: RegionId, message: No) -> None:
+    def on_no(self, _home: RegionId, message: No) -> None:
         """The home cannot grant: its word carries the fresh answers that it rests on."""
         inquiry = self._open.get(message.rid)
         if inquiry is not None and inquiry.account == message.account:

@@ -169,6 +169,10 @@ class Budget:
         """The home says that this generation is dead."""
         self.holder.voided(home, message.generation)
 
+    def take_voided(self, count: int) -> list[str]:
+        """Up to `count` accounts whose grants have ended with their region lease."""
+        return self.holder.take_voided(count)
+
     def held(self) -> int:
         """Slots held of all foreign homes."""
         return sum(self.holder.held(home) for home in self._state.peers)

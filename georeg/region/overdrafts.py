@@ -1,13 +1,15 @@
 """Rule 5: overdraft sessions go on asking in the background.
 
-An account is looked at each beacon round while it has a session that no grant covers. Covered once,
-a session is settled for good. Disproved while young, it is ended (kick: limit); later the plan's
-policy says whether it may finish. Every fifth round also settled sessions ask, so that the home
-knows of them again after a lost lease.
+An account is looked at each beacon round while it has a provisional session. Covered once, a
+session is settled for good. Disproved while young, it is ended (kick: limit); later the plan's
+policy says whether it may finish. Accounts whose sessions are settled but not covered (adopted ones, or whose
+grant ended with its region lease) ask now and then, so that the home knows of them again.
 
-Bounded: at most ROUND_MAX accounts a round, oldest first.
+Bounded: at most ROUND_MAX accounts a round, oldest first, those with provisional sessions before
+the others.
 """
 
+from itertools import islice
 from typing import Final
 
 from crdt.events import ActorKind, Entry, Reason
@@ -20,6 +22,9 @@ from georeg.region.state import RegionState
 
 ROUND_MAX: Final = 256
 SETTLED_ROUNDS: Final = 5
+"""Settled ones are in turn every so many rounds, while they are few."""
+VOIDED_MAX: Final = 2_048
+"""Accounts a round that are taken up after a region lease has ended."""
 
 
 class Overdrafts:
@@ -29,12 +34,15 @@ class Overdrafts:
         self._state = state
         self._budget = budget
         self._asking = asking
-        self._accounts: dict[str, None] = {}
-        self._rounds = 0
+        self._provisional: dict[str, int] = {}
+        self._settled: dict[str, int] = {}
+        """account -> its overdraft when it was last looked at; in the order of the next look."""
+        self.count = 0
+        """Own live sessions beyond the usable grants, as of the last looks."""
 
-    def held(self, account: str) -> None:
-        """The account holds one session more here; it is looked at until it is covered."""
-        self._accounts[account] = None
+    def held(self, account: str, is_provisional: bool) -> None:
+        """The account holds a session that no grant covers as yet."""
+        self._note(account, max(1, self._forget(account)), is_provisional)
 
     def admitted(self, inquiry: Inquiry | None) -> None:
         """A provisional session was admitted: its start's open inquiry goes on as ours."""
@@ -44,22 +52,34 @@ class Overdrafts:
             inquiry.is_waiting = False
             self._judge(inquiry)
 
-    def count(self) -> int:
-        """Own live sessions beyond the usable grants."""
-        return sum(self._excess(account) for account in list(self._accounts))
-
     def tick(self) -> None:
         """Once a beacon round: ask for cover where there is none."""
-        self._rounds += 1
-        for account in list(self._accounts)[:ROUND_MAX]:
-            del self._accounts[account]
-            if self._excess(account) <= 0:
-                self._budget.vouch(account)  # covered: settled for good
-                continue
-            self._accounts[account] = None  # to the end of the queue
-            own = self._budget.vouch(account)
-            if self._rounds % SETTLED_ROUNDS == 0 or not all(s.settled for s in own):
-                self._ask(account, len(own))
+        for account in self._budget.take_voided(VOIDED_MAX):
+            if account not in self._provisional and account not in self._settled:
+                self._note(account, 0, is_provisional=False)
+        accounts = list(islice(self._provisional, ROUND_MAX))
+        in_turn = len(self._settled) // SETTLED_ROUNDS + 1
+        accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
+        for account in accounts:
+            self._look(account)
+
+    def _look(self, account: str) -> None:
+        self._forget(account)
+        excess = self._excess(account)
+        own = self._budget.vouch(account)  # covered: settled for good
+        if excess > 0:
+            self._note(account, excess, is_provisional=not all(s.settled for s in own))
+            self._ask(account, len(own))
+
+    def _note(self, account: str, excess: int, is_provisional: bool) -> None:
+        queue = self._provisional if is_provisional else self._settled
+        queue[account] = excess
+        self.count += excess
+
+    def _forget(self, account: str) -> int:
+        excess = self._provisional.pop(account, 0) + self._settled.pop(account, 0)
+        self.count -= excess
+        return excess
 
     def _excess(self, account: str) -> int:
         own = len(self._state.own_rows(account))

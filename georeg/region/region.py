@@ -92,7 +92,7 @@ class Region:
         )
         self._sweep = Sweep(state)
         state.on_dirty = self._replication.dirty
-        state.on_held = self._overdrafts.held
+        state.on_uncovered = self._overdrafts.held
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
@@ -269,7 +269,7 @@ class Region:
             sessions_known=sum(s.sessions.count for s in state.shards),
             grants_held=self._budget.held(),
             grants_lent=self._budget.book.lent,
-            overdraft=self._overdrafts.count(),
+            overdraft=self._overdrafts.count,
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),

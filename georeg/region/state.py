@@ -69,8 +69,8 @@ class RegionState:
         self.watches = Watches()
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
         """Set by replication: something was logged; flush soon, or at once."""
-        self.on_held: Callable[[str], None] = lambda account: None
-        """Set by the budget: an account holds one session more."""
+        self.on_uncovered: Callable[[str, bool], None] = lambda account, is_provisional: None
+        """Set by overdrafts: an account holds a session that no grant covers as yet."""
         self.on_kick: Callable[[Kick], None] = lambda kick: None
         """Set by starts: a kick was made here or heard of."""
 
@@ -210,7 +210,8 @@ class RegionState:
         if not provisional:
             shard.sessions.settle(shard.sessions.own_row(account, entry.session))
         self._logged(shard.index, at_once)
-        self.on_held(account)
+        if provisional or hop or unconfirmed:
+            self.on_uncovered(account, provisional)
         return entry
 
     def release(self, entry: Entry, reason: Reason, *, at_once: bool = False) -> None:

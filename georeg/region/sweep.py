@@ -10,10 +10,13 @@ from typing import Final
 
 from crdt.dots import SHARDS
 from crdt.events import Reason
+from crdt.hlc import hlc_at
 from crdt.shard import Shard
 from georeg.region.state import RegionState
 
 ROWS_MAX: Final = 16_384
+PLANS_MAX: Final = 256
+"""Rows of accounts looked at per walk and shard for plans that may be forgotten."""
 RELEASES_MAX: Final = 128
 """A release costs some 10 us; a mass lapse (a lost uplink) is spread over many slices."""
 
@@ -25,6 +28,7 @@ class Sweep:
         self._state = state
         self._shard = 0
         self._row = 0
+        self._plan_rows = [0] * SHARDS
 
     def step(self) -> bool:
         """One slice; True when it was the last one of a walk over all shards."""
@@ -32,7 +36,7 @@ class Sweep:
         while rows_left > 0:
             shard = self._state.shards[self._shard]
             if self._row == 0:
-                shard.expire(self._state.clock.wall_ms() // 1000, self._state.clock.now_ms())
+                self._expire(shard)
             lapsed = self._lapsed(shard, rows_left)
             for row in lapsed[:releases_left]:
                 self._state.release(shard.sessions.entry(row), Reason.LAPSED)
@@ -47,6 +51,18 @@ class Sweep:
                 if self._shard == 0:
                     return True
         return False
+
+    def _expire(self, shard: Shard) -> None:
+        """Forget what may be forgotten: kicks and ends by their time, plans of idle accounts."""
+        state = self._state
+        now_s = state.clock.wall_ms() // 1000
+        shard.expire(now_s, state.clock.now_ms())
+        oldest = hlc_at(max(0, now_s - state.settings.plan_memory_s) * 1000)
+        first_row = self._plan_rows[shard.index]
+        shard.accounts.forget_plans(oldest, first_row, PLANS_MAX)
+        self._plan_rows[shard.index] = (
+            first_row + PLANS_MAX if first_row + PLANS_MAX < shard.accounts.capacity else 0
+        )
 
     def _lapsed(self, shard: Shard, count: int) -> list[int]:
         before_ms = self._state.clock.now_ms() - self._state.settings.client_lease_ms

@@ -279,7 +279,10 @@ class World:
         self.shards[region] = shard
         self.known[region] = known
         self.history[region, incarnation] = []
-        for one in shard.begin(incarnation):
+        inherited = shard.begin(incarnation)
+        for kick in shard.ledger.all():
+            self._wrote(region, kick)
+        for one in inherited:
             if one.session not in shard.ledger:
                 self._wrote(
                     region,

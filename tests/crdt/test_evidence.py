@@ -1,17 +1,64 @@
-"""What bears a refusal."""
+"""How old the word of another region is."""
 
-from crdt.evidence import Witness, covers, distinct_devices
+from crdt.dots import RegionId
+from crdt.evidence import Evidence
 
-
-def test_a_device_counts_once_whatever_its_sessions() -> None:
-    assert distinct_devices([Witness("tv", 0), Witness("tv", 10), Witness("pad", 0)], 3_000) == 2
-
-
-def test_the_asking_device_never_counts_against_itself() -> None:
-    assert not covers([Witness("tv", 0), Witness("pad", 0)], 2, 3_000, asking="tv")
-    assert covers([Witness("tv", 0), Witness("pad", 0)], 1, 3_000, asking="tv")
+EU = RegionId(2)
+SHARD = 7
 
 
-def test_a_word_that_is_too_old_is_none() -> None:
-    assert covers([Witness("tv", 3_000)], 1, 3_000)
-    assert not covers([Witness("tv", 3_001)], 1, 3_000)
+def heard_once(*, missing: dict[int, int] | None = None) -> Evidence:
+    """An evidence that has one beacon of EU, echoing the own one of 1,000 ms."""
+    evidence = Evidence([EU])
+    evidence.heard(EU, 1_000, 200, missing or {}, 1_500)
+    return evidence
+
+
+def test_without_a_beacon_there_is_no_evidence() -> None:
+    evidence = Evidence([EU])
+    evidence.heard(EU, None, 0, {}, 1_500)
+
+    assert evidence.age_ms(EU, SHARD, 1_500) is None
+    assert evidence.newest_age_ms(EU, 1_500) is None
+    assert evidence.round_trip_ms(EU) is None
+
+
+def test_a_beacon_is_as_old_as_the_own_beacon_that_it_echoes() -> None:
+    assert heard_once().age_ms(EU, SHARD, 2_000) == 1_000
+
+
+def test_a_late_echo_of_an_older_beacon_makes_nothing_older() -> None:
+    evidence = heard_once()
+    evidence.heard(EU, 500, 0, {}, 1_600)
+
+    assert evidence.age_ms(EU, SHARD, 2_000) == 1_000
+
+
+def test_a_beacon_proves_nothing_for_a_shard_that_is_not_applied_up_to_it() -> None:
+    evidence = heard_once(missing={SHARD: 9})
+
+    assert evidence.age_ms(EU, SHARD, 2_000) is None
+    assert evidence.age_ms(EU, SHARD + 1, 2_000) == 1_000
+
+
+def test_a_shard_that_lags_keeps_the_evidence_that_it_had() -> None:
+    evidence = heard_once()
+    evidence.heard(EU, 2_000, 0, {SHARD: 9}, 2_500)
+    evidence.heard(EU, 3_000, 0, {SHARD: 12}, 3_500)
+
+    assert evidence.age_ms(EU, SHARD, 4_000) == 3_000
+    assert evidence.age_ms(EU, SHARD + 1, 4_000) == 1_000
+
+
+def test_a_shard_that_has_caught_up_shares_the_newest_evidence() -> None:
+    evidence = heard_once(missing={SHARD: 9})
+    evidence.applied(EU, SHARD, 8)
+    assert evidence.age_ms(EU, SHARD, 2_000) is None
+
+    evidence.applied(EU, SHARD, 9)
+
+    assert evidence.age_ms(EU, SHARD, 2_000) == 1_000
+
+
+def test_a_round_trip_does_not_count_the_time_for_which_the_peer_held_the_beacon() -> None:
+    assert heard_once().round_trip_ms(EU) == 300

@@ -26,7 +26,6 @@ def test_silence_makes_a_region_suspect_and_then_down() -> None:
 
 def test_a_region_that_was_never_heard_is_suspect_first_and_down_in_the_end() -> None:
     assert [table().state(EU, at) for at in (0, 14_999, 15_000)] == [SUSPECT, SUSPECT, DOWN]
-    assert table().evidence_age_ms(EU, 9) is None
 
 
 def test_a_beacon_that_is_not_newer_renews_nothing() -> None:
@@ -39,14 +38,6 @@ def test_a_beacon_that_is_not_newer_renews_nothing() -> None:
     assert regions.heard(EU, 3, 1, 9_000)
     assert regions.state(EU, 9_000) is UP
 
-
-def test_evidence_is_as_old_as_the_echoed_beacon_and_never_gets_older_by_a_late_echo() -> None:
-    regions = table()
-    regions.heard(EU, 1, 1, 10_000)
-    regions.echoed(EU, 7_000)
-    regions.echoed(EU, 6_000)
-
-    assert regions.evidence_age_ms(EU, 10_000) == 3_000
 
 
 def test_one_region_down_changes_nothing_for_the_others() -> None:
