@@ -85,7 +85,8 @@ class Player:
             is_twice = self.world.random.random() < self.habits.twice
             request = StartRequest(
                 self.account, self.device, replace=replace, plan=self.plan,
-                plan_issued=EPOCH_MS << 16, idempotency_key=f"{self.device.id}/{epoch}" if is_twice else "",
+                plan_issued=EPOCH_MS << 16,
+                idempotency_key=f"{self.device.id}/{epoch}" if is_twice else "",
             )  # fmt: skip
             pending = life.region.start(request)
             pending.then(lambda outcome: decided(outcome, since_s))
