@@ -7,20 +7,30 @@ most INQUIRY_MS. Cost: one message to each region, one answer from each.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from crdt.dots import RegionId, SessionId
 from crdt.events import Plan
 from crdt.liveness import RegionState as Liveness
 from georeg.region.budget import Budget
-from georeg.region.messages import Borrow, Confirm, Confirmed, Message, No, Slot
-from georeg.region.seen import Seen
+from georeg.region.messages import LIST_MAX, Borrow, Confirm, Confirmed, Message, No, Slot
+from georeg.region.seen import Seen, vouched
 from georeg.region.state import RegionState
 
 INQUIRY_MS: Final = 3_000
 FLIGHT_MS: Final = 500
 """A request for slots that is not answered within this is given up, so that another may go."""
 RETRY_MS: Final = 5
+RID_BITS: Final = 40
+"""Inquiries of one incarnation: an answer to a former process is never taken for one to this."""
+
+
+class _Flight(NamedTuple):
+    """A request for slots that is under way."""
+
+    rid: int
+    home: RegionId
+    since_ms: int
 
 
 class Inquiry:
@@ -66,9 +76,9 @@ class Asking:
         self._send = send
         self._open: dict[int, Inquiry] = {}
         self._by_account: dict[str, list[Inquiry]] = {}
-        self._flights: dict[str, tuple[int, int]] = {}
-        """account -> (rid, when) of the request for slots that is in flight."""
-        self._rid = 0
+        self._flights: dict[str, _Flight] = {}
+        """account -> the one request that is in flight."""
+        self._count = 0
 
     def open(
         self,
@@ -77,8 +87,9 @@ class Asking:
         on_retry: Callable[[], None] = lambda: None,
     ) -> Inquiry:
         """A new inquiry; nothing is sent yet."""
-        self._rid += 1
-        inquiry = Inquiry(account, self._rid, on_news, on_retry)
+        self._count += 1
+        rid = self._state.incarnation << RID_BITS | self._count
+        inquiry = Inquiry(account, rid, on_news, on_retry)
         self._open[inquiry.rid] = inquiry
         self._by_account.setdefault(account, []).append(inquiry)
         self._state.clock.call_later(INQUIRY_MS, lambda: self.close(inquiry))
@@ -115,20 +126,22 @@ class Asking:
 
     def on_confirm(self, peer: RegionId, message: Confirm) -> None:
         """Another region asks who lives here."""
-        seen = tuple(self._budget.vouch(message.account))
-        self._send(peer, Confirmed(message.account, message.rid, seen))
+        seen = self._budget.vouch(message.account)[:LIST_MAX]
+        self._send(peer, Confirmed(message.account, message.rid, tuple(seen)))
 
     def on_confirmed(self, peer: RegionId, message: Confirmed) -> None:
         """Another region's answer."""
         inquiry = self._open.get(message.rid)
         if inquiry is not None and inquiry.account == message.account:
-            inquiry.answers[peer] = _of_region(peer, message.seen)
+            inquiry.answers[peer] = vouched(peer, inquiry.account, message.seen)
             inquiry.on_news()
 
     def on_slot(self, home: RegionId, message: Slot) -> None:
         """The home granted."""
         is_own = home == self._state.region
         accepted = is_own or self._budget.accept(home, message)
+        if not self._is_asked(home, message.account, message.rid):
+            return
         inquiry = self._open.get(message.rid)
         if inquiry is not None and inquiry.account == message.account:
             inquiry.slot = message.amount if accepted else 0
@@ -137,13 +150,18 @@ class Asking:
             self._retry(inquiry)
         self._landed(message.account, message.rid)
 
-    def on_no(self, _home: RegionId, message: No) -> None:
-        """The home cannot grant: its word carries the fresh answers that it rests on."""
+    def on_no(self, home: RegionId, message: No) -> None:
+        """The home cannot grant: its word carries the fresh answers that it rests on.
+
+        Only the home that was asked is believed about the sessions of others.
+        """
+        if not self._is_asked(home, message.account, message.rid):
+            return
         inquiry = self._open.get(message.rid)
         if inquiry is not None and inquiry.account == message.account:
             for region, seen in message.answers:
-                if region != self._state.region:
-                    inquiry.answers[region] = _of_region(region, seen)
+                if region in self._state.peers:
+                    inquiry.answers[region] = vouched(region, inquiry.account, seen)
             inquiry.on_news()
             self._retry(inquiry)
         self._landed(message.account, message.rid)
@@ -159,13 +177,17 @@ class Asking:
         state, account = self._state, inquiry.account
         now_ms = state.clock.now_ms()
         flight = self._flights.get(account)
-        if flight is not None and flight[0] != inquiry.rid and now_ms - flight[1] < FLIGHT_MS:
+        if (
+            flight is not None
+            and flight.rid != inquiry.rid
+            and now_ms - flight.since_ms < FLIGHT_MS
+        ):
             inquiry.is_waiting = True
             return
-        self._flights[account] = (inquiry.rid, now_ms)
         home = state.home_of(account)
+        self._flights[account] = _Flight(inquiry.rid, home, now_ms)
         request, generation = self._budget.next_request(home, account)
-        known = state.shard(account).plan(account)
+        known = state.plan_of(account)
         plan, issued = (known.plan, known.issued) if known is not None else (Plan("", 0, 0), 0)
         self._send(
             home,
@@ -189,9 +211,14 @@ class Asking:
 
         self._state.clock.call_later(RETRY_MS, due)
 
+    def _is_asked(self, home: RegionId, account: str, rid: int) -> bool:
+        """Whether this region's word on a request is waited for."""
+        flight = self._flights.get(account)
+        return flight is not None and (flight.rid, flight.home) == (rid, home)
+
     def _landed(self, account: str, rid: int) -> None:
-        if self._flights.get(account, (0, 0))[0] == rid:
-            del self._flights[account]
+        """The home has spoken: those who waited for it look again."""
+        del self._flights[account]
         for inquiry in list(self._by_account.get(account, ())):
             if inquiry.rid == rid or inquiry.rid not in self._open:
                 continue
@@ -203,10 +230,5 @@ class Asking:
     def expire_flights(self) -> None:
         """Forget flights that nobody answered; called once a beacon round."""
         oldest_ms = self._state.clock.now_ms() - INQUIRY_MS
-        for account in [a for a, (_, at_ms) in self._flights.items() if at_ms < oldest_ms]:
+        for account in [a for a, f in self._flights.items() if f.since_ms < oldest_ms]:
             del self._flights[account]
-
-
-def _of_region(region: RegionId, seen: tuple[Seen, ...]) -> tuple[Seen, ...]:
-    """A region vouches for its own sessions only."""
-    return tuple(s for s in seen if s.region == region)

@@ -14,6 +14,7 @@ from crdt.events import ActorKind, Entry, Reason
 from crdt.holder import GrantHolder
 from georeg.region.messages import (
     CLAIMS_MAX,
+    LIST_MAX,
     Leased,
     Message,
     Recall,
@@ -133,7 +134,7 @@ class Budget:
             home,
             Recalled(
                 account, wid, request, self.holder.generation(home), has,
-                tuple(self.vouch(account)), elsewhere[:HINTS_SENT_MAX],
+                tuple(self.vouch(account)[:LIST_MAX]), elsewhere[:HINTS_SENT_MAX],
             ),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from crdt.events import ActorKind, Reason
 from georeg.region.budget import Budget
 from georeg.region.messages import (
     AMOUNT_MAX,
+    LIST_MAX,
     Borrow,
     Leased,
     Message,
@@ -27,7 +28,7 @@ from georeg.region.messages import (
     Slot,
     Void,
 )  # fmt: skip
-from georeg.region.seen import Seen, devices
+from georeg.region.seen import Seen, devices, vouched
 from georeg.region.state import RegionState
 
 PATIENCE_MS: Final = 1_000
@@ -35,6 +36,8 @@ PATIENCE_MS: Final = 1_000
 QUEUE_MAX: Final = 64
 """Requests of one account that may wait; regions have one in flight each."""
 IDLE_SWEEP_MAX: Final = 2_000
+WID_BITS: Final = 40
+"""Requests of one incarnation: an answer to a former process never speaks for this one."""
 
 
 class _Request:
@@ -70,8 +73,11 @@ class Home:
         self._send = send
         self._queues: dict[str, deque[_Request]] = {}
         self._requests: dict[int, _Request] = {}
-        self._wid = 0
+        self._count = 0
         self._idle_since: dict[str, int] = {}
+        """account -> since when it has been found without sessions, as of the last walk."""
+        self._idle_found: dict[str, int] = {}
+        """The same, as of the walk that is under way."""
         self._idle_cursor = 0
 
     @property
@@ -95,8 +101,9 @@ class Home:
         queue = self._queues.setdefault(account, deque())
         if len(queue) >= QUEUE_MAX:
             return
-        self._wid += 1
-        request = _Request(self._wid, asker, borrow, is_latest, now_ms)
+        self._count += 1
+        wid = self._state.incarnation << WID_BITS | self._count
+        request = _Request(wid, asker, borrow, is_latest, now_ms)
         self._requests[request.wid] = request
         queue.append(request)
         self._state.clock.call_later(PATIENCE_MS, lambda: self._give_up(request.wid))
@@ -111,7 +118,7 @@ class Home:
         self._state.hints.note(account, message.hints)
         request = self._requests.get(message.wid)
         if request is not None and request.borrow.account == account:
-            request.answers[holder] = tuple(s for s in message.seen if s.region == holder)
+            request.answers[holder] = vouched(holder, account, message.seen)
             self._serve(request)
 
     def _serve(self, request: _Request) -> None:
@@ -120,8 +127,8 @@ class Home:
         if queue is None or queue[0] is not request:
             return
         room, taken = self._room(request)
-        learning = self._book.is_learning(self._state.clock.now_ms())
-        if not learning and request.is_latest and room >= request.borrow.need:
+        may_grant = self._may_grant(request)
+        if may_grant and room >= request.borrow.need:
             self._grant(request, room, in_use_elsewhere=any(taken.values()))
             return
         if request.phase == 0:
@@ -133,10 +140,26 @@ class Home:
                 self._recall(request, region, missing, ())
         if request.asked - set(request.answers):
             return
-        if request.phase == 1 and request.is_latest and self._make_room(request):
+        if request.phase == 1 and may_grant and self._make_room(request):
             self._serve(request)
             return
         self._refuse(request)
+
+    def _may_grant(self, request: _Request) -> bool:
+        """Whether a slot would be taken: not when the region has withdrawn its request since.
+
+        A slot is given back with a later number, so the holder refuses the answer to this one, and
+        the book would count what nobody has.
+        """
+        state, borrow = self._state, request.borrow
+        if state.home_of(borrow.account) != state.region:
+            return False  # the region asked by an older plan, which names another home
+        if self._book.is_learning(state.clock.now_ms()):
+            return False
+        return request.asker == state.region or (
+            request.is_latest
+            and self._book.is_current(borrow.account, request.asker, borrow.request)
+        )
 
     def _room(self, request: _Request) -> tuple[int, dict[RegionId, int]]:
         """Slots for the asking region, and what the others hold or use.
@@ -217,7 +240,8 @@ class Home:
     def _refuse(self, request: _Request) -> None:
         account = request.borrow.account
         answers = {**request.answers, self._state.region: tuple(self._budget.vouch(account))}
-        self._finish(request, No(account, request.borrow.rid, tuple(sorted(answers.items()))))
+        told = tuple((region, answers[region][:LIST_MAX]) for region in sorted(answers))
+        self._finish(request, No(account, request.borrow.rid, told))
 
     def _recall(
         self,
@@ -295,11 +319,12 @@ class Home:
         )
         for account in accounts:
             if state.live(account):
-                self._idle_since.pop(account, None)
                 continue
-            since_ms = self._idle_since.setdefault(account, now_ms)
+            since_ms = self._idle_since.get(account, now_ms)
             if now_ms - since_ms <= state.settings.idle_grant_ms:
+                self._idle_found[account] = since_ms
                 continue
             for region in sorted(self._book.valid(account, now_ms)):
                 self._send(region, Recall(account, 0, AMOUNT_MAX, (), ""))
-            del self._idle_since[account]
+        if self._idle_cursor == 0:  # the walk is over: what it did not find is idle no more
+            self._idle_since, self._idle_found = self._idle_found, {}

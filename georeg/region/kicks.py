@@ -21,7 +21,7 @@ class Kicks:
 
     def __init__(self, state: RegionState) -> None:
         self._state = state
-        self._waiting: dict[SessionId, list[tuple[str, Pending[Kicked | NotDurable]]]] = {}
+        self._waiting: dict[SessionId, list[tuple[Kick, Pending[Kicked | NotDurable]]]] = {}
 
     def kick(
         self, account: str, session: SessionId, actor: ActorKind, actor_device: str
@@ -42,7 +42,7 @@ class Kicks:
             elif not self._waits_for(account, session) or len(self._waiting) >= WAITING_MAX:
                 self._answer(kick, answer)
             else:
-                self._waiting.setdefault(session, []).append((account, answer))
+                self._waiting.setdefault(session, []).append((kick, answer))
                 state.clock.call_later(state.settings.deadline_ms, lambda: self._late(kick, answer))
 
         state.journal.sync(stored)
@@ -52,19 +52,17 @@ class Kicks:
         """A holder released a session: kicks that waited for it are answered."""
         if session not in self._waiting or self._waits_for(account, session):
             return
-        kick = self._state.kicked(account, session)
-        for _, answer in self._waiting.pop(session):
-            if kick is not None and answer.value is None:
-                self._answer(kick, answer)
+        for kick, answer in self._waiting.pop(session):
+            self._answer(kick, answer)
 
     def _late(self, kick: Kick, answer: Pending[Kicked | NotDurable]) -> None:
-        waiting = self._waiting.get(kick.session)
-        if waiting is not None:
-            waiting.remove((kick.account, answer))
-            if not waiting:
-                del self._waiting[kick.session]
-        if answer.value is None:
-            self._answer(kick, answer)
+        if answer.value is not None:
+            return
+        waiting = self._waiting[kick.session]
+        waiting.remove((kick, answer))
+        if not waiting:
+            del self._waiting[kick.session]
+        self._answer(kick, answer)
 
     def _answer(self, kick: Kick, answer: Pending[Kicked | NotDurable]) -> None:
         waits_for = tuple(self._waits_for(kick.account, kick.session))

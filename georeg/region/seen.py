@@ -50,6 +50,11 @@ class Seen(NamedTuple):
         return self.suspect and not self.entry.unconfirmed
 
 
+def vouched(region: RegionId, account: str, seen: Iterable[Seen]) -> tuple[Seen, ...]:
+    """What counts of an answer: a region vouches for its own sessions of one account only."""
+    return tuple(s for s in seen if s.region == region and s.entry.account == account)
+
+
 def devices(sessions: Iterable[Seen | Entry]) -> int:
     """How many distinct devices the sessions are on."""
     return len({s.device if isinstance(s, Seen) else s.device.id for s in sessions})
