@@ -32,6 +32,7 @@ class Oracle:
         self.counts: Counter[str] = Counter()
         self.fails: list[tuple[str, float, Any]] = []
         self.kicks_known: dict[int, set[int]] = defaultdict(set)
+        self.stops_known: dict[int, set[int]] = defaultdict(set)
         self.late_returns: list[tuple[str, float]] = []
         self.episodes: list[float] = []
         self.evicted: dict[tuple[str, str], float] = {}
@@ -60,6 +61,8 @@ class Oracle:
             return kick(entry, reason, *args)
 
         def on_release(entry: Entry, reason: Reason, **kwargs: Any) -> None:
+            if reason is Reason.STOPPED:
+                self.stops_known[entry.session].add(region.id)
             if reason in (Reason.DISPLACED, Reason.STOPPED):
                 self._ended(entry.session, reason.name.lower(), region.id)
             elif reason is Reason.LAPSED and self.all[entry.session].last == region.id:
@@ -80,10 +83,11 @@ class Oracle:
         state.apply_kick = on_apply_kick  # type: ignore[method-assign,assignment]
         region._overdrafts._judge = on_judge  # type: ignore[method-assign]
 
-    def forgets(self, region: RegionId) -> None:
-        """A region begins with an empty disk."""
-        for known in self.kicks_known.values():
-            known.discard(region)
+    def booted(self, region: RegionId, *, has_disk: bool) -> None:
+        """A region begins: it remembers no stops, and no kicks when its disk is empty."""
+        for known in [self.stops_known, *([] if has_disk else [self.kicks_known])]:
+            for regions in known.values():
+                regions.discard(region)
 
     def _kicked(self, session: int, why: str, region: int) -> None:
         truth = self.all.get(session)
@@ -102,6 +106,7 @@ class Oracle:
 
     def stopped(self, session: int, region: int) -> None:
         """The device said stop."""
+        self.stops_known[session].add(region)
         self._ended(session, "stopped", region)
 
     def _limited(self, entry: Entry, evidence: list[Any], region: int) -> None:
@@ -209,6 +214,7 @@ class Oracle:
             self.bad("P3 refused though the oldest session may be ended", (account, device))
         if len({b.info.device.id for b in outcome.blockers}) < limit:
             self.bad("P1 fewer than L devices named", (account, device))
+        self._check_nothing_ended(account, device, replace, since_s)
         others = [
             t for t in self.by_account[account] if t.device != device and t.session not in replace
         ]
@@ -222,6 +228,17 @@ class Oracle:
             return
         whys = ",".join(sorted({t.why or "lapsed" for t in dead}))
         self.bad(f"P1 false block: {outcome.how}: {whys}", (account, device))
+
+    def _check_nothing_ended(
+        self, account: str, device: str, replace: tuple[int, ...], since_s: float
+    ) -> None:
+        """A refused start ends nothing (where every hand-over is answered in time)."""
+        for truth in self.by_account[account]:
+            is_its_own = truth.device == device and truth.why == "superseded"
+            is_replaced = truth.session in replace and truth.why == "replaced"
+            ended_s = truth.kicked_s if truth.kicked_s is not None else -1.0
+            if (is_its_own or is_replaced) and ended_s >= since_s and self.world.kind.is_instant:
+                self.bad("P5 a refused start ended a session", (account, hex(truth.session)))
 
     def _is_beyond_cut(self, here: int, truth: Truth) -> bool:
         """The one exception: the end was spoken where it cannot be known here yet."""
@@ -267,8 +284,7 @@ class Oracle:
             self.bad("P4 a kick was forgotten", (hex(truth.session), region))
         if truth.why == "stopped":
             self.counts["heartbeat after a stop: 200"] += 1
-            life = self.world.lives[RegionId(region)]
-            if life.region._state.shard(truth.account).stops.is_stopped(truth.session):
+            if region in self.stops_known[truth.session]:
                 self.bad("P6 a stopped session came back", hex(truth.session))
             return
         if truth.spans[-1][1] is None and now_s > truth.heard_s + LEASE_S:

@@ -59,8 +59,7 @@ class World:
     # ---- regions -----------------------------------------------------------------------------
 
     def boot(self, region: RegionId, disk: Disk | None = None) -> None:
-        if disk is None:
-            self.oracle.forgets(region)
+        self.oracle.booted(region, has_disk=disk is not None)
         life = Life(self, region, disk or Disk())
         self.lives[region] = life
         self.say("BOOT", region, "incarnation after", life.disk.last_incarnation)
