@@ -1,0 +1,1 @@
+"""The benchmarks: one harness, one run, ratios (`make bench`; see docs/performance.md)."""

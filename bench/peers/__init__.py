@@ -1,0 +1,1 @@
+"""What georeg is measured against: the service that one would write without it."""
