@@ -111,7 +111,11 @@ class AccountTable:
     def plan(self, account: str) -> PlanSet | None:
         """The statement that holds for the account; None when none is known."""
         row = self.find(account)
-        if row == NONE or self._plan_numbers[row] == _NO_PLAN:
+        return None if row == NONE else self.plan_at(row, account)
+
+    def plan_at(self, row: int, account: str) -> PlanSet | None:
+        """The same for an account whose row is known."""
+        if self._plan_numbers[row] == _NO_PLAN:
             return None
         return PlanSet(account, self._plan_at(row), self._issued[row])
 

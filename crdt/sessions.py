@@ -179,7 +179,11 @@ class SessionSet:
     def rows(self, account: str) -> list[int]:
         """The rows of an account, the latest insert first."""
         at = self._accounts.find(account)
-        row = NONE if at == NONE else self._accounts.first[at]
+        return [] if at == NONE else self.rows_at(at)
+
+    def rows_at(self, account_row: int) -> list[int]:
+        """The same for an account whose row is known."""
+        row = self._accounts.first[account_row]
         rows = []
         while row != NONE:
             rows.append(row)

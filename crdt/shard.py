@@ -58,7 +58,8 @@ class Shard:
     """One shard as region `me` has it. Interners are best shared by all shards of a region."""
 
     __slots__ = (
-        "_begun", "accounts", "context", "index", "ledger", "log", "me", "sessions", "stops",
+        "_begun", "accounts", "changes", "context", "index", "ledger", "log", "me", "sessions",
+        "stops",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,8 @@ class Shard:
             raise LocalError(f"shards are 0 to {SHARDS - 1}, got {index}")
         self.index = index
         self.me = me
+        self.changes = 0
+        """Grows with every change of what is known; equal numbers mean an equal shard."""
         self.context = Context()
         self.accounts = AccountTable(Slab(), plans)
         self.sessions = SessionSet(self.accounts, labels)
@@ -107,6 +110,7 @@ class Shard:
         if not self.position(self.me).incarnation < incarnation <= INCARNATION_MAX:
             raise LocalError(f"incarnation {incarnation} is not above {self.position(self.me)}")
         inherited = [self.sessions.entry(row) for row in self.sessions.rows_of(self.me)]
+        self.changes += 1
         self.sessions.drop_writer(self.me)
         self.context.advance(self.me, Position(incarnation, 0))
         self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
@@ -129,10 +133,12 @@ class Shard:
         provisional: bool,
         unconfirmed: bool,
         heard_ms: int,
+        is_settled: bool = False,
     ) -> Entry:
         """Hold a session from now on. `session` None: a new one, named by its dot.
 
-        `heard_ms`: own monotonic time. Raises LocalError when a field is out of bounds.
+        `heard_ms`: own monotonic time. `is_settled`: a grant covers it. Raises LocalError when a
+        field is out of bounds.
         """
         dot = self._next_dot(account)
         entry = Entry(
@@ -151,7 +157,9 @@ class Shard:
         data = encode_event(entry)
         if heard_ms == NEVER:
             raise LocalError("an own session has been heard at some time")
-        self.sessions.insert(entry, heard_ms)
+        row = self.sessions.insert(entry, heard_ms)
+        if is_settled:
+            self.sessions.settle(row)
         self._append(data)
         return entry
 
@@ -229,6 +237,7 @@ class Shard:
             return []
         self._check_foreign(writer)
         check_range(writer, incarnation, self.index, known.top + 1, new)
+        self.changes += 1
         if 0 < self.position(writer).incarnation < incarnation:
             self.sessions.drop_writer(writer)
         for event in new:
@@ -265,6 +274,7 @@ class Shard:
         if takes_dots:
             self._check_foreign(snapshot.writer)
             left, joined = compare(self.sessions, snapshot, repair)
+        self.changes += 1
         for entry in left:
             self.sessions.remove(entry.account, entry.dot)
         for entry in joined:
@@ -288,14 +298,21 @@ class Shard:
         if incarnation <= self.position(writer).incarnation:
             return 0
         self._check_foreign(writer)
+        self.changes += 1
         dropped = self.sessions.drop_writer(writer)
         self.context.advance(writer, Position(incarnation, 0))
         return dropped
 
     def expire(self, now_s: int, now_ms: int) -> None:
         """Forget kicks past their expiry (wall clock) and ends past their time (monotonic)."""
+        self.changes += 1
         self.ledger.expire(now_s)
         self.stops.expire(now_ms)
+
+    def forget_plans(self, issued_before: int, first_row: int, count: int) -> int:
+        """Forget old plans of accounts without sessions; see `AccountTable.forget_plans`."""
+        self.changes += 1
+        return self.accounts.forget_plans(issued_before, first_row, count)
 
     # ---- committing --------------------------------------------------------------------------
 
@@ -308,6 +325,7 @@ class Shard:
         return dot_at(self.me, incarnation, self.index, top + 1)
 
     def _append(self, data: bytes) -> int:
+        self.changes += 1
         position = self.log.append(data)
         self.context.advance(self.me, Position(self.position(self.me).incarnation, position))
         return position

@@ -44,8 +44,7 @@ class Claims(NamedTuple):
     deadline_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
+class SessionInfo(NamedTuple):
     """One session as it is shown to people."""
 
     session: SessionId
@@ -88,8 +87,7 @@ class StartRequest:
     idempotency_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """The start was admitted."""
 
     info: SessionInfo

@@ -2,8 +2,9 @@
 
 An account is looked at each beacon round while it has a provisional session. Covered once, a
 session is settled for good. Disproved while young, it is ended (kick: limit); later the plan's
-policy says whether it may finish. Accounts whose sessions are settled but not covered (adopted ones, or whose
-grant ended with its region lease) ask now and then, so that the home knows of them again.
+policy says whether it may finish. Accounts whose sessions are settled but not covered (adopted
+ones, or whose grant ended with its region lease) ask now and then, so that the home knows of them
+again.
 
 Bounded: at most ROUND_MAX accounts a round, oldest first, those with provisional sessions before
 the others.

@@ -9,14 +9,14 @@ superfluous gave false blocks or more than L streams when it was taken away.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crdt.events import Entry
 from georeg.region.model import Basis, How
 from georeg.region.seen import Seen, devices
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What a region knows of one account while it decides one start.
 
     Sessions that the start supersedes or replaces are in none of the lists (rule 1).

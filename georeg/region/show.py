@@ -58,7 +58,7 @@ class Show:
             )
             if is_hidden:
                 shown.setdefault(entry.session, entry)
-        known = state.shard(account).plan(account)
+        known = state.plan_of(account)
         return Listing(
             account=account,
             plan=known.plan.name if known is not None else "",

@@ -103,7 +103,7 @@ class Starts:
         would double the replication. A stale one that slips in is corrected by the next start.
         """
         assert request.plan is not None
-        known = self.state.shard(request.account).plan(request.account)
+        known = self.state.plan_of(request.account)
         hour = 3_600_000 << 16  # in units of the hybrid logical clock
         if known is None or known.plan != request.plan or request.plan_issued > known.issued + hour:
             self.state.set_plan(request.account, request.plan, request.plan_issued)
@@ -227,6 +227,8 @@ class Start:
     def _gone(self) -> dict[SessionId, Reason]:
         """Rule 1: what the start supersedes, replaces or evicts, with the reason to give."""
         known = self._known()
+        if not known and not self._request.replace:
+            return {}
         gone: dict[SessionId, Reason] = {}
         for session in sorted(known):
             revived = self._revived is not None and session == self._revived.session
@@ -297,13 +299,14 @@ class Start:
     def _admitted(self, entry: Entry, basis: Basis) -> Admitted:
         state, show = self._state, self._starts.show
         live = state.live(self._account)
+        info = show.entry(entry)
         return Admitted(
-            info=show.entry(entry),
+            info=info,
             basis=basis,
             limit=state.limit_of(self._account),
             live=devices(live),
             took_ms=self._took_ms(),
-            sessions=tuple(show.entry(e) for e in live),
+            sessions=tuple(info if e.dot == entry.dot else show.entry(e) for e in live),
         )
 
     def _refuse(self, refusal: rules.Refuse) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Container, Iterable
 
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
 from crdt.events import ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
-from crdt.hlc import Hlc
 from crdt.interner import Interner
 from crdt.liveness import RegionState as Liveness
 from crdt.liveness import RegionTable
@@ -22,6 +21,7 @@ from crdt.shard import Shard
 from georeg.region.election import Election
 from georeg.region.ends import RETRY, Watches, ended_by
 from georeg.region.hints import Hints
+from georeg.region.look import Look
 from georeg.region.model import Ended
 from georeg.region.ports import Clock, Journal
 from georeg.region.seen import Seen
@@ -52,13 +52,13 @@ class RegionState:
             Shard(index, region, memory_ms=settings.ends_memory_ms, labels=labels, plans=plans)
             for index in range(SHARDS)
         ]
+        self._looked = Look("", self.shards[shard_of("")])
         self.regions = RegionTable(
             self.peers,
             suspect_ms=settings.region_suspect_ms,
             down_ms=settings.region_down_ms,
             now_ms=clock.now_ms(),
         )
-        self.hlc = Hlc()
         self.incarnation = 0
         self.incarnations: dict[RegionId, int] = {}
         """Of the peers, as their beacons say; a static home's term is its incarnation."""
@@ -78,82 +78,94 @@ class RegionState:
 
     def shard(self, account: str) -> Shard:
         """The shard of an account."""
+        if self._looked.account == account:
+            return self._looked.shard
         return self.shards[shard_of(account)]
+
+    def _look(self, account: str) -> Look:
+        looked = self._looked
+        if looked.account != account or looked.changes != looked.shard.changes:
+            looked = self._looked = Look(account, self.shard(account))
+        return looked
 
     def own_rows(self, account: str) -> list[int]:
         """Rows of the live sessions held here; releases those whose client lease is over."""
-        shard = self.shard(account)
-        rows = []
+        return [row for row, _, _ in self._own(account)]
+
+    def _own(self, account: str) -> list[tuple[int, Entry, int]]:
+        """(row, entry, when last heard) of the live sessions held here."""
+        look = self._look(account)
+        if not look.rows:
+            return []
+        heard = look.shard.sessions.heard
         oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
-        heard = shard.sessions.heard
-        for row in shard.sessions.rows(account):
+        own = []
+        for row, entry in zip(look.rows, look.entries, strict=True):
             heard_ms = heard[row]
             if heard_ms == NEVER:
                 continue
             if heard_ms < oldest_ms:
-                self.release(shard.sessions.entry(row), Reason.LAPSED)
+                self.release(entry, Reason.LAPSED)
             else:
-                rows.append(row)
-        return rows
+                own.append((row, entry, heard_ms))
+        return own
 
     def own(self, account: str) -> list[Seen]:
         """The live sessions held here, as this region vouches for them."""
-        sessions = self.shard(account).sessions
-        now_ms = self.clock.now_ms()
-        result = []
-        for row in self.own_rows(account):
-            silent_ms = now_ms - sessions.heard[row]
-            result.append(
-                Seen(
-                    sessions.entry(row),
-                    silent_ms > self.settings.suspect_ms,
-                    sessions.is_settled(row),
-                    silent_ms,
-                )
-            )
-        return result
+        own = self._own(account)
+        if not own:
+            return []
+        sessions, now_ms = self.shard(account).sessions, self.clock.now_ms()
+        suspect_ms = self.settings.suspect_ms
+        return [
+            Seen(entry, now_ms - at_ms > suspect_ms, sessions.is_settled(row), now_ms - at_ms)
+            for row, entry, at_ms in own
+        ]
 
     def held(self, account: str, session: int) -> Entry | None:
         """The entry of a live session that is held here."""
-        return next((s.entry for s in self.own(account) if s.session == session), None)
+        return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
     def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
         """The account's live sessions in the view: of each the entry that holds it, oldest first.
 
         Live: a dot of a region that is not down, neither kicked nor stopped, hard deadline ahead.
         """
-        shard = self.shard(account)
+        hints = self.hints.of(account)
+        if not hints and not self._look(account).rows:
+            return []
         best: dict[int, Entry] = {}
-        own = set(self.own_rows(account))
+        own = {entry.dot for _, entry, _ in self._own(account)}
         now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
-        for row in shard.sessions.rows(account):
-            entry = shard.sessions.entry(row)
+        look = self._look(account)
+        for entry in (*look.entries, *hints):
             region = region_of(entry.dot)
             if region == self.region:
-                if row not in own:
+                if entry.dot not in own:
                     continue
             elif self.regions.state(region, now_ms) is Liveness.DOWN:
                 continue
             _keep_highest(best, entry)
-        for entry in self.hints.of(account):
-            if self.regions.state(entry.region, now_ms) is not Liveness.DOWN:
-                _keep_highest(best, entry)
+        ledger, stops = look.shard.ledger, look.shard.stops
         return sorted(
             (
                 e
                 for e in best.values()
                 if e.session not in skip
                 and e.deadline_s > wall_s
-                and shard.ledger.get(e.session) is None
-                and not shard.stops.is_stopped(e.session)
+                and ledger.get(e.session) is None
+                and not stops.is_stopped(e.session)
             ),
-            key=lambda e: (e.placed_ms, e.dot),
+            key=_place,
         )
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
-        sessions = self.shard(account).sessions
-        return [sessions.entry(row) for row in sessions.rows(account)]
+        return self._look(account).entries
+
+    def plan_of(self, account: str) -> PlanSet | None:
+        """The statement of the account's plan that holds here."""
+        return self._look(account).plan
 
     def kicked(self, account: str, session: SessionId) -> Kick | None:
         """The kick that ended a session, if one did."""
@@ -161,19 +173,22 @@ class RegionState:
 
     def limit_of(self, account: str) -> int:
         """The account's limit; an unknown plan never shrinks it."""
-        known = self.shard(account).plan(account)
+        known = self._look(account).plan
         return known.plan.limit if known is not None else self.settings.default_limit
 
     def policy_of(self, account: str) -> PlanPolicy:
         """How the account's plan behaves at its limit."""
-        known = self.shard(account).plan(account)
+        known = self._look(account).plan
         policy = self.settings.plans.get(known.plan.name) if known is not None else None
         return policy if policy is not None else PlanPolicy(self.limit_of(account))
 
     def home_of(self, account: str) -> RegionId:
         """The region that leases out the account's slots."""
-        known = self.shard(account).plan(account)
-        return self.election.home(account, known.plan.home if known is not None else 0)
+        look = self._look(account)
+        if look.home is None:
+            pinned = look.plan.plan.home if look.plan is not None else 0
+            look.home = self.election.home(account, pinned)
+        return look.home
 
     # ---- the four changes --------------------------------------------------------------------
 
@@ -206,9 +221,8 @@ class RegionState:
             provisional=provisional,
             unconfirmed=unconfirmed,
             heard_ms=self.clock.now_ms(),
+            is_settled=not provisional,
         )
-        if not provisional:
-            shard.sessions.settle(shard.sessions.own_row(account, entry.session))
         self._logged(shard.index, at_once)
         if provisional or hop or unconfirmed:
             self.on_uncovered(account, provisional)
@@ -309,6 +323,10 @@ class RegionState:
     def _logged(self, shard: int, at_once: bool) -> None:
         self.dirty.add(shard)
         self.on_dirty(at_once)
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return (entry.placed_ms, entry.dot)
 
 
 def _keep_highest(best: dict[int, Entry], entry: Entry) -> None:

@@ -59,7 +59,7 @@ class Sweep:
         shard.expire(now_s, state.clock.now_ms())
         oldest = hlc_at(max(0, now_s - state.settings.plan_memory_s) * 1000)
         first_row = self._plan_rows[shard.index]
-        shard.accounts.forget_plans(oldest, first_row, PLANS_MAX)
+        shard.forget_plans(oldest, first_row, PLANS_MAX)
         self._plan_rows[shard.index] = (
             first_row + PLANS_MAX if first_row + PLANS_MAX < shard.accounts.capacity else 0
         )
