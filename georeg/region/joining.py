@@ -25,8 +25,8 @@ from georeg.region.replication import Replication
 from georeg.region.state import RegionState
 
 FETCH_MS: Final = 200
-BLIND_INCARNATION_MAX: Final = 1 << 16
-"""With no journal and no peer an incarnation is drawn at random up to this."""
+BLIND_INCARNATIONS: Final = 1 << 14
+"""With no journal, and without the word of every peer, so many may be skipped, at random."""
 
 
 class Joining:
@@ -53,6 +53,7 @@ class Joining:
         self._seen: dict[RegionId, int] = {}
         self._answering: dict[RegionId, int] = {}
         """Peers that begin -> the nonce of the question that is being answered."""
+        self._is_closed = False
         self.is_joined = False
 
     def open(self) -> None:
@@ -65,12 +66,16 @@ class Joining:
 
     def _fetch(self) -> None:
         """Ask those that have not answered; links come up while we wait, in either direction."""
-        if self.is_joined:
+        if self.is_joined or self._is_closed:
             return
         for peer in self._state.peers:
             if peer not in self._seen:
                 self._send(peer, Fetch(self._nonce))
         self._state.clock.call_later(FETCH_MS, self._fetch)
+
+    def close(self) -> None:
+        """Begin no more."""
+        self._is_closed = True
 
     def on_fetch(self, peer: RegionId, message: Fetch) -> None:
         """A peer begins: send what this region holds of it, then the own logs, then the word."""
@@ -107,7 +112,7 @@ class Joining:
                 self._begin_if_needed()
 
     def _begin_if_needed(self) -> None:
-        if not self.is_joined:
+        if not self.is_joined and not self._is_closed:
             self._begin()
 
     def _begin(self) -> None:
@@ -123,9 +128,11 @@ class Joining:
             if self._seen
             else 0
         )
-        is_blind = stored == 0 and bool(state.peers) and not self._seen
-        is_first = stored == 0 and seen == 0 and len(self._seen) == len(state.peers)
-        last = self._random.randrange(BLIND_INCARNATION_MAX) if is_blind else max(stored, seen)
+        has_heard_all = len(self._seen) == len(state.peers)
+        is_first = stored == 0 and seen == 0 and has_heard_all
+        last = max(stored, seen)
+        if stored == 0 and not has_heard_all:  # a peer that is silent may have seen a later one
+            last += self._random.randrange(BLIND_INCARNATIONS)
         self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
         self.is_joined = True
         self._on_joined()

@@ -85,7 +85,9 @@ class Region:
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
         self._heartbeats = Heartbeats(state, self._starts)
         self._kicks = Kicks(state)
-        self._replication = Replication(state, self._budget, self._evidence, mesh, self._send)
+        self._replication = Replication(
+            state, self._budget, self._evidence, self._transmit, self._send
+        )
         self._beacons = Beacons(state, self._replication, self._evidence, self._send)
         self._joining = Joining(
             state, self._budget, self._replication, self._beacons, random, self._send, self._joined
@@ -145,6 +147,7 @@ class Region:
     def close(self) -> None:
         """Take part no more; nothing is said to the peers, as in a crash."""
         self._is_open = False
+        self._joining.close()
 
     def drain(self) -> None:
         """Admit no more starts; running sessions go on."""
@@ -222,11 +225,15 @@ class Region:
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
-            self._mesh.send(peer, wire.encode(message))
+            self._transmit(peer, wire.encode(message))
         elif isinstance(message, messages.Slot | messages.No):
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:
             self._clock.call_later(0, lambda: self._handlers[type(message)](peer, message))
+
+    def _transmit(self, peer: RegionId, payload: bytes) -> None:
+        if self._is_open:
+            self._mesh.send(peer, payload)
 
     # ---- time --------------------------------------------------------------------------------
 

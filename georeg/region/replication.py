@@ -25,7 +25,7 @@ from georeg.region.messages import (
     Repair,
     SnapshotPart,
 )  # fmt: skip
-from georeg.region.ports import Mesh, Timer
+from georeg.region.ports import Timer
 from georeg.region.state import RegionState
 from georeg.region.wire import encode_range
 
@@ -64,13 +64,13 @@ class Replication:
         state: RegionState,
         budget: Budget,
         evidence: Evidence,
-        mesh: Mesh,
+        transmit: Callable[[RegionId, bytes], None],
         send: Callable[[RegionId, Message], None],
     ) -> None:
         self._state = state
         self._budget = budget
         self._evidence = evidence
-        self._mesh = mesh
+        self._transmit = transmit
         self._send = send
         self.links = {peer: Link() for peer in state.peers}
         self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
@@ -114,7 +114,7 @@ class Replication:
                 return
             first, events = found
             payload = encode_range(shard, self._state.incarnation, first, events)
-            self._mesh.send(peer, payload)
+            self._transmit(peer, payload)
             link.sent[shard] = first + len(events) - 1
 
     def push_all(self, peer: RegionId, then: Callable[[], None] = lambda: None) -> None:

@@ -23,9 +23,26 @@ from crdt.dots import (
     SHARDS,
     Dot,
     SessionId,
+    incarnation_of,
+    position_of,
+    region_of,
+    shard_of,
+    shard_of_dot,
 )
 from crdt.errors import PeerError
 from crdt.events import Device, Entry, Plan, Reason
+from crdt.fields import (
+    ACCOUNT_BYTES_MAX,
+    DEVICE_BYTES_MAX,
+    HOP_MAX,
+    KIND_BYTES_MAX,
+    LENGTH_S_MAX,
+    NAME_BYTES_MAX,
+    PLAN_BYTES_MAX,
+    TIME_MS_MAX,
+    TIME_S_MAX,
+    TITLE_BYTES_MAX,
+)
 from georeg.region.messages import (
     AMOUNT_MAX,
     CLAIM_PARTS_MAX,
@@ -163,19 +180,30 @@ _shard = _int(0, SHARDS - 1)
 _incarnation = _int(0, INCARNATION_MAX)
 _position = _int(0, POSITION_MAX)
 _dot = _int(1, DOT_MAX)
-_account = _text(codec.ACCOUNT_BYTES_MAX)
-_name = _text(codec.NAME_BYTES_MAX, may_be_empty=True)
-_ends = _many(_fields(_dot, _int(1, max(Reason))), LIST_MAX)
+_account = _text(ACCOUNT_BYTES_MAX)
+_name = _text(NAME_BYTES_MAX, may_be_empty=True)
+_time = _int(0, TIME_MS_MAX)
+
+_HAND_OVERS: Final = frozenset({Reason.SUPERSEDED, Reason.REPLACED, Reason.LIMIT, Reason.DISPLACED})
+"""Why a session may have to make room for a start."""
+_read_end = _fields(_dot, _number)
 
 _entry_fields = (
-    _dot, _dot, _account, _text(codec.DEVICE_BYTES_MAX),
-    _text(codec.NAME_BYTES_MAX, may_be_empty=True), _text(codec.KIND_BYTES_MAX, may_be_empty=True),
-    _text(codec.TITLE_BYTES_MAX, may_be_empty=True), _number, _number, _int(0, (1 << 32) - 1),
-    _int(0, 65_535), _flag, _flag,
+    _dot, _dot, _account, _text(DEVICE_BYTES_MAX),
+    _text(NAME_BYTES_MAX, may_be_empty=True), _text(KIND_BYTES_MAX, may_be_empty=True),
+    _text(TITLE_BYTES_MAX, may_be_empty=True), _time, _time, _int(0, TIME_S_MAX),
+    _int(0, HOP_MAX), _flag, _flag,
 )  # fmt: skip
 _read_entry = _fields(*_entry_fields)
 _read_seen = _fields(*_entry_fields, _flag, _flag, _number)
-_read_plan = _fields(_text(64, may_be_empty=True), _amount, _int(0, REGION_MAX))
+_read_plan = _fields(_text(PLAN_BYTES_MAX, may_be_empty=True), _amount, _int(0, REGION_MAX))
+
+
+def _end(value: Any) -> tuple[int, int]:
+    session, reason = _read_end(value)
+    if reason not in _HAND_OVERS:
+        raise _Wrong(f"nobody hands a slot over for the reason {reason}")
+    return session, reason
 
 
 def _entry(value: Any) -> Entry:
@@ -183,7 +211,14 @@ def _entry(value: Any) -> Entry:
 
 
 def _as_entry(f: tuple[Any, ...]) -> Entry:
-    return Entry(Dot(f[0]), SessionId(f[1]), f[2], Device(f[3], f[4], f[5]), *f[6:13])
+    dot, account, started_ms, deadline_s = f[0], f[2], f[7], f[9]
+    if not (region_of(dot) and incarnation_of(dot) and position_of(dot)):
+        raise _Wrong(f"{dot:#x} is not a dot")
+    if shard_of_dot(dot) != shard_of(account):
+        raise _Wrong(f"{dot:#x} is not a dot of the shard of {account!r}")
+    if not 0 <= deadline_s - started_ms // 1000 <= LENGTH_S_MAX:
+        raise _Wrong(f"a session from {started_ms} ms to {deadline_s} s")
+    return Entry(Dot(dot), SessionId(f[1]), f[2], Device(f[3], f[4], f[5]), *f[6:13])
 
 
 def _seen(value: Any) -> Seen:
@@ -195,6 +230,7 @@ def _plan(value: Any) -> Plan:
     return Plan(*_read_plan(value))
 
 
+_ends = _many(_end, LIST_MAX)
 _raw_events = _many(lambda value: value, EVENTS_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
@@ -208,7 +244,7 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
         (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _bytes),
     ),
     4: (Fetch, (_number,)),
-    5: (Fetched, (_number, _incarnation)),
+    5: (Fetched, (_number, _int(0, INCARNATION_MAX - 1))),  # so that there is one above it
     6: (
         Borrow,
         (
