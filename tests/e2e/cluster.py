@@ -1,0 +1,171 @@
+"""A real cluster: three `georeg serve` processes on 127.0.0.1, which a test may kill and restart.
+
+The configs are those of `georeg demo`, written by its code; only ports are any that are free. Each
+process appends to its own log, and `troubles` reads there what no test may cause: a traceback, a
+line of level error, or a line that is no log at all.
+"""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from georeg.cli.demo.plan import HOST, RegionPlan, write_configs
+from tests.cli.processes import ROOT, call, eventually
+
+NAMES = ("us", "eu", "ap")
+HEARTBEAT_S = 1.0
+LEASE_S = 3.0
+END_S = 30.0
+
+
+class Region:
+    """One region's process."""
+
+    def __init__(self, plan: RegionPlan) -> None:
+        self.plan = plan
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, "not started"
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start the process; it is not ready yet when this returns."""
+        assert self.process is None or self.process.poll() is not None, "it still runs"
+        self.close()
+        with self.plan.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "georeg.cli.main", "serve"]
+                + ["--config", str(self.plan.config_file), "--until-stdin-closes"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            )
+
+    def is_ready(self) -> bool:
+        """Whether it takes starts."""
+        assert self.process is not None, "not started"
+        assert self.process.poll() is None, f"{self.name} has ended:\n{self.log}"
+        return call("GET", f"{self.plan.address}/readyz")[0] == 200
+
+    def wait_until_ready(self) -> None:
+        """Return as soon as it takes starts; fails when the process has ended."""
+        eventually(self.is_ready, f"{self.name} is ready")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None, "not started"
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait for the end of the process; its exit code."""
+        assert self.process is not None, "not started"
+        return self.process.wait(END_S)
+
+    def kill(self) -> None:
+        """End it as a crash does, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        self.ended()
+
+    def close(self) -> None:
+        """Leave nothing running or paused, and no pipe open."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+    @property
+    def log(self) -> str:
+        """All that its processes have printed so far."""
+        return self.plan.log_file.read_text(encoding="utf-8")
+
+    @property
+    def troubles(self) -> list[str]:
+        """Lines that the region should never have printed."""
+        return [f"{self.name}: {line}" for line in self.log.splitlines() if _is_trouble(line)]
+
+
+def _is_trouble(line: str) -> bool:
+    try:
+        level = json.loads(line)["level"]
+    except (ValueError, KeyError, TypeError):
+        return re.fullmatch(r"georeg: region \w+ of cluster \w+ is ready: .*", line) is None
+    return level not in ("debug", "info", "warning") or "Traceback" in line
+
+
+class Cluster:
+    """Regions that know one another."""
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        self.regions = {region.name: region for region in regions}
+        self.names = list(self.regions)
+
+    def __getitem__(self, name: str) -> Region:
+        return self.regions[name]
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where the edges answer, by region."""
+        return {region.name: region.plan.address for region in self.regions.values()}
+
+    @property
+    def troubles(self) -> list[str]:
+        """Of all regions."""
+        return [line for region in self.regions.values() for line in region.troubles]
+
+
+@contextmanager
+def running(
+    directory: Path,
+    *,
+    names: Sequence[str] = NAMES,
+    heartbeat_s: float = HEARTBEAT_S,
+    lease_s: float | None = LEASE_S,
+    config: Sequence[tuple[str, str]] = (),
+) -> Iterator[Cluster]:
+    """A cluster that takes starts. `config`: text to replace in every region's config file."""
+    ports = free_ports(2 * len(names))
+    plan = [
+        RegionPlan(name, number, ports.pop(), ports.pop(), directory / name)
+        for number, name in enumerate(names, start=1)
+    ]
+    write_configs(plan, heartbeat_s=heartbeat_s, lease_s=lease_s)
+    for region in plan:
+        text = region.config_file.read_text(encoding="utf-8")
+        for old, new in config:
+            assert old in text, f"{old} is not in the config"
+            text = text.replace(old, new)
+        region.config_file.write_text(text, encoding="utf-8")
+    cluster = Cluster([Region(region) for region in plan])
+    try:
+        for running_region in cluster.regions.values():
+            running_region.start()
+        for running_region in cluster.regions.values():
+            running_region.wait_until_ready()
+        yield cluster
+    finally:
+        for running_region in cluster.regions.values():
+            running_region.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all held at once, so that they differ."""
+    held = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports: list[int] = [server.getsockname()[1] for server in held]
+    for server in held:
+        server.close()
+    return ports

@@ -1,0 +1,57 @@
+"""One real cluster per module, and a client that checks what it answers.
+
+A module whose tests need another pace or config overrides `cluster_options`.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.e2e.client import KEPT, Answer, Client
+from tests.e2e.cluster import Cluster, running
+
+
+@pytest.fixture(scope="module")
+def cluster_options() -> dict[str, Any]:
+    """What `running` is called with."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    cluster_options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Three regions; at the end of the module their logs must hold no trouble."""
+    with running(tmp_path_factory.mktemp("cluster"), **cluster_options) as cluster:
+        yield cluster
+        assert cluster.troubles == []
+
+
+@pytest.fixture
+async def client(cluster: Cluster) -> AsyncIterator[Client]:
+    """Talks to the module's cluster; a connection per request that is under way."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        client = Client(cluster, http)
+        await client.read_document()
+        yield client
+
+
+@pytest.fixture
+async def kept(client: Client) -> AsyncIterator[Answer]:
+    """A session on an account with a free slot, which nothing may change."""
+    started = await client.start(KEPT, "tv-1", plan="standard")
+    assert started.status == 201
+    yield started
+    for region in client.names:
+        assert (await client.heartbeat(started.token, region="us")).status == 200
+        await client.all_list(KEPT, [started.id], within_s=2)
+        assert (await client.call("GET", "/livez", region=region)).status == 200
+    last = await client.start(KEPT, "tv-2", plan="standard", region="ap")
+    over = await client.start(KEPT, "tv-3", plan="standard", region="ap")
+    assert (last.status, over.status) == (201, 409), "a slot was gained or leaked"
+    for region in client.names:
+        await client.stop(last.token, region=region)
+    await client.stop(started.token)
+    await client.all_list(KEPT, [])
