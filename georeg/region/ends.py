@@ -49,6 +49,10 @@ class Watches:
 
         return unwatch
 
+    def is_watched(self, session: SessionId) -> bool:
+        """Whether anybody wants to know."""
+        return session in self._callbacks
+
     def tell(self, end: Ended) -> None:
         """The session has ended: call everybody who watches it, in the order in which they came."""
         callbacks = self._callbacks.pop(end.session, [])

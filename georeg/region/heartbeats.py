@@ -11,7 +11,7 @@ dot is left, has ended; one whose region has begun a new incarnation since may h
 with the old one and is adopted.
 """
 
-from crdt.dots import SessionId, incarnation_of, region_of
+from crdt.dots import incarnation_of, region_of
 from crdt.events import Device, Entry, Reason
 from georeg.region.model import Admitted, Claims, Ended, Outcome, Renewed
 from georeg.region.pending import Pending
@@ -55,7 +55,7 @@ class Heartbeats:
             state.release(held, Reason.MOVED)  # confirmed: adopted from the former incarnation
             self._adopt(claims, held)
             return Pending(Renewed(session))
-        known = self._known(account, session)
+        known = state.holder(account, session)
         end = state.shard(account).stops.get(session, state.clock.now_ms())
         if end is not None and end.reason is Reason.STOPPED:
             return Pending(state.ended(account, session, Reason.STOPPED))
@@ -67,9 +67,7 @@ class Heartbeats:
     def stop(self, claims: Claims) -> None:
         """The device ends its session, wherever it is held; again changes nothing."""
         state, account, session = self._state, claims.account, claims.session
-        if state.kicked(account, session) is None and not state.shard(account).stops.is_stopped(
-            session
-        ):
+        if not state.is_final(account, session):
             state.counters["stops"] += 1
             state.stop(account, session)
 
@@ -82,11 +80,6 @@ class Heartbeats:
             and shard.ledger.get(session) is None
             and shard.stops.get(session, state.clock.now_ms()) is None
         )
-
-    def _known(self, account: str, session: SessionId) -> Entry | None:
-        """The entry that holds the session, also where its region is down."""
-        entries = [e for e in self._state.known(account) if e.session == session]
-        return max(entries, key=lambda e: (e.hop, e.dot), default=None)
 
     def _has_surely_ended(self, claims: Claims) -> bool:
         state = self._state

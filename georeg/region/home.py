@@ -175,7 +175,7 @@ class Home:
                 continue
             if region in request.answers:
                 used = devices(
-                    s for s in request.answers[region] if state.kicked(account, s.session) is None
+                    s for s in request.answers[region] if not state.is_final(account, s.session)
                 )
             else:
                 used = devices(e for e in live if e.region == region)
@@ -227,14 +227,14 @@ class Home:
         return True
 
     def _everybody(self, request: _Request) -> list[Seen]:
-        """All sessions that were answered or are held here, but for kicked ones."""
+        """All sessions that were answered or are held here, but for those that are over."""
         account = request.borrow.account
         answers = {**request.answers, self._state.region: tuple(self._budget.vouch(account))}
         return [
             s
             for region in sorted(answers)
             for s in answers[region]
-            if self._state.kicked(account, s.session) is None
+            if not self._state.is_final(account, s.session)
         ]
 
     def _refuse(self, request: _Request) -> None:

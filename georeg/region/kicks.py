@@ -8,7 +8,7 @@ that it waits for. Repeating it gives the same answer.
 from typing import Final
 
 from crdt.dots import RegionId, SessionId
-from crdt.events import ActorKind, Entry, Kick, Reason
+from crdt.events import ActorKind, Kick, Reason
 from georeg.region.model import Kicked, NotDurable, SessionInfo, State
 from georeg.region.pending import Pending
 from georeg.region.state import RegionState
@@ -30,7 +30,7 @@ class Kicks:
         state = self._state
         known = state.kicked(account, session)
         if known is None:
-            entry = self._entry(account, session)
+            entry = state.holder(account, session)
             if entry is None:
                 return None
             known = state.kick(entry, Reason.KICKED, actor, actor_device)
@@ -72,11 +72,6 @@ class Kicks:
         """Regions that still have a dot of the session."""
         known = self._state.known(account)
         return sorted({e.region for e in known if e.session == session})
-
-    def _entry(self, account: str, session: SessionId) -> Entry | None:
-        entries = [e for e in self._state.known(account) if e.session == session]
-        entries += [e for e in self._state.live(account) if e.session == session]
-        return max(entries, key=lambda e: (e.hop, e.dot), default=None)
 
     def _info(self, kick: Kick) -> SessionInfo:
         """The session as it was when it was kicked: the same in every answer."""

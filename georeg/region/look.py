@@ -5,7 +5,7 @@ chain and decode the same rows. A `Look` answers them all, and is good until its
 """
 
 from crdt.accounts import NONE
-from crdt.dots import RegionId
+from crdt.dots import RegionId, SessionId
 from crdt.events import Entry, PlanSet
 from crdt.shard import Shard
 
@@ -30,3 +30,15 @@ class Look:
             self.rows = shard.sessions.rows_at(at)
             self.entries = [shard.sessions.entry(row) for row in self.rows]
             self.plan = shard.accounts.plan_at(at, account)
+
+
+def by_place(entry: Entry) -> tuple[int, int]:
+    """The order of an account's sessions: by place, then by dot."""
+    return (entry.placed_ms, entry.dot)
+
+
+def keep_highest(best: dict[SessionId, Entry], entry: Entry) -> None:
+    """The highest (hop, dot) holds a session."""
+    known = best.get(entry.session)
+    if known is None or (entry.hop, entry.dot) > (known.hop, known.dot):
+        best[entry.session] = entry

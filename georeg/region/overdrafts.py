@@ -97,7 +97,7 @@ class Overdrafts:
         limit = state.limit_of(account)
         while self._excess(account) > 0:
             own = self._budget.vouch(account)
-            answers = [s for s in inquiry.found() if state.kicked(account, s.session) is None]
+            answers = [s for s in inquiry.found() if not state.is_final(account, s.session)]
             weak = [s for s in own if s.yields]
             if weak and devices([*own, *answers]) > limit:
                 state.release(weak[0].entry, Reason.DISPLACED, at_once=True)

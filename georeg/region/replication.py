@@ -236,11 +236,14 @@ class Replication:
             case Release():
                 if event.reason is Reason.STOPPED:
                     state.apply_stop(event.account, event.session)
+                else:
+                    state.tell_end(event.account, event.session)
                 self.on_released(event.account, event.session)
             case Stop():
                 state.apply_stop(event.account, event.session)
             case Kick():
-                state.journal.store_kick(event)
+                holds = state.kicked(event.account, event.session)  # of two kicks the earlier one
+                state.journal.store_kick(holds or event)
                 state.apply_kick(event)
             case PlanSet():
                 state.journal.store_plan(event)

@@ -16,6 +16,8 @@ from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
+from georeg.region.look import keep_highest
+from georeg.region.messages import LIST_MAX
 from georeg.region.model import (
     Admitted,
     Basis,
@@ -129,6 +131,8 @@ class Start:
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
         self._evicts: list[SessionId] = []
+        self._others: list[Entry] = []
+        """The account's live sessions that stay when the start is admitted."""
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -173,14 +177,12 @@ class Start:
         if self._revived is None:
             return False
         state, session = self._state, self._revived.session
-        is_over = state.kicked(self._account, session) is not None or state.shard(
-            self._account
-        ).stops.is_stopped(session)
-        if is_over:
+        if state.is_final(self._account, session):
             self._settle(Refused(state.limit_of(self._account), How.LOCAL, (), self._took_ms()))
             return True
         held = state.held(self._account, session)
         if held is not None:
+            self._others = state.live(self._account, {session})
             self._settle(self._admitted(held, Basis.GRANTED))
             return True
         return False
@@ -190,7 +192,7 @@ class Start:
         gone = set(self._gone())
         inquiry = self._inquiry
         answers = [s for s in inquiry.found() if self._counts(s, gone)] if inquiry else []
-        live = state.live(account, gone)
+        live = self._others = state.live(account, gone)
         covered = []
         if is_final:
             answered = inquiry.answers if inquiry else {}
@@ -215,24 +217,29 @@ class Start:
         )
 
     def _counts(self, seen: Seen, gone: set[SessionId]) -> bool:
-        return seen.session not in gone and self._state.kicked(self._account, seen.session) is None
+        return seen.session not in gone and not self._state.is_final(self._account, seen.session)
 
     def _known(self) -> dict[SessionId, Entry]:
         """Every session of the account of which anything is known, answers included."""
-        known = {e.session: e for e in self._state.known(self._account)}
-        if self._inquiry is not None:
-            known.update((s.session, s.entry) for s in self._inquiry.found())
+        known: dict[SessionId, Entry] = {}
+        for entry in self._state.known(self._account):
+            keep_highest(known, entry)
+        for seen in self._inquiry.found() if self._inquiry is not None else ():
+            keep_highest(known, seen.entry)
         return known
 
     def _gone(self) -> dict[SessionId, Reason]:
-        """Rule 1: what the start supersedes, replaces or evicts, with the reason to give."""
+        """Rule 1: what the start supersedes, replaces or evicts, with the reason to give.
+
+        A revival ends nothing: its device may have begun anew, and a heartbeat that comes late must
+        not end what it plays now.
+        """
         known = self._known()
-        if not known and not self._request.replace:
+        if self._revived is not None or not (known or self._request.replace):
             return {}
         gone: dict[SessionId, Reason] = {}
         for session in sorted(known):
-            revived = self._revived is not None and session == self._revived.session
-            if known[session].device.id == self._request.device.id and not revived:
+            if known[session].device.id == self._request.device.id:
                 gone[session] = Reason.SUPERSEDED
         gone.update((s, Reason.REPLACED) for s in self._request.replace if s not in gone)
         gone.update((s, Reason.LIMIT) for s in self._evicts)
@@ -247,7 +254,7 @@ class Start:
             self._inquiry,
             need=own + 1,
             want=own + 1,
-            gone=tuple((s, int(why)) for s, why in gone.items()),
+            gone=tuple((s, int(why)) for s, why in gone.items())[:LIST_MAX],
             device_name=self._request.device.name,
         )
 
@@ -298,7 +305,7 @@ class Start:
 
     def _admitted(self, entry: Entry, basis: Basis) -> Admitted:
         state, show = self._state, self._starts.show
-        live = state.live(self._account)
+        live = sorted([*self._others, entry], key=lambda e: (e.placed_ms, e.dot))
         info = show.entry(entry)
         return Admitted(
             info=info,

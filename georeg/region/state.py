@@ -21,7 +21,7 @@ from crdt.shard import Shard
 from georeg.region.election import Election
 from georeg.region.ends import RETRY, Watches, ended_by
 from georeg.region.hints import Hints
-from georeg.region.look import Look
+from georeg.region.look import Look, by_place, keep_highest
 from georeg.region.model import Ended
 from georeg.region.ports import Clock, Journal
 from georeg.region.seen import Seen
@@ -89,7 +89,10 @@ class RegionState:
         return looked
 
     def own_rows(self, account: str) -> list[int]:
-        """Rows of the live sessions held here; releases those whose client lease is over."""
+        """Rows of the live sessions held here.
+
+        Releases those whose client lease or hard deadline is over.
+        """
         return [row for row, _, _ in self._own(account)]
 
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
@@ -99,12 +102,15 @@ class RegionState:
             return []
         heard = look.shard.sessions.heard
         oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
+        wall_s = self.clock.wall_ms() // 1000
         own = []
         for row, entry in zip(look.rows, look.entries, strict=True):
             heard_ms = heard[row]
             if heard_ms == NEVER:
                 continue
-            if heard_ms < oldest_ms:
+            if entry.deadline_s <= wall_s:
+                self.release(entry, Reason.EXPIRED)
+            elif heard_ms < oldest_ms:
                 self.release(entry, Reason.LAPSED)
             else:
                 own.append((row, entry, heard_ms))
@@ -134,34 +140,38 @@ class RegionState:
         hints = self.hints.of(account)
         if not hints and not self._look(account).rows:
             return []
-        best: dict[int, Entry] = {}
+        best: dict[SessionId, Entry] = {}
         own = {entry.dot for _, entry, _ in self._own(account)}
         now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
-        look = self._look(account)
-        for entry in (*look.entries, *hints):
+        for entry in (*self._look(account).entries, *hints):
             region = region_of(entry.dot)
             if region == self.region:
                 if entry.dot not in own:
                     continue
             elif self.regions.state(region, now_ms) is Liveness.DOWN:
                 continue
-            _keep_highest(best, entry)
-        ledger, stops = look.shard.ledger, look.shard.stops
+            keep_highest(best, entry)
         return sorted(
             (
                 e
                 for e in best.values()
                 if e.session not in skip
                 and e.deadline_s > wall_s
-                and ledger.get(e.session) is None
-                and not stops.is_stopped(e.session)
+                and not self.is_final(account, e.session)
             ),
-            key=_place,
+            key=by_place,
         )
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
-        return self._look(account).entries
+        hints = self.hints.of(account)
+        entries = self._look(account).entries
+        return [*entries, *hints] if hints else entries
+
+    def holder(self, account: str, session: SessionId) -> Entry | None:
+        """The entry that holds a session as far as is known, also where its region is down."""
+        entries = [e for e in self.known(account) if e.session == session]
+        return max(entries, key=lambda e: (e.hop, e.dot), default=None)
 
     def plan_of(self, account: str) -> PlanSet | None:
         """The statement of the account's plan that holds here."""
@@ -170,6 +180,11 @@ class RegionState:
     def kicked(self, account: str, session: SessionId) -> Kick | None:
         """The kick that ended a session, if one did."""
         return self.shard(account).ledger.get(session)
+
+    def is_final(self, account: str, session: SessionId) -> bool:
+        """Whether a session was kicked or stopped: whoever still holds it has not heard of it."""
+        shard = self.shard(account)
+        return session in shard.ledger or shard.stops.is_stopped(session)
 
     def limit_of(self, account: str) -> int:
         """The account's limit; an unknown plan never shrinks it."""
@@ -245,7 +260,8 @@ class RegionState:
             return
         shard = self.shard(account)
         shard.stop(session, account, self.clock.now_ms())
-        self._logged(shard.index, at_once=False)
+        self._logged(shard.index, at_once=True)
+        self.tell_end(account, session)
 
     def kick(
         self,
@@ -292,6 +308,8 @@ class RegionState:
         held = self.held(account, session)
         if held is not None:
             self.release(held, Reason.STOPPED)
+        else:
+            self.tell_end(account, session)
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
         """Note a plan; False when a later one is known."""
@@ -320,17 +338,13 @@ class RegionState:
             reason in RETRY,
         )
 
+    def tell_end(self, account: str, session: SessionId) -> None:
+        """Tell whoever watches a session here that it has ended elsewhere, if it has."""
+        if self.watches.is_watched(session):
+            end = self.shard(account).stops.get(session, self.clock.now_ms())
+            if end is not None:
+                self.watches.tell(self.ended(account, session, end.reason))
+
     def _logged(self, shard: int, at_once: bool) -> None:
         self.dirty.add(shard)
         self.on_dirty(at_once)
-
-
-def _place(entry: Entry) -> tuple[int, int]:
-    return (entry.placed_ms, entry.dot)
-
-
-def _keep_highest(best: dict[int, Entry], entry: Entry) -> None:
-    """The highest (hop, dot) holds a session."""
-    known = best.get(entry.session)
-    if known is None or (entry.hop, entry.dot) > (known.hop, known.dot):
-        best[entry.session] = entry
