@@ -24,6 +24,8 @@ class Scale:
     batch_tokens: int
     wire_s: float
     """On real links, each of the idle and the busy phase."""
+    wire_settle_s: float
+    """After which every range and acknowledgement has been sent."""
     wire_starts_hz: int
     cut_starts: int
     """Starts while every link is cut."""
@@ -41,6 +43,7 @@ FULL = Scale(
     batch_connections=16,
     batch_tokens=500,
     wire_s=10.0,
+    wire_settle_s=4.0,
     wire_starts_hz=200,
     cut_starts=50,
 )
@@ -56,7 +59,8 @@ QUICK = Scale(
     connections=4,
     batch_connections=2,
     batch_tokens=50,
-    wire_s=1.2,
+    wire_s=0.8,
+    wire_settle_s=0.4,
     wire_starts_hz=50,
     cut_starts=3,
 )

@@ -45,7 +45,6 @@ async def georeg() -> AsyncIterator[int]:
     region.open()
     while not region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
         await asyncio.sleep(0.01)
-    await asyncio.sleep(region.settings.beacon_ms * 2 / 1000)  # its leases are there
     settings = EdgeSettings(dev=True)
     app = create_app(region, KeyRing([KEY], cluster="bench"), settings, clock=clock)
     server = EdgeServer(app, "127.0.0.1", 0)

@@ -39,6 +39,11 @@ def shard_of(account: str) -> int:
     return crc32(account.encode()) & _SHARD_MASK
 
 
+def shard_of_key(key: int) -> int:
+    """The shard of an account, by the CRC-32 of its UTF-8."""
+    return key & _SHARD_MASK
+
+
 def dot_at(region: int, incarnation: int, shard: int, position: int) -> Dot:
     """The dot of one event. Raises LocalError when a part is out of range."""
     if not (

@@ -150,13 +150,16 @@ class SessionSet:
     # ---- looking -----------------------------------------------------------------------------
 
     def own_row(self, account: str, session: int) -> int:
-        """The row of a session that this region holds, or NONE: the fast path of a heartbeat.
+        """The row of a session that this region holds, or NONE: the fast path of a heartbeat."""
+        return self.own_row_by_key(crc32(account.encode()), session)
 
-        Accounts are told apart by their CRC-32 here: a session id is unique in its cluster, so the
+    def own_row_by_key(self, key: int, session: int) -> int:
+        """The same by the CRC-32 of the account's UTF-8.
+
+        That tells accounts apart well enough here: a session id is unique in its cluster, so the
         account only says where to look.
         """
         accounts = self._accounts
-        key = crc32(account.encode())
         at = accounts.heads[key >> SHARD_BITS & len(accounts.heads) - 1]
         while at != NONE:
             if accounts.keys[at] == key:

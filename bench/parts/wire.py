@@ -30,9 +30,6 @@ _THERE: Final = RegionId(2)
 _SECRET: Final = bytes(range(32))
 _PLAYS_S: Final = 0.3
 """From a session's start to its end: longer than a flush."""
-_ACKNOWLEDGED_S: Final = 2.2
-"""After the last end: its range, and two rounds of beacons."""
-_SETTLE_S: Final = 4.0
 _REPORT_S: Final = 0.02
 
 
@@ -73,9 +70,8 @@ async def _measure(scale: Scale) -> list[Figure]:
         region.open()
     while not all(r.joined for r in regions.values()):  # noqa: ASYNC110 - no asyncio in the rules
         await asyncio.sleep(0.01)
-    settle_s = min(_SETTLE_S, 3 * scale.wire_s)
     counter, traffic = counters[HERE], Traffic(regions[HERE], scale)
-    await asyncio.sleep(settle_s)
+    await asyncio.sleep(scale.wire_settle_s)
     say("wire: idle")
     idle_bytes = await counter.over(asyncio.sleep(scale.wire_s))
     idle_hz = idle_bytes / scale.wire_s
@@ -88,7 +84,7 @@ async def _measure(scale: Scale) -> list[Figure]:
         per_session.append((busy_bytes - idle_hz * busy_s) / traffic.count)
     say("wire: heartbeats only")
     traffic.start_all()
-    await asyncio.sleep(settle_s)
+    await asyncio.sleep(scale.wire_settle_s)
     beat_bytes = await counter.over(traffic.report(scale.wire_s))
     beyond_idle = max(0.0, beat_bytes - idle_hz * scale.wire_s)
     _check_alike(regions)
@@ -115,6 +111,7 @@ class Traffic:
     def __init__(self, region: Region, scale: Scale) -> None:
         self._region = region
         self._rate_hz = scale.wire_starts_hz
+        self._settle_s = scale.wire_settle_s
         self.count = int(scale.wire_s * scale.wire_starts_hz)
         accounts = islice(accounts_at(HERE, "wire"), self.count)
         self._requests = [
@@ -133,7 +130,7 @@ class Traffic:
             while len(ends) > (loop.time() - began_s) * self._rate_hz:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
             ends.append(loop.call_later(_PLAYS_S, self._stop, self._start(request)))
-        await asyncio.sleep(_PLAYS_S + _ACKNOWLEDGED_S)
+        await asyncio.sleep(_PLAYS_S + self._settle_s)
 
     def start_all(self) -> None:
         """Every device starts and goes on."""

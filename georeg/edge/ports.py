@@ -50,6 +50,9 @@ class EdgeRegion(Protocol):
     def renew(self, session: int, account: str) -> bool:
         """Renew the client lease of a session that is held here and lives; else False."""
 
+    def renewer(self) -> Callable[[int, bytes], bool]:
+        """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""
+
     def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
         """What becomes of a session that `renew` did not know."""
 

@@ -36,7 +36,10 @@ KEY_BYTES_MAX: Final = 64
 KEYS_MAX: Final = 8
 
 _HEAD: Final = Struct(">BHQBQIBB")
-_KEY_ID: Final = Struct(">BH")
+_SIGNED_BY: Final = Struct(">BH")
+"""Version and key id: the first bytes of a token say under which key to check it."""
+_SESSION_AND_LENGTH: Final = Struct(">3xQ13xB")
+"""The session, and how long the account is."""
 _PERSON: Final = b"georeg/session/1"
 _PERSON_KEY_ID: Final = b"georeg/key-id/1"
 TOKEN_BYTES_MIN: Final = _HEAD.size + MAC_BYTES
@@ -67,16 +70,16 @@ class KeyRing:
         """Take other keys from now on; all or nothing. Raises as the constructor does."""
         if not 0 < len(keys) <= KEYS_MAX:
             raise SettingsError(f"give 1 to {KEYS_MAX} session keys, not {len(keys)}")
-        keyed: dict[int, blake2b] = {}
+        keyed: dict[bytes, blake2b] = {}
         for key in keys:
             if not KEY_BYTES_MIN <= len(key) <= KEY_BYTES_MAX:
                 raise SettingsError(
                     f"a session key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes, not {len(key)}"
                 )
-            number = key_id(key)
-            if number in keyed:
+            head = _SIGNED_BY.pack(VERSION, key_id(key))
+            if head in keyed:
                 raise SettingsError("two session keys are alike or share an id: replace one")
-            keyed[number] = blake2b(key=key, digest_size=MAC_BYTES, salt=self._salt, person=_PERSON)
+            keyed[head] = blake2b(key=key, digest_size=MAC_BYTES, salt=self._salt, person=_PERSON)
         self._keyed = keyed
         self._signing_id = key_id(keys[0])
 
@@ -97,7 +100,7 @@ class KeyRing:
             + account
             + device
         )
-        mac = self._keyed[self._signing_id].copy()
+        mac = self._keyed[body[: _SIGNED_BY.size]].copy()
         mac.update(body)
         text = b2a_base64(body + mac.digest(), newline=False)
         return text.translate(_FROM_BASE64).rstrip(b"=").decode()
@@ -131,9 +134,8 @@ class KeyRing:
         """Raise TokenError unless a key of the ring signed these bytes."""
         if not TOKEN_BYTES_MIN <= len(raw) <= TOKEN_BYTES_MAX:
             raise TokenError("not the length of a token")
-        version, number = _KEY_ID.unpack_from(raw)
-        keyed = self._keyed.get(number)
-        if version != VERSION or keyed is None:
+        keyed = self._keyed.get(raw[: _SIGNED_BY.size])
+        if keyed is None:
             raise TokenError("no key of this cluster signed the token")
         mac = keyed.copy()
         mac.update(raw[:-MAC_BYTES])
@@ -141,10 +143,10 @@ class KeyRing:
             raise TokenError("the token was changed or another cluster signed it")
 
 
-def session_and_account(raw: bytes) -> tuple[int, str]:
+def session_and_account(raw: bytes) -> tuple[int, bytes]:
     """The two fields that a heartbeat needs, of a token that `KeyRing.check` let pass."""
-    length = raw[24]
-    return int.from_bytes(raw[3:11], "big"), raw[26 : 26 + length].decode()
+    session, length = _SESSION_AND_LENGTH.unpack_from(raw)
+    return session, raw[_HEAD.size : _HEAD.size + length]
 
 
 def raw_of(text: bytes) -> bytes:

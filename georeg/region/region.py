@@ -38,6 +38,7 @@ from georeg.region.model import (
 from georeg.region.overdrafts import Overdrafts
 from georeg.region.pending import Pending
 from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
 from georeg.region.settings import Settings
 from georeg.region.show import Show
@@ -162,6 +163,10 @@ class Region:
     def renew(self, session: int, account: str) -> bool:
         """A heartbeat of a session that lives here; False: ask `heartbeat`."""
         return self._heartbeats.renew(session, account)
+
+    def renewer(self) -> Callable[[int, bytes], bool]:
+        """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""
+        return renewer(self._state)
 
     def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
         """A heartbeat of a session that does not live here: adopted, revived, or over."""

@@ -1,4 +1,4 @@
-"""The benchmarks run, all of them, and say what they measured; how fast is not for tests to judge."""
+"""All benchmarks run and say what they measured; how fast it was is not for tests to judge."""
 
 import json
 import shutil
