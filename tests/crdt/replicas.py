@@ -280,8 +280,8 @@ class World:
         self.known[region] = known
         self.history[region, incarnation] = []
         inherited = shard.begin(incarnation)
-        for kick in shard.ledger.all():
-            self._wrote(region, kick)
+        for known_kick in shard.ledger.all():
+            self._wrote(region, known_kick)
         for one in inherited:
             if one.session not in shard.ledger:
                 self._wrote(
