@@ -82,7 +82,8 @@ class Beacons:
         sent_ms = None
         if beacon.echo_incarnation == state.incarnation:
             sent_ms = self._sent_ms.get(beacon.echo_number)
-            listed = self._listed.pop((peer, beacon.echo_number), {})
+            # Again with every beacon until it is acknowledged: what goes out again may be lost too.
+            listed = self._listed.get((peer, beacon.echo_number), {})
             for shard, position in listed.items():
                 if link.acked[shard] < position:
                     self._replication.resend(peer, shard)
