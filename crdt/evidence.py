@@ -8,26 +8,31 @@ so when its echo was sent.
 Invariant: the age for a shard never understates: while a shard lags behind the newest beacon, its
 evidence stays that of the last beacon up to which it was applied.
 
-Cost: per peer two numbers and one entry for each shard that lags at this moment; a beacon costs
+Cost: per peer a few numbers and one entry for each shard that lags at this moment; a beacon costs
 nothing for shards that are quiet. All times are own monotonic milliseconds.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from crdt.dots import RegionId
+
+SAMPLES: Final = 8
+SAMPLES_MIN: Final = 2
 
 
 class _Word:
     """What one peer's beacons prove."""
 
-    __slots__ = ("evidence_ms", "lagging", "round_trip_ms")
+    __slots__ = ("evidence_ms", "lagging", "round_trips_ms")
 
     def __init__(self) -> None:
         self.evidence_ms: int | None = None
         """Send time of the newest own beacon that it has echoed."""
         self.lagging: dict[int, tuple[int, int | None]] = {}
         """shard -> (position that must be applied, send time that is proven until then)."""
-        self.round_trip_ms: int | None = None
+        self.round_trips_ms: deque[int] = deque(maxlen=SAMPLES)
 
 
 class Evidence:
@@ -59,7 +64,7 @@ class Evidence:
         }
         if sent_ms is None:
             return
-        word.round_trip_ms = max(0, now_ms - sent_ms - held_ms)
+        word.round_trips_ms.append(max(0, now_ms - sent_ms - held_ms))
         if before_ms is None or sent_ms > before_ms:
             word.evidence_ms = sent_ms
 
@@ -82,5 +87,10 @@ class Evidence:
         return None if proven_ms is None else now_ms - proven_ms
 
     def round_trip_ms(self, peer: RegionId) -> int | None:
-        """The last measured round trip to the peer; None: never measured."""
-        return self._words[peer].round_trip_ms
+        """The shortest of the last few round trips to the peer; None: too few were measured.
+
+        The shortest: a busy moment of either side makes a round trip longer, nothing makes it
+        shorter.
+        """
+        samples = self._words[peer].round_trips_ms
+        return min(samples) if len(samples) >= SAMPLES_MIN else None

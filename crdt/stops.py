@@ -74,6 +74,11 @@ class Stops:
             return end
         return None
 
+    def age_ms(self, session: int, now_ms: int) -> int:
+        """How long ago the end was heard of; 0 when none is remembered."""
+        known = self._ends.get(session)
+        return 0 if known is None else max(0, now_ms - (known[0] - self.memory_ms))
+
     def is_stopped(self, session: int) -> bool:
         """Whether its device ended the session: nobody may hold or adopt it any more."""
         known = self._ends.get(session)

@@ -5,10 +5,11 @@ the highest (hop, dot) holds it, and the region that is outbid releases its own.
 adoption: a kicked or stopped session never comes back (P4), a lapsed one comes back only through
 the rules of a start.
 
-How an unknown session is told from a lapsed one: ends are remembered for `ends_memory_ms`. After
-that a session whose first dot is known, under its region's present incarnation, and of which no
-dot is left, has ended; one whose region has begun a new incarnation since may have been lost
-with the old one and is adopted.
+How an unknown session is told from one that has ended: ends are remembered for `ends_memory_ms`.
+After that a session whose first dot is known, under its region's present incarnation, and of which
+no dot is left, has ended, nobody knows how: it does not come back, but its device may start again
+at once. One whose region has begun a new incarnation since may have been lost with the old one and
+is adopted.
 """
 
 from crdt.dots import incarnation_of, region_of
@@ -59,8 +60,10 @@ class Heartbeats:
         end = state.shard(account).stops.get(session, state.clock.now_ms())
         if end is not None and end.reason is Reason.STOPPED:
             return Pending(state.ended(account, session, Reason.STOPPED))
-        if known is None and (end is not None or self._has_surely_ended(claims)):
-            return self._revive(claims, end.hop if end else 0, end.reason if end else Reason.LAPSED)
+        if known is None and end is not None:
+            return self._revive(claims, end.hop, end.reason)
+        if known is None and self._has_surely_ended(claims):
+            return Pending(state.ended(account, session, Reason.LAPSED))
         self._adopt(claims, known)
         return Pending(Renewed(session))
 
@@ -79,6 +82,7 @@ class Heartbeats:
             claims.deadline_s > state.clock.wall_ms() // 1000
             and shard.ledger.get(session) is None
             and shard.stops.get(session, state.clock.now_ms()) is None
+            and (state.holder(account, session) is not None or not self._has_surely_ended(claims))
         )
 
     def _has_surely_ended(self, claims: Claims) -> bool:
@@ -97,6 +101,8 @@ class Heartbeats:
         It keeps its place, and its provisional mark while it is young.
         """
         state = self._state
+        if known is None:
+            state.note_nameless(claims.session)
         old = known if known is not None else self._unknown(claims, 0)
         is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
         state.hold(

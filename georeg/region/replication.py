@@ -15,6 +15,7 @@ from crdt import codec, snapshot
 from crdt.dots import SHARDS, RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import Entry, Event, Kick, PlanSet, Reason, Release, Stop
+from crdt.fields import HOP_MAX
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
 from georeg.region.messages import (
@@ -228,6 +229,9 @@ class Replication:
         """What this region does about another region's event."""
         state = self._state
         match event:
+            case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
+                if event.session in state.nameless:
+                    self._name(event)
             case Entry():
                 held = state.held(event.account, event.session)
                 if held is not None and (held.hop, held.dot) < (event.hop, event.dot):
@@ -247,6 +251,20 @@ class Replication:
                 state.apply_kick(event)
             case PlanSet():
                 state.journal.store_plan(event)
+
+    def _name(self, event: Entry) -> None:
+        """The add of a session that was adopted on its token alone: now its device has a name."""
+        state = self._state
+        del state.nameless[event.session]
+        held = state.held(event.account, event.session)
+        if held is None or held.device.id != event.device.id:
+            return
+        state.release(held, Reason.MOVED)
+        state.hold(
+            event.account, event.device, session=event.session, title=event.title,
+            started_ms=event.started_ms, placed_ms=event.placed_ms, deadline_s=event.deadline_s,
+            hop=min(held.hop + 1, HOP_MAX), provisional=event.provisional, at_once=True,
+        )  # fmt: skip
 
 
 def _continues(first: SnapshotPart, part: SnapshotPart) -> bool:

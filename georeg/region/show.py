@@ -88,7 +88,7 @@ class Show:
             title=entry.title,
             region=entry.region,
             started_ms=entry.started_ms,
-            last_seen_ms=wall_ms - silent_ms,
+            last_seen_ms=max(entry.started_ms, wall_ms - silent_ms),
             state=shown,
             deadline_s=entry.deadline_s,
             lapses_ms=min(wall_ms - silent_ms + lease_ms, entry.deadline_s * 1000),

@@ -10,7 +10,9 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
+from typing import Final
 
+from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
 from crdt.events import ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
 from crdt.interner import Interner
@@ -26,6 +28,8 @@ from georeg.region.model import Ended
 from georeg.region.ports import Clock, Journal
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
+
+NAMELESS_MAX: Final = 10_000
 
 
 class RegionState:
@@ -65,6 +69,8 @@ class RegionState:
         self.dirty: set[int] = set()
         """Shards whose log has grown since the last flush."""
         self.counters: Counter[str] = Counter()
+        self.nameless: dict[SessionId, None] = {}
+        """Sessions that were adopted before their add was heard of: without their device's name."""
         self.hints = Hints(self.peers, self.shards, clock, settings)
         self.watches = Watches()
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
@@ -130,6 +136,8 @@ class RegionState:
 
     def held(self, account: str, session: int) -> Entry | None:
         """The entry of a live session that is held here."""
+        if self.shard(account).sessions.own_row(account, session) == NONE:
+            return None  # asked at each replicated event: nothing is decoded for others' sessions
         return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
     def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
@@ -329,14 +337,21 @@ class RegionState:
         if kick is not None:
             return ended_by(kick)
         by_device = reason is Reason.STOPPED
+        ago_ms = self.shard(account).stops.age_ms(session, self.clock.now_ms())
         return Ended(
             session,
             reason,
             ActorKind.DEVICE if by_device else ActorKind.SYSTEM,
             "",
-            self.clock.wall_ms(),
+            self.clock.wall_ms() - ago_ms,
             reason in RETRY,
         )
+
+    def note_nameless(self, session: SessionId) -> None:
+        """An adopted session of which only its token is known: its add may still be on its way."""
+        self.nameless[session] = None
+        if len(self.nameless) > NAMELESS_MAX:
+            del self.nameless[next(iter(self.nameless))]
 
     def tell_end(self, account: str, session: SessionId) -> None:
         """Tell whoever watches a session here that it has ended elsewhere, if it has."""

@@ -15,6 +15,7 @@ from crdt.shard import Shard
 from georeg.region.state import RegionState
 
 ROWS_MAX: Final = 16_384
+OVERDUE_WALKS: Final = 60
 PLANS_MAX: Final = 256
 """Rows of accounts looked at per walk and shard for plans that may be forgotten."""
 RELEASES_MAX: Final = 128
@@ -28,6 +29,7 @@ class Sweep:
         self._state = state
         self._shard = 0
         self._row = 0
+        self._walks = 0
         self._plan_rows = [0] * SHARDS
 
     def step(self) -> bool:
@@ -37,18 +39,19 @@ class Sweep:
             shard = self._state.shards[self._shard]
             if self._row == 0:
                 self._expire(shard)
-            lapsed = self._lapsed(shard, rows_left)
-            for row in lapsed[:releases_left]:
-                self._state.release(shard.sessions.entry(row), Reason.LAPSED)
-            if len(lapsed) >= releases_left:
+            over = self._over(shard, rows_left)
+            for row, reason in over[:releases_left]:
+                self._state.release(shard.sessions.entry(row), reason)
+            if len(over) >= releases_left:
                 return False  # the same rows again: there may be more in them
-            releases_left -= len(lapsed)
+            releases_left -= len(over)
             self._row += rows_left
             rows_left -= max(1, min(rows_left, shard.sessions.capacity))
             if self._row >= shard.sessions.capacity:
                 self._row = 0
                 self._shard = (self._shard + 1) % SHARDS
                 if self._shard == 0:
+                    self._walks += 1
                     return True
         return False
 
@@ -64,6 +67,16 @@ class Sweep:
             first_row + PLANS_MAX if first_row + PLANS_MAX < shard.accounts.capacity else 0
         )
 
-    def _lapsed(self, shard: Shard, count: int) -> list[int]:
-        before_ms = self._state.clock.now_ms() - self._state.settings.client_lease_ms
-        return shard.sessions.lapsed(before_ms, self._row, count) if before_ms > 0 else []
+    def _over(self, shard: Shard, count: int) -> list[tuple[int, Reason]]:
+        """Own rows that are over, among `count` from the present one on.
+
+        Hard deadlines are a day away, so each shard is looked through for them once a minute only.
+        """
+        clock, sessions = self._state.clock, shard.sessions
+        before_ms = clock.now_ms() - self._state.settings.client_lease_ms
+        lapsed = sessions.lapsed(before_ms, self._row, count) if before_ms > 0 else []
+        over = dict.fromkeys(lapsed, Reason.LAPSED)
+        if (self._walks + shard.index) % OVERDUE_WALKS == 0:
+            overdue = sessions.overdue(clock.wall_ms() // 1000, self._row, count)
+            over.update(dict.fromkeys(overdue, Reason.EXPIRED))
+        return sorted(over.items())

@@ -61,4 +61,16 @@ def test_a_shard_that_has_caught_up_shares_the_newest_evidence() -> None:
 
 
 def test_a_round_trip_does_not_count_the_time_for_which_the_peer_held_the_beacon() -> None:
-    assert heard_once().round_trip_ms(EU) == 300
+    evidence = heard_once()
+    evidence.heard(EU, 2_000, 100, {}, 2_400)
+
+    assert evidence.round_trip_ms(EU) == 300
+
+
+def test_one_slow_round_trip_does_not_make_a_peer_far() -> None:
+    evidence = heard_once()
+    assert evidence.round_trip_ms(EU) is None
+
+    evidence.heard(EU, 2_000, 0, {}, 2_900)
+
+    assert evidence.round_trip_ms(EU) == 300
