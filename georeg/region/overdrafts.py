@@ -106,6 +106,7 @@ class Overdrafts:
             for seen in rules.disproved(limit, usable, own, answers):
                 self._end_or_settle(seen.entry)
             return
+        self._budget.vouch(account)  # covered: settled for good
 
     def _end_or_settle(self, entry: Entry) -> None:
         state = self._state

@@ -113,7 +113,8 @@ def disproved(
     """Rule 5: the provisional sessions of `own` that L other sessions precede, newest first.
 
     Settled sessions precede all provisional ones; among provisional ones the earlier place does,
-    so that two of them never end one another. At most the excess over the usable slots.
+    so that two of them never end one another. At most the excess over the usable slots. A device
+    that has another session ranks as the better of the two: ending one of them makes no room.
     """
     excess = len(own) - usable
     if excess <= 0:
@@ -123,15 +124,18 @@ def disproved(
     return tuple(
         session
         for session in unsettled[:excess]
-        if devices(
-            s
-            for s in firm
-            if s.session != session.session
-            and s.device != session.device
-            and (s.settled or s.place < session.place)
-        )
-        >= limit
+        if devices(s for s in firm if _precedes(s, session, firm)) >= limit
     )
+
+
+def _precedes(other: Seen, session: Seen, firm: Sequence[Seen]) -> bool:
+    """Whether another device's session ranks before all sessions of this one's device."""
+    same = [session, *(s for s in firm if s.device == session.device)]
+    return other.device != session.device and _rank(other) < min(map(_rank, same))
+
+
+def _rank(session: Seen) -> tuple[bool, tuple[int, int]]:
+    return (not session.settled, session.place)
 
 
 def _place(session: Seen) -> tuple[int, int]:
