@@ -291,7 +291,8 @@ class SessionSet:
             self._next[before] = self._next[row]
         accounts.slab.free(text)
         if not flags & _INLINE:
-            self._drop_labels(name_number, kind_number)
+            self._labels.drop(name_number)
+            self._labels.drop(kind_number)
         dot = self.dots[row]
         self._hashes[dot >> 56] ^= mix(dot)
         self.count -= 1

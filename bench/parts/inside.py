@@ -38,7 +38,7 @@ def run(scale: Scale) -> list[Figure]:
         ]
         took_us: list[float] = []
         sessions: list[tuple[int, str]] = []
-        began_ns = time.perf_counter_ns()
+        began_ns = time.process_time_ns()
         for at, request in enumerate(requests):
             since_ns = time.perf_counter_ns()
             outcome = region.start(request).value
@@ -46,7 +46,7 @@ def run(scale: Scale) -> list[Figure]:
             sessions.append((_granted(outcome), request.account))
             if at % _PER_MS == 0:
                 clock.advance(1)
-        starts_hz.append(scale.starts / ((time.perf_counter_ns() - began_ns) / 1e9))
+        starts_hz.append(scale.starts / ((time.process_time_ns() - began_ns) / 1e9))
         took_us.sort()
         p50.append(quantile(took_us, 0.50))
         p99.append(quantile(took_us, 0.99) / 1000)
@@ -55,8 +55,8 @@ def run(scale: Scale) -> list[Figure]:
     return [
         figure("start, granted, in the region's code, p50", p50, "us"),
         figure("start, granted, in the region's code, p99", p99, "ms", target=at_most(1)),
-        figure("starts in the region's code", starts_hz, "/s", note="timers included"),
-        figure("heartbeats in the region's code", beats_hz, "/s", note="without the token"),
+        figure("starts in the region's code", starts_hz, "/CPU-s", note="timers included"),
+        figure("heartbeats in the region's code", beats_hz, "/CPU-s", note="without the token"),
         figure(
             "start, all links cut, slowest", [max(cut_ms)], "ms", target=at_most(100),
             note=f"{scale.cut_starts} starts, decided by the deadline of 80 ms",
@@ -72,11 +72,11 @@ def _granted(outcome: Outcome | None) -> int:
 
 def _heartbeats(region: Region, sessions: list[tuple[int, str]]) -> float:
     renew = region.renew
-    began_ns = time.perf_counter_ns()
+    began_ns = time.process_time_ns()
     for _ in range(_HEARTBEAT_ROUNDS):
         for session, account in sessions:
             assert renew(session, account)
-    took_s = (time.perf_counter_ns() - began_ns) / 1e9
+    took_s = (time.process_time_ns() - began_ns) / 1e9
     return _HEARTBEAT_ROUNDS * len(sessions) / took_s
 
 

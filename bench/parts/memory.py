@@ -22,18 +22,22 @@ from bench.regions import joined_region
 from bench.scale import Scale
 from georeg.region.model import Admitted, Outcome
 from georeg.region.region import Region
+from georeg.region.settings import Settings
 
-_PER_MS: Final = 50
-"""Starts in one millisecond of the region's time: filled before the first lease is over."""
+_PER_MS: Final = 2
+"""Starts in one millisecond of the region's time: the rate of a busy evening."""
+_SETTINGS: Final = Settings.of(heartbeat_s=300)
+"""Leases longer than the filling takes."""
 _SETTLE_MS: Final = 3_000
 _WATCHED_MS: Final = 5_000
+_LAPSED_MS: Final = 20_000
 _COLLECTIONS: Final = 5
 _SAID_EACH: Final = 100_000
 
 
 def run(scale: Scale) -> list[Figure]:
     """Fill a region, weigh it, and watch it work."""
-    region, _, clock = joined_region()
+    region, _, clock = joined_region(_SETTINGS)
     empty_bytes = resident_bytes()
     empty_gc_ms = _full_collections_ms()
     began_s = time.perf_counter()
@@ -127,5 +131,5 @@ def _steps_ms(clock: BenchClock, for_ms: int = _WATCHED_MS) -> dict[str, list[fl
 
 def _lapse(clock: BenchClock) -> list[float]:
     """Let every lease end and watch the first seconds of what follows."""
-    clock.advance(90_000 - 2 * _WATCHED_MS - _SETTLE_MS)
-    return _steps_ms(clock, for_ms=8 * _WATCHED_MS)["sweep"]
+    clock.advance(_SETTINGS.client_lease_ms - _LAPSED_MS)
+    return _steps_ms(clock, for_ms=2 * _LAPSED_MS)["sweep"]

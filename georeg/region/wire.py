@@ -230,8 +230,11 @@ def _plan(value: Any) -> Plan:
     return Plan(*_read_plan(value))
 
 
+def _raw_events(value: Any) -> tuple[Any, ...]:
+    return tuple(_items(value, EVENTS_MAX))
+
+
 _ends = _many(_end, LIST_MAX)
-_raw_events = _many(lambda value: value, EVENTS_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
