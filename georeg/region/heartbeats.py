@@ -134,7 +134,10 @@ class Heartbeats:
         return answer
 
     def _unknown(self, claims: Claims, hop: int) -> Entry:
-        """What the token alone says of a session; its device's name is not in it."""
+        """What the token alone says of a session; its device's name is not in it.
+
+        Nor whether it was admitted as overdraft: while young it must not precede older ones.
+        """
         return Entry(
             dot=claims.session,  # type: ignore[arg-type]  # a session's id is its first dot
             session=claims.session,
@@ -145,6 +148,6 @@ class Heartbeats:
             placed_ms=claims.issued_ms,
             deadline_s=claims.deadline_s,
             hop=min(hop + 1, 65_535),
-            provisional=False,
+            provisional=True,
             unconfirmed=False,
         )
