@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from crdt.dots import RegionId
 from crdt.events import ActorKind, Entry, Kick, Reason
-from georeg.region.model import Admitted, Basis, Kicked, NotDurable, Outcome, Refused
+from georeg.region.model import (
+    Admitted,
+    Basis,
+    Blocker,
+    How,
+    Kicked,
+    NotDurable,
+    Outcome,
+    Refused,
+)
 from georeg.region.region import Region
 from georeg.region.settings import OnLimit
 from tests.model.truth import LEASE_S, Episode, Truth, episodes
@@ -53,7 +62,8 @@ class Oracle:
 
         def on_kick(entry: Entry, reason: Reason, *args: Any) -> Kick:
             if state.kicked(entry.account, entry.session) is None:
-                self._kicked(entry.session, reason.name.lower(), region.id)
+                by = args[1] if len(args) > 1 else ""
+                self._kicked(entry.session, reason.name.lower(), region.id, by)
                 if reason is Reason.LIMIT and evidence:
                     self._limited(entry, evidence[-1], region.id)
                 elif reason is Reason.LIMIT and args[0] is ActorKind.DEVICE:
@@ -89,12 +99,12 @@ class Oracle:
             for regions in known.values():
                 regions.discard(region)
 
-    def _kicked(self, session: int, why: str, region: int) -> None:
+    def _kicked(self, session: int, why: str, region: int, by: str) -> None:
         truth = self.all.get(session)
         self.world.say("kick", hex(session), why, "at", region)
         if truth is not None and truth.kicked_s is None:
             truth.close(self.world.now_s)
-            truth.kicked_s, truth.why = self.world.now_s, why
+            truth.kicked_s, truth.why, truth.ended_by = self.world.now_s, why, by
             truth.ended_at = (region, self.world.now_s)
 
     def _ended(self, session: int, why: str, region: int) -> None:
@@ -214,31 +224,35 @@ class Oracle:
             self.bad("P3 refused though the oldest session may be ended", (account, device))
         if len({b.info.device.id for b in outcome.blockers}) < limit:
             self.bad("P1 fewer than L devices named", (account, device))
-        self._check_nothing_ended(account, device, replace, since_s)
+        self._check_nothing_ended(region.id, account, device, since_s)
         others = [
             t for t in self.by_account[account] if t.device != device and t.session not in replace
         ]
         living = {t.device for t in others if t.lived(since_s - FRESH_S, now_s)}
         if len(living) >= limit:
             return
-        named = [self.all[b.info.session] for b in outcome.blockers]
-        dead = [t for t in named if not t.lived(since_s - FRESH_S, now_s)]
-        if dead and all(self._is_beyond_cut(region.id, t) for t in dead):
+        dead = [
+            (blocker, truth)
+            for blocker in outcome.blockers
+            if not (truth := self.all[blocker.info.session]).lived(since_s - FRESH_S, now_s)
+        ]
+        if dead and all(self._is_pending(region.id, blocker, truth) for blocker, truth in dead):
             self.counts["pending end beyond a cut"] += 1
             return
-        whys = ",".join(sorted({t.why or "lapsed" for t in dead}))
+        whys = ",".join(sorted({t.why or "lapsed" for _, t in dead}))
         self.bad(f"P1 false block: {outcome.how}: {whys}", (account, device))
 
-    def _check_nothing_ended(
-        self, account: str, device: str, replace: tuple[int, ...], since_s: float
-    ) -> None:
-        """A refused start ends nothing (where every hand-over is answered in time)."""
+    def _check_nothing_ended(self, region: int, account: str, device: str, since_s: float) -> None:
+        """A refused start ends nothing, but for what a holder has handed over for it in vain."""
         for truth in self.by_account[account]:
-            is_its_own = truth.device == device and truth.why == "superseded"
-            is_replaced = truth.session in replace and truth.why == "replaced"
-            ended_s = truth.kicked_s if truth.kicked_s is not None else -1.0
-            if (is_its_own or is_replaced) and ended_s >= since_s and self.world.kind.is_instant:
+            ended_at, ended_s = truth.ended_at or (0, -1.0)
+            if truth.ended_by == device and ended_s >= since_s and ended_at == region:
                 self.bad("P5 a refused start ended a session", (account, hex(truth.session)))
+
+    def _is_pending(self, here: int, blocker: Blocker, truth: Truth) -> bool:
+        """Whether a blocker's end cannot be known here; a fresh beacon leaves no such doubt."""
+        vouched = blocker.how is How.BEACON and (truth.ended_at or (0,))[0] == blocker.info.region
+        return not vouched and self._is_beyond_cut(here, truth)
 
     def _is_beyond_cut(self, here: int, truth: Truth) -> bool:
         """The one exception: the end was spoken where it cannot be known here yet."""

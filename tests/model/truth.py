@@ -25,6 +25,8 @@ class Truth:
     spans: list[list[float | None]] = field(default_factory=list)
     kicked_s: float | None = None
     why: str | None = None
+    ended_by: str = ""
+    """The device whose start ended it."""
     ended_at: tuple[int, float] | None = None
     """Region and time of its end."""
     excused: bool = False

@@ -14,6 +14,8 @@ from tests.model.oracle import Oracle
 
 RANGE = 2
 """Number of the Range message on the wire (messages.py): what a jam holds back."""
+LOSS_HEALED_S = 10.0
+"""Where messages are lost, what goes out again at each beacon has arrived after this."""
 LINK_LOST_S = 4.0
 """A link that was cut for longer was given up by both sides, and comes up anew."""
 
@@ -143,6 +145,8 @@ class World:
 
     def is_unreachable(self, here: int, there: int, since_s: float) -> bool:
         """Whether news of `since_s` from one region cannot be known in the other by now."""
+        if self.loss and self.now_s - since_s < LOSS_HEALED_S:
+            return True
         return any(
             start <= self.now_s and end >= since_s and (there, here) in pairs
             for start, end, pairs in self.cuts
