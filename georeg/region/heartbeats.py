@@ -102,7 +102,7 @@ class Heartbeats:
         """
         state = self._state
         if known is None:
-            state.note_nameless(claims.session)
+            state.nameless.note(claims.session)
         old = known if known is not None else self._unknown(claims, 0)
         is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
         state.hold(
@@ -128,7 +128,9 @@ class Heartbeats:
                 self._state.counters["revived"] += 1
                 answer.settle(Renewed(claims.session))
             else:
-                answer.settle(self._state.ended(claims.account, claims.session, reason))
+                state, account, session = self._state, claims.account, claims.session
+                end = state.shard(account).stops.get(session, state.clock.now_ms())
+                answer.settle(state.ended(account, session, end.reason if end else reason))
 
         self._starts.revive(self._unknown(claims, hop)).then(decided)
         return answer

@@ -205,7 +205,9 @@ def test_200_simultaneous_starts_over_three_regions_leave_exactly_one_which_each
 def test_no_stranger_is_believed_in_the_homes_name(cluster: Cluster) -> None:
     of_home = dot_at(A, 1, shard_of(ACCOUNT), 1)
     fake = Seen(
-        Entry(of_home, SessionId(of_home), ACCOUNT, Device("x", "", ""), "", 0, 0, 9, 0, False, False),
+        Entry(
+            of_home, SessionId(of_home), ACCOUNT, Device("x", "", ""), "", 0, 0, 9, 0, False, False,
+        ),
         suspect=False, settled=True, silent_ms=0,
     )  # fmt: skip
     cluster.lose(Borrow, Confirm)
