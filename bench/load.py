@@ -175,13 +175,16 @@ def _request(method: str, path: str, headers: str, body: bytes) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def starts(accounts: Iterator[str]) -> Source:
-    """One start each, of a device and an account that were never seen before."""
+def starts(accounts: Iterator[str], plan: str) -> Source:
+    """One start each, of a device and an account that were never seen before.
+
+    Without a plan they are what most starts are: a region is told an account's plan once an hour.
+    """
     for account, watcher in zip(accounts, watchers(seed=9), strict=False):
         device = {
             "id": watcher.device.id, "name": watcher.device.name, "kind": watcher.device.kind,
         }  # fmt: skip
-        body = json.dumps({"device": device, "plan": "standard"}).encode()
+        body = json.dumps({"device": device} | ({"plan": plan} if plan else {})).encode()
         path = f"/v1/accounts/{account}/sessions"
         yield _request("POST", path, "Content-Type: application/json\r\n", body)
 
@@ -204,10 +207,9 @@ class Generator:
     def __init__(self) -> None:
         self._tokens: dict[int, list[str]] = {}
         self._accounts: dict[str, Iterator[str]] = {}
-        self._requests = 0
 
     async def do(self, job: dict[str, Any]) -> dict[str, Any]:
-        """One job: `start`, `borrow`, `heartbeat`, `batch`, or `prepare` some sessions."""
+        """One job: `start`, `plan`, `borrow`, `heartbeat`, `batch`, or `prepare` some sessions."""
         port, kind = job["port"], job["kind"]
         run = Run(port, self._source(job, port), job.get("rate_hz", 0) > 0)
         if kind == "prepare":
@@ -220,12 +222,11 @@ class Generator:
 
     def _source(self, job: dict[str, Any], port: int) -> Source:
         kind = job["kind"]
-        if kind in ("start", "borrow", "prepare"):
+        if kind in ("start", "plan", "borrow", "prepare"):
             home = None if kind == "borrow" else HERE
             names = self._accounts.setdefault(f"{kind}-{port}", accounts_at(home, kind))
-            self._requests += 1
-            made = islice(starts(names), job["requests"])
-            return iter(list(made))
+            made = starts(names, "standard" if kind == "plan" else "")
+            return iter(list(islice(made, job["requests"])))
         tokens = self._tokens[job.get("tokens_of", port)]
         if kind == "heartbeat":
             return cycle([heartbeat(token) for token in tokens])

@@ -86,7 +86,7 @@ def run(scale: Scale) -> list[Figure]:
         serving(SERVERS, "empty") as empty,
     ):
         loader.prepare(ours)
-        beats, nothing, batches, starts, borrows, half = [], [], [], [], [], []
+        beats, nothing, batches, starts, plans, borrows, half = [], [], [], [], [], [], []
         for number in range(scale.rounds):
             say(f"http: heartbeats and batches, round {number + 1} of {scale.rounds}")
             beats.append(loader.run(ours, "heartbeat"))
@@ -95,6 +95,7 @@ def run(scale: Scale) -> list[Figure]:
         for number in range(scale.rounds):
             say(f"http: starts, round {number + 1} of {scale.rounds}")
             starts.append(loader.run(ours, "start"))
+            plans.append(loader.run(ours, "plan"))
             borrows.append(loader.run(ours, "borrow"))
         half_hz = median(r["rate_hz"] for r in starts) / 2
         for number in range(scale.rounds):
@@ -112,6 +113,7 @@ def run(scale: Scale) -> list[Figure]:
             target=at_least(400_000), note="tokens as text; one core",
         ),
         _rate("start over HTTP, home here", starts),
+        _rate("start over HTTP, plan told for the first time", plans),
         _rate("start over HTTP, slot borrowed first", borrows),
         figure(
             "start over HTTP, half load, p99", [r["p99_ms"] for r in half], "ms",

@@ -129,13 +129,13 @@ class Service:
         account = request.match_info["account"]
         body = json.loads(await request.read())
         device, now_ms = body["device"], time.time_ns() // 1_000_000
-        session = SessionId(secrets.randbits(63))
+        session, limit = SessionId(secrets.randbits(63)), LIMITS[body.get("plan", "premium")]
         shown = json.dumps(
             {"session": f"{session:x}", "device": device, "started_ms": now_ms},
             separators=(",", ":"),
         )
         is_admitted, sessions = await self._scripts.run(
-            START, account, now_ms, now_ms + LEASE_MS, LIMITS[body["plan"]], device["id"], shown,
+            START, account, now_ms, now_ms + LEASE_MS, limit, device["id"], shown,
             _KEEP_S,
         )  # fmt: skip
         listed = b",".join(sessions)
