@@ -43,6 +43,7 @@ BOUNDS: dict[str, Bounds] = {
     "idempotency_ms": Bounds(1, _DAY_S),
     "ends_memory_ms": Bounds(0.2, 3 * _DAY_S),
     "plan_memory_s": Bounds(3600, 365 * _DAY_S),
+    "plan_ahead_ms": Bounds(1, 3600),
     "default_limit": Bounds(1, _LIMIT_MAX),
 }
 """Of every field of Settings except the plans."""

@@ -67,6 +67,9 @@ class EdgeRegion(Protocol):
     ) -> Pending[Kicked | NotDurable] | None:
         """End a session for good; None when the account has no such session."""
 
+    def plan_time(self) -> int:
+        """The hybrid time of a plan that is stated now."""
+
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
         """False when a newer plan is known."""
 

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from crdt.dots import SessionId
 from crdt.events import Device, Plan
-from crdt.hlc import hlc_at
 from georeg.edge.answers import json_answer, settled
 from georeg.edge.auth import Caller, caller_for
 from georeg.edge.bodies import read_json
@@ -80,7 +79,7 @@ def _plan(edge: Edge, caller: Caller, body: dict[str, object]) -> Plan | None:
 def _plan_issued(edge: Edge, caller: Caller, body: dict[str, object]) -> int:
     """A backend speaks now; an entitlement spoke when it was issued."""
     if caller.states_plans and "plan" in body:
-        return hlc_at(edge.clock.wall_ms())
+        return edge.region.plan_time()
     return caller.plan_issued
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crdt.dots import SessionId
-from crdt.events import Kick, Reason
+from crdt.events import ActorKind, Kick, Reason
 from georeg.region.model import Ended
 
 WATCHES_MAX: Final = 200_000
@@ -23,6 +23,12 @@ def ended_by(kick: Kick) -> Ended:
     return Ended(
         kick.session, kick.reason, kick.actor, kick.actor_device, kick.at_ms, kick.reason in RETRY
     )
+
+
+def ended_otherwise(session: SessionId, reason: Reason, at_ms: int) -> Ended:
+    """Any other end as the device is told it."""
+    actor = ActorKind.DEVICE if reason is Reason.STOPPED else ActorKind.SYSTEM
+    return Ended(session, reason, actor, "", at_ms, reason in RETRY)
 
 
 class Watches:

@@ -190,6 +190,10 @@ class Region:
         """Note an account's plan; False when a later statement is known."""
         return self._state.set_plan(account, plan, issued)
 
+    def plan_time(self) -> int:
+        """The hybrid time of a plan that is stated now, later than every one that was seen."""
+        return self._state.hlc.tick(self._clock.wall_ms())
+
     def is_live(self, claims: Claims) -> bool:
         """Whether a token's session may go on, as far as this region knows."""
         return self._heartbeats.is_live(claims)

@@ -175,9 +175,17 @@ class Replication:
         events = codec.decode_events(
             message.events, peer, message.shard, message.incarnation, message.first
         )
+        self._check_plans(events)
         now_ms = self._state.clock.now_ms()
         new = shard.apply(peer, message.incarnation, message.first, events, now_ms)
         self._applied(peer, message.shard, new)
+
+    def _check_plans(self, events: Iterable[Event]) -> None:
+        """Raises PeerError for a plan of the future: its region's clock must be put right."""
+        wall_ms = self._state.clock.wall_ms()
+        for event in events:
+            if type(event) is PlanSet:
+                self._state.hlc.observe(event.issued, wall_ms)
 
     def on_snapshot_part(self, peer: RegionId, part: SnapshotPart) -> None:
         """Stage one part; with the last one, check and commit the whole."""
@@ -200,6 +208,7 @@ class Replication:
             raise PeerError("a snapshot that is not what its parts say")
         if part.writer == self._state.region and self.is_open:
             return  # an answer to a Fetch that came too late: heartbeats adopt what it names
+        self._check_plans(whole.plans)
         repair = part.shard in link.repairing and part.writer == peer
         shard = self._state.shards[part.shard]
         changes = shard.install(whole, self._state.clock.now_ms(), repair=repair)
@@ -230,7 +239,7 @@ class Replication:
         state = self._state
         match event:
             case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
-                if event.session in state.nameless:
+                if state.nameless.take(event.session):
                     self._name(event)
             case Entry():
                 held = state.held(event.account, event.session)
@@ -255,7 +264,6 @@ class Replication:
     def _name(self, event: Entry) -> None:
         """The add of a session that was adopted on its token alone: now its device has a name."""
         state = self._state
-        del state.nameless[event.session]
         held = state.held(event.account, event.session)
         if held is None or held.device.id != event.device.id:
             return

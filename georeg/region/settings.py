@@ -73,6 +73,8 @@ class Settings:
     """How long an end that is not a kick is remembered; three client leases."""
     plan_memory_s: int = 172_800
     """Plans of accounts without sessions are forgotten after this; older entitlements refused."""
+    plan_ahead_ms: int = 300_000
+    """A plan stated further in the future would shut out every later one until then: refused."""
     plans: dict[str, PlanPolicy] = field(default_factory=default_plans)
     default_limit: int = 4
     """Limit of an account whose plan is unknown: never below what its owner may have paid for."""

@@ -10,26 +10,25 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
-from typing import Final
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
 from crdt.events import ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
+from crdt.hlc import Hlc
 from crdt.interner import Interner
 from crdt.liveness import RegionState as Liveness
 from crdt.liveness import RegionTable
 from crdt.sessions import NEVER
 from crdt.shard import Shard
 from georeg.region.election import Election
-from georeg.region.ends import RETRY, Watches, ended_by
+from georeg.region.ends import Watches, ended_by, ended_otherwise
 from georeg.region.hints import Hints
 from georeg.region.look import Look, by_place, keep_highest
 from georeg.region.model import Ended
+from georeg.region.nameless import Nameless
 from georeg.region.ports import Clock, Journal
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
-
-NAMELESS_MAX: Final = 10_000
 
 
 class RegionState:
@@ -69,8 +68,8 @@ class RegionState:
         self.dirty: set[int] = set()
         """Shards whose log has grown since the last flush."""
         self.counters: Counter[str] = Counter()
-        self.nameless: dict[SessionId, None] = {}
-        """Sessions that were adopted before their add was heard of: without their device's name."""
+        self.hlc = Hlc(settings.plan_ahead_ms)
+        self.nameless = Nameless()
         self.hints = Hints(self.peers, self.shards, clock, settings)
         self.watches = Watches()
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
@@ -203,7 +202,7 @@ class RegionState:
         """How the account's plan behaves at its limit."""
         known = self._look(account).plan
         policy = self.settings.plans.get(known.plan.name) if known is not None else None
-        return policy if policy is not None else PlanPolicy(self.limit_of(account))
+        return policy or PlanPolicy(self.limit_of(account))
 
     def home_of(self, account: str) -> RegionId:
         """The region that leases out the account's slots."""
@@ -320,7 +319,8 @@ class RegionState:
             self.tell_end(account, session)
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
-        """Note a plan; False when a later one is known."""
+        """Note a plan; False when a later one is known. Raises PeerError for one of the future."""
+        self.hlc.observe(issued, self.clock.wall_ms())
         shard = self.shard(account)
         update = PlanSet(account, plan, issued)
         if not shard.set_plan(update):
@@ -333,25 +333,10 @@ class RegionState:
 
     def ended(self, account: str, session: SessionId, reason: Reason) -> Ended:
         """An end as the device is told it: by its kick if there is one."""
-        kick = self.kicked(account, session)
-        if kick is not None:
+        if (kick := self.kicked(account, session)) is not None:
             return ended_by(kick)
-        by_device = reason is Reason.STOPPED
         ago_ms = self.shard(account).stops.age_ms(session, self.clock.now_ms())
-        return Ended(
-            session,
-            reason,
-            ActorKind.DEVICE if by_device else ActorKind.SYSTEM,
-            "",
-            self.clock.wall_ms() - ago_ms,
-            reason in RETRY,
-        )
-
-    def note_nameless(self, session: SessionId) -> None:
-        """An adopted session of which only its token is known: its add may still be on its way."""
-        self.nameless[session] = None
-        if len(self.nameless) > NAMELESS_MAX:
-            del self.nameless[next(iter(self.nameless))]
+        return ended_otherwise(session, reason, self.clock.wall_ms() - ago_ms)
 
     def tell_end(self, account: str, session: SessionId) -> None:
         """Tell whoever watches a session here that it has ended elsewhere, if it has."""
