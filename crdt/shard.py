@@ -31,19 +31,9 @@ from crdt.dots import (
     position_of,
     region_of,
     shard_of,
-)
+)  # fmt: skip
 from crdt.errors import LocalError, PeerError
-from crdt.events import (
-    Device,
-    Entry,
-    Event,
-    Kick,
-    Plan,
-    PlanSet,
-    Reason,
-    Release,
-    Stop,
-)
+from crdt.events import Device, Entry, Event, Kick, Plan, PlanSet, Reason, Release, Stop
 from crdt.foreign import check_range, compare
 from crdt.interner import Interner
 from crdt.ledger import KickLedger
@@ -142,18 +132,9 @@ class Shard:
         """
         dot = self._next_dot(account)
         entry = Entry(
-            dot,
-            SessionId(dot) if session is None else session,
-            account,
-            device,
-            title,
-            started_ms,
-            placed_ms,
-            deadline_s,
-            hop,
-            provisional,
-            unconfirmed,
-        )
+            dot, SessionId(dot) if session is None else session, account, device, title,
+            started_ms, placed_ms, deadline_s, hop, provisional, unconfirmed,
+        )  # fmt: skip
         data = encode_event(entry)
         if heard_ms == NEVER:
             raise LocalError("an own session has been heard at some time")
