@@ -131,12 +131,14 @@ class Home:
         if may_grant and room >= request.borrow.need:
             self._grant(request, room, in_use_elsewhere=any(taken.values()))
             return
-        if request.phase == 0:
+        if request.phase < 2:
             request.phase = 1
-            # The own sessions are in the view as they are at each look; an answer would go stale.
-            request.asked = {r for r, n in taken.items() if n and r != self._state.region}
+            # Also those of which news has come meanwhile. The own sessions are in the view as they
+            # are at each look; an answer would go stale.
+            unasked = {r for r, n in taken.items() if n} - request.asked - {self._state.region}
+            request.asked |= unasked
             missing = max(1, request.borrow.need - max(room, 0))
-            for region in sorted(request.asked):
+            for region in sorted(unasked):
                 self._recall(request, region, missing, ())
         if request.asked - set(request.answers):
             return
