@@ -116,10 +116,15 @@ class Player:
 
         def arrive() -> None:
             if life.serves:
-                again = life.region.start(request)
-                again.then(
-                    lambda outcome: self.world.oracle.repeated(first.value, outcome, request)
-                )
+                life.region.start(request).then(decided)
+
+        def decided(outcome: Outcome) -> None:
+            oracle, now_s = self.world.oracle, self.world.now_s
+            oracle.counts["start sent twice"] += 1
+            if first.value is not None and outcome is not first.value:
+                oracle.bad("P3 another answer to the same start", self.device.id)
+                if isinstance(outcome, Admitted):
+                    oracle.admitted(life.region, outcome, self.account, self.device.id, now_s)
 
         self.world.at(self.world.random.uniform(0, 0.2), arrive)
 

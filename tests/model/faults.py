@@ -25,7 +25,9 @@ class Faults:
         self.world.at(20, lambda: self.world.partition(pairs, self.end_s - 50))
 
     def _excess(self) -> None:
-        self._cut()
+        """A cut to the very end, so that what it let in is judged right after it."""
+        pairs = self._split("full")
+        self.world.at(20, lambda: self.world.partition(pairs, self.end_s - 20))
 
     def _lossy(self) -> None:
         self.world.loss = self.random.choice((0, 0.3))

@@ -24,6 +24,8 @@ class Kind:
     """Largest rate error of a region's monotonic clock."""
     doubled: float = 0.0
     """Share of messages that arrive twice."""
+    reorders: bool = False
+    """Messages of one link overtake one another, as when it breaks and comes up again and again."""
     on_limit: OnLimit = OnLimit.REFUSE
     excess: Excess = Excess.FINISH
 
@@ -43,9 +45,9 @@ KINDS = {
         Kind("mid", (0.020, 0.034), is_calm=True),
         Kind("slow", _SLOW, is_calm=True),
         Kind("cut", (0.003, 0.014), is_cut=True),
-        Kind("lossy", _SLOW, drift=0.02, doubled=0.05),
+        Kind("lossy", _SLOW, drift=0.02, doubled=0.05, reorders=True),
         Kind("restart", (0.003, 0.010), drift=0.02),
-        Kind("faulty", _SLOW, drift=0.02, doubled=0.05),
+        Kind("faulty", _SLOW, drift=0.02, doubled=0.05, reorders=True),
         Kind("oldest", _FAST, is_calm=True, is_instant=True, on_limit=OnLimit.END_OLDEST),
         Kind("excess", (0.003, 0.014), is_cut=True, excess=Excess.END),
     )

@@ -18,7 +18,6 @@ from georeg.region.model import (
     How,
     Kicked,
     NotDurable,
-    Outcome,
     Refused,
 )
 from georeg.region.region import Region
@@ -264,12 +263,6 @@ class Oracle:
     def _in_time(self, since_s: float) -> None:
         if self.world.now_s - since_s > self.world.settings.deadline_ms / 980 + 0.002:
             self.bad("P3 late answer", self.world.now_s - since_s)
-
-    def repeated(self, first: Outcome | None, again: Outcome, session: object) -> None:
-        """A start was sent twice with one idempotency key: there is one answer."""
-        self.counts["start sent twice"] += 1
-        if first is not None and again is not first:
-            self.bad("P3 another answer to the same start", session)
 
     def kick_answered(self, answer: Kicked | NotDurable, since_s: float) -> None:
         """A kick was answered: in time, and durable."""

@@ -34,6 +34,8 @@ class World:
         self.names: dict[RegionId, str] = {}
         self.lives: dict[RegionId, Life] = {}
         self.latency_s: dict[tuple[int, int], float] = {}
+        self._last_s: dict[tuple[int, int], float] = {}
+        """When the newest message of a link arrives: links keep the order, see `reorders`."""
         self.cut: Counter[tuple[int, int]] = Counter()
         self.loss = 0.0
         self.stall: dict[tuple[int, int], float] = {}
@@ -49,8 +51,11 @@ class World:
             print(f"{self.now_s:9.3f}", *what)  # noqa: T201  # a trace is for a person
 
     def at(self, delay_s: float, run: Callable[[], None]) -> None:
+        self._at_time(self.now_s + delay_s, run)
+
+    def _at_time(self, at_s: float, run: Callable[[], None]) -> None:
         self._count += 1
-        heapq.heappush(self._queue, (self.now_s + delay_s, self._count, run))
+        heapq.heappush(self._queue, (at_s, self._count, run))
 
     def until(self, end_s: float) -> None:
         while self._queue and self._queue[0][0] <= end_s:
@@ -110,6 +115,9 @@ class World:
             delay_s += extra_s
         if self.stall.get(pair, 0) > self.now_s:
             delay_s = max(delay_s, self.stall[pair] - self.now_s + self.random.uniform(0, 0.01))
+        at_s = self.now_s + delay_s
+        if not self.kind.reorders:
+            at_s = self._last_s[pair] = max(at_s, self._last_s.get(pair, 0.0))
         life = self.lives.get(target)
 
         def arrive() -> None:
@@ -117,7 +125,7 @@ class World:
             if receiver is not None and receiver.is_alive:
                 receiver.region.receive(source, payload)
 
-        self.at(delay_s, arrive)
+        self._at_time(at_s, arrive)
 
     def _link_up(self, pairs: set[tuple[RegionId, RegionId]]) -> None:
         """Tell the dialling side of each link, two trips later, that it is up."""
