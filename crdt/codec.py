@@ -11,8 +11,8 @@ One event is one msgpack value, so that a message holds a range of them by mere 
     nothing    nil
 
 `when` is start ms << 22 | seconds to the deadline << 2 | unconfirmed << 1 | provisional. The dot of
-an add is not sent: it is the one at its position. A start and its end are 97 bytes together, with a
-device id of 36 characters, a name of 12 and an account of 10.
+an add is not sent: it is the one at its position. A UUID as device id is 16 bytes. A start and its
+end are 77 bytes together, with a UUID, a name of 12 characters and an account of 10.
 
 Invariant: what `decode_*` returns is in bounds in every field, so that nobody behind it checks
 again; anything else raises PeerError before anything has changed. What `encode_*` gets is checked
@@ -26,6 +26,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgpack
 
+from crdt.device_ids import lengthened, shortened
 from crdt.dots import (
     DOT_MAX,
     POSITION_MAX,
@@ -169,6 +170,7 @@ def _plain_add(entry: Entry) -> list[Any]:
     if title or hop or not is_first or placed_ms != started_ms:
         body += title, hop, 0 if is_first else session, placed_ms
     read_add(body, dot)
+    body[1] = shortened(device.id)
     return body
 
 
@@ -242,10 +244,8 @@ def _read_event(item: Any, dot: Dot) -> Event:
 
 
 def read_add(item: list[Any], dot: Dot) -> Entry:
-    """The entry of an unpacked add that stands at this dot. Raises PeerError.
-
-    Checks are written out: this is what a region does for each session of all others.
-    """
+    """The entry of an unpacked add that stands at this dot. Raises PeerError."""
+    # Checks are written out: this is what a region does for each session of all others.
     if len(item) == _SHORT:
         account, device_id, name, kind, when = item
         title, hop, session, placed_ms = "", 0, 0, None
@@ -262,7 +262,9 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
     # A character is at most 4 bytes, so most texts need not be encoded to be measured.
     if type(account) is not str or not 0 < len(account) <= 32:
         account_name(account)
-    if type(device_id) is not str or not 0 < len(device_id) <= 32:
+    if type(device_id) is bytes:
+        device_id = lengthened(device_id)
+    elif type(device_id) is not str or not 0 < len(device_id) <= 32:
         text(device_id, 1, DEVICE_BYTES_MAX, "device id")
     if type(name) is not str or len(name) > 64:
         text(name, 0, NAME_BYTES_MAX, "name")
