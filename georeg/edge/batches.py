@@ -50,23 +50,24 @@ async def heartbeats(edge: Edge, request: web.Request) -> web.StreamResponse:
 def _renew_all(edge: Edge, tokens: list[object]) -> tuple[list[int], _Waiting]:
     """What is known at once, and what the region still has to find out."""
     keys, renew, joined = edge.keys, edge.region.renewer(), edge.region.joined
-    statuses: list[int] = []
+    check, statuses = keys.check, list[int]()
+    note = statuses.append
     waiting: _Waiting = []
     for token in tokens:
         try:
             raw = _raw(token)
-            keys.check(raw)
+            check(raw)
         except TokenError:
-            statuses.append(NOT_VALID)
+            note(NOT_VALID)
             continue
         session, account = session_and_account(raw)
         if renew(session, account):
-            statuses.append(RENEWED)
+            note(RENEWED)
         elif not joined:
-            statuses.append(UNDECIDED)
+            note(UNDECIDED)
         else:
             waiting.append((len(statuses), edge.region.heartbeat(keys.open(raw))))
-            statuses.append(UNDECIDED)
+            note(UNDECIDED)
     return statuses, waiting
 
 
