@@ -5,6 +5,7 @@ The devices write down what they asked and were told (`truth.py`), which is judg
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from random import Random
 
 import pytest
@@ -15,9 +16,11 @@ from tests.e2e.households import LIMITS, Household
 from tests.e2e.truth import Truth
 
 HOUSEHOLDS = 60
-LOAD_S = 16.0
+LOAD_S = 10.0
 EXCESS_S = 3.0
 NETWORK_S = 1.0
+DECIDED_S = 0.3
+"""Of a start; all starts of one account take less than a session needs to become suspect."""
 
 
 async def cut_off_s(port: int) -> float:
@@ -30,33 +33,50 @@ async def cut_off_s(port: int) -> float:
     return time.monotonic() - began_s
 
 
+async def nothing_happens(cluster: Cluster) -> None:
+    """The calm case."""
+
+
+async def a_region_dies(cluster: Cluster) -> None:
+    """A crash in the midst of everything, and a restart while everything goes on."""
+    await asyncio.sleep(LOAD_S / 4)
+    cluster["us"].kill()
+    await asyncio.sleep(LOAD_S / 4)
+    cluster["us"].start()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("fault", [nothing_happens, a_region_dies])
 async def test_under_load_no_refusal_is_false_no_excess_stays_and_no_slot_leaks(
-    client: Client, cluster: Cluster
+    client: Client, cluster: Cluster, fault: Callable[[Cluster], Coroutine[None, None, None]]
 ) -> None:
     truth = Truth(lease_s=LEASE_S, suspect_s=LEASE_S * 65 / 90, network_s=NETWORK_S)
-    homes = [Household(number, client, truth, Random(number)) for number in range(HOUSEHOLDS)]
+    homes = [
+        Household(fault.__name__, number, client, truth, Random(number))
+        for number in range(HOUSEHOLDS)
+    ]
     end_s = time.monotonic() + LOAD_S
     async with asyncio.TaskGroup() as group:
-        strangers = [
-            group.create_task(cut_off_s(region.plan.edge_port))
-            for region in cluster.regions.values()
-        ]
+        group.create_task(fault(cluster))
+        stranger = group.create_task(cut_off_s(cluster["eu"].plan.edge_port))
         for home in homes:
             group.create_task(home.live(end_s))
     assert truth.wrong == []
     assert list(truth.false_refusals()) == []
     assert {a: s for a, s in truth.excesses().items() if s > EXCESS_S} == {}
-    assert max(task.result() for task in strangers) < 15
+    assert stranger.result() < 15
     assert len(truth.lives) > 5 * HOUSEHOLDS
-    assert len(truth.refusals) > 2 * HOUSEHOLDS
+    assert len(truth.refusals) > 5 * HOUSEHOLDS
     for home in homes:
         await client.all_list(home.account, [], within_s=LEASE_S + 2)
     await asyncio.gather(*(every_slot_is_there(client, home, at) for at, home in enumerate(homes)))
 
 
 async def every_slot_is_there(client: Client, home: Household, number: int) -> None:
-    """The account can use exactly its limit again, wherever its slots were lent to last."""
+    """The account can use exactly its limit again, wherever its slots were lent to last.
+
+    A home that has just come back lends nothing yet, so a start may take as long as it is given.
+    """
     limit = LIMITS[home.plan]
     starts = [
         await client.start(
@@ -64,9 +84,8 @@ async def every_slot_is_there(client: Client, home: Household, number: int) -> N
             f"new-{at}",
             plan=home.plan,
             region=client.names[(number + at) % 3],
-            headers={"Prefer": "wait=2"},
+            headers={"Prefer": f"wait={DECIDED_S}"},
         )
         for at in range(limit + 1)
     ]
     assert [answer.status for answer in starts] == [201] * limit + [409], home.account
-    assert {answer.body["decision"]["basis"] for answer in starts[:-1]} <= {"granted", "borrowed"}

@@ -56,6 +56,16 @@ def test_a_refusal_that_names_too_few_devices_is_found(
     assert len(list(truth.false_refusals())) == 1
 
 
+def test_a_refusal_may_name_the_session_of_a_start_whose_answer_was_lost(truth: Truth) -> None:
+    truth.refused("a", "phone", refusal(11, "unknown"))
+    truth.lost("b", "tv", 10)
+    truth.lost("a", "phone", 10)
+    truth.lost("a", "tv", 3)
+    assert len(list(truth.false_refusals())) == 1
+    truth.lost("a", "tv", 10)
+    assert list(truth.false_refusals()) == []
+
+
 def test_more_streams_than_the_limit_are_found_with_their_duration(truth: Truth) -> None:
     for session, device in (("s1", "tv"), ("s2", "phone")):
         life = truth.admitted("a", device, admission(session, 10))

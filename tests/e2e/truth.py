@@ -68,6 +68,8 @@ class Truth:
     lives: dict[str, Life] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
+    unanswered: list[tuple[str, str, float]] = field(default_factory=list)
+    """Account, device and time of starts whose region died over them: decided or not, who knows."""
     wrong: list[str] = field(default_factory=list)
     """What was already wrong when it was answered."""
 
@@ -88,6 +90,10 @@ class Truth:
             answer.received_s,
         )
         return self.lives[answer.id]
+
+    def lost(self, account: str, device: str, sent_s: float) -> None:
+        """A start that nobody answered; the session that it may have begun has no known id."""
+        self.unanswered.append((account, device, sent_s))
 
     def refused(self, account: str, device: str, answer: Answer) -> None:
         """A 409."""
@@ -133,8 +139,20 @@ class Truth:
                 and life.asked_s <= refusal.received_s
                 and life.may_have_lived_until(self.lease_s) >= since_s
             }
+            if not all(session in self.lives for session in refusal.blockers):
+                lived |= self._perhaps_begun(refusal, since_s)
             if len(lived) < refusal.limit:
                 yield f"{refusal} rests on {sorted(lived)} only"
+
+    def _perhaps_begun(self, refusal: Refusal, since_s: float) -> set[str]:
+        """Devices whose unanswered start may be what the refusal names."""
+        return {
+            device
+            for account, device, sent_s in self.unanswered
+            if account == refusal.account
+            and device != refusal.device
+            and since_s - self.lease_s <= sent_s <= refusal.received_s
+        }
 
     def excesses(self) -> dict[str, float]:
         """By account: how many seconds more devices than its limit surely lived, at the longest."""
