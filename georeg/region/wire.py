@@ -100,9 +100,12 @@ def decode(payload: bytes) -> Message:
     if len(body) != len(readers) + 1:
         raise PeerError(f"{cls.__name__} has {len(readers)} fields, got {len(body) - 1}")
     try:
-        return cls(*[read(field) for read, field in zip(readers, body[1:], strict=True)])  # type: ignore[no-any-return]
+        message = cls(*[read(field) for read, field in zip(readers, body[1:], strict=True)])
     except _Wrong as wrong:
         raise PeerError(f"{cls.__name__}: {wrong}") from None
+    if isinstance(message, SnapshotPart | Renew) and message.part >= message.parts:
+        raise PeerError(f"{cls.__name__}: no part {message.part} of {message.parts}")
+    return message  # type: ignore[no-any-return]  # the table says so
 
 
 class _Wrong(Exception):

@@ -11,6 +11,7 @@ from random import Random
 from typing import TypeVar
 
 from crdt.dots import RegionId, SessionId
+from crdt.errors import PeerError
 from crdt.events import Device, Kick, Plan, PlanSet
 from georeg.region import wire
 from georeg.region.messages import Message
@@ -192,6 +193,8 @@ class Cluster:
         """Messages for which this is true are lost."""
         self.delays: Callable[[Sent], int] = lambda sent: 0
         """Further milliseconds that a message takes."""
+        self.has_liars = False
+        """Whether a region may refuse what another one says, since somebody lied to that one."""
         self._cuts: set[tuple[RegionId, RegionId]] = set()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -267,8 +270,13 @@ class Cluster:
         receiver = self.regions.get(target)
 
         def arrive() -> None:
-            if receiver is not None and self.regions.get(target) is receiver:
+            if receiver is None or self.regions.get(target) is not receiver:
+                return
+            try:
                 receiver.receive(source, payload)
+            except PeerError:
+                if not self.has_liars:
+                    raise
 
         self.at(self.links_ms.get((source, target), LINK_MS) + self.delays(sent), arrive)
 

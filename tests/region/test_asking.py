@@ -1,6 +1,6 @@
 """Rule 4: the home is asked for a slot, and every region that is up for its live sessions."""
 
-from crdt.dots import RegionId, SessionId, dot_at, shard_of
+from crdt.dots import Dot, RegionId, SessionId, dot_at, shard_of
 from crdt.events import Device, Entry, Reason
 from georeg.region import wire
 from georeg.region.messages import Borrow, Confirm, Confirmed, No, Slot
@@ -229,7 +229,7 @@ def test_the_home_is_not_believed_about_regions_that_nobody_knows(cluster: Clust
     tv = cluster.start(B, "tv", account="acc-2")
     entry = cluster.regions[B]._state.held("acc-2", tv.session)
     assert entry is not None
-    stranger = entry._replace(dot=(9 << 56) | (entry.dot & (1 << 56) - 1))
+    stranger = entry._replace(dot=Dot((9 << 56) | (entry.dot & (1 << 56) - 1)))
     cluster.lose(Borrow, Confirm)
     pending = cluster.begin(B, "phone", account="acc-2", replace=(tv.session,))
     borrow = cluster.messages(Borrow, B)[-1].message

@@ -1,7 +1,7 @@
 """Evidence by beacon: only for what is applied here, and as old as the echoed own beacon."""
 
 from georeg.region.messages import Beacon, Confirm, Range
-from georeg.region.model import Admitted, How
+from georeg.region.model import Admitted, How, Renewed
 from tests.region.cluster import ACCOUNT, A, B, C, Cluster, Sent
 
 
@@ -57,9 +57,7 @@ def test_a_beacon_vouches_only_for_positions_that_are_applied_here(cluster: Clus
 
     assert cluster.live(C) == ["tv"]
     assert age_ms(cluster) > cluster.settings.fresh_ms
-    cluster.loses = lambda sent: (
-        isinstance(sent.message, Range) or isinstance(sent.message, Confirm)
-    )
+    cluster.lose(Range, Confirm)
     assert isinstance(cluster.settled(cluster.begin(C, "phone")), Admitted)
 
 
@@ -88,7 +86,7 @@ def test_when_the_log_catches_up_the_newest_beacon_counts(cluster: Cluster) -> N
     cluster.run(3_000)
 
     assert age_ms(cluster) < cluster.settings.fresh_ms
-    assert tv.beat()
+    assert isinstance(tv.beat(), Renewed)
 
 
 def test_a_beacon_that_echoes_nothing_proves_nothing(cluster: Cluster) -> None:

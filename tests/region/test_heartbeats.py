@@ -303,7 +303,7 @@ def test_a_stopped_session_counts_no_more_though_its_holder_has_not_heard(
     assert cluster.regions[B].status().sessions == 1
 
     assert cluster.live(C) == []
-    assert cluster.start(C, "phone")
+    assert cluster.start(C, "phone").admitted.live == 1
 
 
 def test_a_repeated_stop_changes_nothing(cluster: Cluster) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from crdt.events import Plan, Reason
+from crdt.dots import RegionId
+from crdt.events import ActorKind, Plan, Reason
 from georeg.region import wire
 from georeg.region.messages import Borrow, Confirm, Confirmed, No, Recall, Recalled, Slot
 from georeg.region.model import Admitted, Basis, Ended, How, Renewed
@@ -15,7 +16,7 @@ def recall_of(cluster: Cluster) -> Recall:
     return message
 
 
-def lent(cluster: Cluster) -> dict[int, int]:
+def lent(cluster: Cluster) -> dict[RegionId, int]:
     home = cluster.regions[A]
     return dict(home._budget.book.valid(ACCOUNT, cluster.clocks[A].now_ms()))
 
@@ -368,7 +369,7 @@ def test_usable_grants_of_all_regions_never_exceed_the_limit_while_they_move() -
         if isinstance(outcome.value, Admitted) and turn % 2:
             cluster.run(40)
         elif isinstance(outcome.value, Admitted):
-            cluster.regions[region].kick(ACCOUNT, outcome.value.info.session, 1)  # type: ignore[arg-type]
+            cluster.regions[region].kick(ACCOUNT, outcome.value.info.session, ActorKind.ACCOUNT)
 
 
 def test_confirmed_answers_come_from_every_region(cluster: Cluster) -> None:
