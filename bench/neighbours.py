@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgpack
 
+from bench.population import EPOCH_MS
 from crdt.dots import RegionId
 from georeg.region import wire
 from georeg.region.messages import (
@@ -50,7 +51,7 @@ class BenchClock:
 
     def __init__(self) -> None:
         self._now_ms = 1_000_000
-        self._wall_base_ms = 1_767_268_800_000
+        self._wall_base_ms = EPOCH_MS
         self._calls: list[tuple[int, int, _Call]] = []
         self._count = 0
 

@@ -10,12 +10,15 @@ from typing import Final, NamedTuple
 
 from crdt.dots import RegionId
 from crdt.events import Device, Plan
+from crdt.hlc import hlc_at
 from georeg.region.election import StaticElection
 from georeg.region.model import StartRequest
 
 NAMES: Final = {RegionId(1): "us", RegionId(2): "eu", RegionId(3): "ap"}
 """The cluster of all benchmarks; what is measured is region 1."""
 HERE: Final = RegionId(1)
+EPOCH_MS: Final = 1_767_268_800_000
+"""Wall clock at which regions without a clock of their own begin."""
 
 _ROOMS: Final = ("Living room", "Bedroom", "Kitchen", "Kids room", "Office", "Cabin", "Den")
 _PEOPLE: Final = (
@@ -35,7 +38,6 @@ _PLANS: Final = {
     1: Plan("basic", 1, 0), 2: Plan("standard", 2, 0),
     3: Plan("premium", 4, 0), 4: Plan("premium", 4, 0),
 }  # fmt: skip
-_ISSUED: Final = 1_767_268_800_000 << 16
 
 
 class Watcher(NamedTuple):
@@ -45,9 +47,10 @@ class Watcher(NamedTuple):
     device: Device
     plan: Plan
 
-    def request(self) -> StartRequest:
-        """Its start, under an entitlement."""
-        return StartRequest(self.account, self.device, plan=self.plan, plan_issued=_ISSUED)
+    def request(self, issued_ms: int = EPOCH_MS) -> StartRequest:
+        """Its start, under an entitlement of that time."""
+        issued = hlc_at(issued_ms)
+        return StartRequest(self.account, self.device, plan=self.plan, plan_issued=issued)
 
 
 def watchers(seed: int = 1) -> Iterator[Watcher]:

@@ -26,7 +26,8 @@ class Scale:
     """On real links, each of the idle and the busy phase."""
     wire_settle_s: float
     """After which every range and acknowledgement has been sent."""
-    wire_starts_hz: int
+    wire_rates_hz: tuple[int, ...]
+    """Starts a second: at higher rates more events share a frame."""
     cut_starts: int
     """Starts while every link is cut."""
 
@@ -44,7 +45,7 @@ FULL = Scale(
     batch_tokens=500,
     wire_s=10.0,
     wire_settle_s=4.0,
-    wire_starts_hz=200,
+    wire_rates_hz=(200, 1_000),
     cut_starts=50,
 )
 
@@ -61,6 +62,6 @@ QUICK = Scale(
     batch_tokens=50,
     wire_s=0.8,
     wire_settle_s=0.4,
-    wire_starts_hz=50,
+    wire_rates_hz=(50,),
     cut_starts=3,
 )

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from bench.figures import Figure, at_most, figure
-from bench.population import watchers
+from bench.population import EPOCH_MS, watchers
 from bench.progress import say
 from bench.regions import joined_region
 from bench.scale import Scale
@@ -21,7 +21,6 @@ from georeg.region.wire import encode_range
 
 _WRITER: Final = RegionId(2)
 _INCARNATION: Final = 1
-_STARTED_MS: Final = 1_767_268_800_000
 _EVENTS: Final = 20_000
 """Applied in one round."""
 _LONG: Final = 100
@@ -69,8 +68,8 @@ class Writer:
     def _entry(self, shard: int, account: str, device: Device) -> Entry:
         dot = self._next_dot(shard)
         return Entry(
-            dot, SessionId(dot), account, device, "", _STARTED_MS, _STARTED_MS,
-            _STARTED_MS // 1000 + 86_400, 0, False, False,
+            dot, SessionId(dot), account, device, "", EPOCH_MS, EPOCH_MS,
+            EPOCH_MS // 1000 + 86_400, 0, False, False,
         )  # fmt: skip
 
     def _end(self, shard: int, entry: Entry) -> bytes:

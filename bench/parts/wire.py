@@ -70,18 +70,15 @@ async def _measure(scale: Scale) -> list[Figure]:
         region.open()
     while not all(r.joined for r in regions.values()):  # noqa: ASYNC110 - no asyncio in the rules
         await asyncio.sleep(0.01)
-    counter, traffic = counters[HERE], Traffic(regions[HERE], scale)
+    counter = counters[HERE]
     await asyncio.sleep(scale.wire_settle_s)
     say("wire: idle")
     idle_bytes = await counter.over(asyncio.sleep(scale.wire_s))
     idle_hz = idle_bytes / scale.wire_s
-    per_session = []
-    for what in ("of new accounts", "of accounts whose plan is known"):
-        say(f"wire: sessions {what} start and end")
-        began_s = time.monotonic()
-        busy_bytes = await counter.over(traffic.start_and_end())
-        busy_s = time.monotonic() - began_s
-        per_session.append((busy_bytes - idle_hz * busy_s) / traffic.count)
+    figures = []
+    for rate_hz in scale.wire_rates_hz:
+        traffic = Traffic(regions[HERE], scale, rate_hz)
+        figures += await _sessions(counter, traffic, idle_hz)
     say("wire: heartbeats only")
     traffic.start_all()
     await asyncio.sleep(scale.wire_settle_s)
@@ -92,11 +89,8 @@ async def _measure(scale: Scale) -> list[Figure]:
         region.close()
     for mesh in meshes:
         await mesh.stop()
-    told, known = per_session
-    note = f"{traffic.count:,} sessions, {scale.wire_starts_hz} a second; to each peer"
     return [
-        figure("wire, a session's start and end", [known], "B", target=at_most(100), note=note),
-        figure("wire, the same with an account's plan", [told], "B", note="told once an hour"),
+        *figures,
         figure(
             "wire, a heartbeat", [beyond_idle // traffic.heartbeats], "B", target=at_most(0),
             note=f"{traffic.heartbeats:,} heartbeats took {beyond_idle:.0f} B beyond the idle link",
@@ -105,17 +99,35 @@ async def _measure(scale: Scale) -> list[Figure]:
     ]  # fmt: skip
 
 
+async def _sessions(counter: Counted, traffic: "Traffic", idle_hz: float) -> list[Figure]:
+    """The same sessions twice: the first time their accounts' plans are news."""
+    per_session = []
+    for what in ("of new accounts", "of accounts whose plan is known"):
+        say(f"wire: {traffic.rate_hz} sessions a second {what} start and end")
+        began_s = time.monotonic()
+        busy_bytes = await counter.over(traffic.start_and_end())
+        busy_s = time.monotonic() - began_s
+        per_session.append((busy_bytes - idle_hz * busy_s) / traffic.count)
+    told, known = per_session
+    name = f"wire, a session's start and end, {traffic.rate_hz:,} a second"
+    return [
+        figure(name, [known], "B", target=at_most(100), note=f"{traffic.count:,}; to each peer"),
+        figure(f"{name}, plan told", [told], "B", note="an account's plan is told once an hour"),
+    ]
+
+
 class Traffic:
     """Devices of one region: each of them has an account of its own."""
 
-    def __init__(self, region: Region, scale: Scale) -> None:
+    def __init__(self, region: Region, scale: Scale, rate_hz: int) -> None:
         self._region = region
-        self._rate_hz = scale.wire_starts_hz
+        self.rate_hz = rate_hz
         self._settle_s = scale.wire_settle_s
-        self.count = int(scale.wire_s * scale.wire_starts_hz)
-        accounts = islice(accounts_at(HERE, "wire"), self.count)
+        self.count = int(scale.wire_s * rate_hz)
+        accounts = islice(accounts_at(HERE, f"wire-{rate_hz}"), self.count)
+        issued_ms = time.time_ns() // 1_000_000
         self._requests = [
-            watcher._replace(account=account).request()
+            watcher._replace(account=account).request(issued_ms)
             for account, watcher in zip(accounts, watchers(seed=7), strict=False)
         ]
         self._playing: list[Claims] = []
@@ -127,7 +139,7 @@ class Traffic:
         began_s = loop.time()
         ends: list[asyncio.TimerHandle] = []
         for request in self._requests:
-            while len(ends) > (loop.time() - began_s) * self._rate_hz:  # noqa: ASYNC110
+            while len(ends) > (loop.time() - began_s) * self.rate_hz:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
             ends.append(loop.call_later(_PLAYS_S, self._stop, self._start(request)))
         await asyncio.sleep(_PLAYS_S + self._settle_s)
