@@ -122,6 +122,15 @@ class Cluster:
         """Where the edges answer, by region."""
         return {region.name: region.plan.address for region in self.regions.values()}
 
+    def heal(self) -> None:
+        """Let every region run and take starts, whatever a test that failed has left behind."""
+        for region in self.regions.values():
+            if region.process is None or region.process.poll() is not None:
+                region.start()
+            region.signal(signal.SIGCONT)
+        for region in self.regions.values():
+            region.wait_until_ready()
+
     @property
     def troubles(self) -> list[str]:
         """Of all regions."""
@@ -132,34 +141,33 @@ class Cluster:
 def running(
     directory: Path,
     *,
+    name: str = "demo",
     names: Sequence[str] = NAMES,
     heartbeat_s: float = HEARTBEAT_S,
     lease_s: float | None = LEASE_S,
     config: Sequence[tuple[str, str]] = (),
 ) -> Iterator[Cluster]:
     """A cluster that takes starts. `config`: text to replace in every region's config file."""
+    config = [('cluster = "demo"', f'cluster = "{name}"'), *config]
     ports = free_ports(2 * len(names))
     plan = [
-        RegionPlan(name, number, ports.pop(), ports.pop(), directory / name)
-        for number, name in enumerate(names, start=1)
+        RegionPlan(region, number, ports.pop(), ports.pop(), directory / region)
+        for number, region in enumerate(names, start=1)
     ]
     write_configs(plan, heartbeat_s=heartbeat_s, lease_s=lease_s)
-    for region in plan:
-        text = region.config_file.read_text(encoding="utf-8")
+    for file in (region.config_file for region in plan):
+        text = file.read_text(encoding="utf-8")
         for old, new in config:
             assert old in text, f"{old} is not in the config"
             text = text.replace(old, new)
-        region.config_file.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     cluster = Cluster([Region(region) for region in plan])
     try:
-        for running_region in cluster.regions.values():
-            running_region.start()
-        for running_region in cluster.regions.values():
-            running_region.wait_until_ready()
+        cluster.heal()
         yield cluster
     finally:
-        for running_region in cluster.regions.values():
-            running_region.close()
+        for each in cluster.regions.values():
+            each.close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,9 +1,11 @@
-"""One real cluster per module, and a client that checks what it answers.
+"""A real cluster for each pace or config that modules need, and a client that checks its answers.
 
-A module whose tests need another pace or config overrides `cluster_options`.
+A module whose tests need another one overrides `cluster_options`; modules with the same options
+share theirs, so tests keep to accounts of their own.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import aiohttp
@@ -19,14 +21,33 @@ def cluster_options() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def run_cluster(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[dict[str, Any]], Cluster]]:
+    """`run_cluster(options)`: started when it is asked for first, stopped at the very end."""
+    clusters: dict[str, Cluster] = {}
+    with ExitStack() as stack:
+
+        def run(options: dict[str, Any]) -> Cluster:
+            key = repr(options)
+            if key not in clusters:
+                directory = tmp_path_factory.mktemp("cluster")
+                clusters[key] = stack.enter_context(running(directory, **options))
+            return clusters[key]
+
+        yield run
+
+
 @pytest.fixture(scope="module")
 def cluster(
-    cluster_options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    cluster_options: dict[str, Any], run_cluster: Callable[[dict[str, Any]], Cluster]
 ) -> Iterator[Cluster]:
-    """Three regions; at the end of the module their logs must hold no trouble."""
-    with running(tmp_path_factory.mktemp("cluster"), **cluster_options) as cluster:
-        yield cluster
-        assert cluster.troubles == []
+    """Three regions that take starts; after the module their logs must hold no trouble."""
+    cluster = run_cluster(cluster_options)
+    cluster.heal()
+    yield cluster
+    assert cluster.troubles == []
 
 
 @pytest.fixture

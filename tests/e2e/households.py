@@ -47,6 +47,8 @@ class Household:
         replace: list[str] = []
         while time.monotonic() < end_s:
             await asyncio.sleep(random.uniform(0, 1))
+            for session in replace:
+                self._truth.may_end(session, "replaced")
             answer, region = await self._start(device, replace)
             if answer.status == 409:
                 self._truth.refused(self.account, device, answer)

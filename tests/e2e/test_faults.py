@@ -26,8 +26,9 @@ READY_S = 15.0
 def cluster_options() -> dict[str, Any]:
     """Long leases, so that no session lapses while its region is away; drains until told again."""
     return {
-        "heartbeat_s": 20.0,
-        "lease_s": 60.0,
+        "name": "faults",
+        "heartbeat_s": 30.0,
+        "lease_s": 90.0,
         "config": [("drain_s = 0", "drain_s = 300")],
     }
 

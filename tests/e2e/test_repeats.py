@@ -117,11 +117,10 @@ async def test_a_token_of_another_cluster_is_401_also_under_the_same_key(
 ) -> None:
     config = cluster["us"].plan.config_file.read_text(encoding="utf-8")
     ours = config[config.index("[[keys.session]]") :]
-    with running(tmp_path_factory.mktemp("other"), names=["us"]) as other:
+    with running(tmp_path_factory.mktemp("other"), name="other", names=["us"]) as other:
         text = other["us"].plan.config_file.read_text(encoding="utf-8")
         other["us"].kill()
         text = text[: text.index("[[keys.session]]")] + ours
-        text = text.replace('cluster = "demo"', 'cluster = "other"')
         other["us"].plan.config_file.write_text(text, encoding="utf-8")
         other["us"].start()
         other["us"].wait_until_ready()

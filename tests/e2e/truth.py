@@ -91,6 +91,11 @@ class Truth:
         )
         return self.lives[answer.id]
 
+    def may_end(self, session: str, reason: str) -> None:
+        """From now on somebody tries to end it, and it may hear so before they do."""
+        if session in self.lives:
+            self.lives[session].closed_by.add(reason)
+
     def lost(self, account: str, device: str, sent_s: float) -> None:
         """A start that nobody answered; the session that it may have begun has no known id."""
         self.unanswered.append((account, device, sent_s))
