@@ -1,6 +1,6 @@
 """What must hold after a run: convergence after healing, nothing left over, bounded excess."""
 
-from crdt.dots import SHARDS, RegionId
+from crdt.dots import SHARDS, RegionId, SessionId
 from georeg.region.settings import Excess
 from tests.model.oracle import YOUNG_S
 from tests.model.world import World
@@ -26,6 +26,19 @@ def check_converged(world: World, known: Heads) -> None:
                 if at < known[peer][index]:
                     detail = (region, peer, index, at, known[peer][index])
                     world.oracle.bad("P7 not converged in two rounds", detail)
+
+
+def check_held_once(world: World) -> None:
+    """P7: a moment after the last heartbeat every session is held by one region at most."""
+    for account, truths in sorted(world.oracle.by_account.items()):
+        for truth in truths:
+            holders = [
+                region
+                for region, life in sorted(world.lives.items())
+                if life.region._state.held(account, SessionId(truth.session)) is not None
+            ]
+            if len(holders) > 1:
+                world.oracle.bad("P7 a session is held twice", (hex(truth.session), holders))
 
 
 def check_nothing_left(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crdt.events import ActorKind
+from crdt.events import ActorKind, Reason
 from crdt.evidence import Evidence as Words
 from georeg.region import budget, home, overdrafts, rules, seen, starts
 from georeg.region.asking import Asking, Inquiry
@@ -196,7 +196,7 @@ def yields_kicked(patch: Patch) -> None:
     release = RegionState.release
 
     def kicked(self: RegionState, entry: Any, reason: Any, **how: Any) -> None:
-        if reason is reason.DISPLACED:
+        if reason is Reason.DISPLACED and self.kicked(entry.account, entry.session) is None:
             self.kick(entry, reason)
         else:
             release(self, entry, reason, **how)

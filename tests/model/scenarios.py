@@ -39,6 +39,8 @@ def run(seed: int, kind: str, *, trace: bool = False, end_s: float = END_S) -> O
     world.until(end_s + 8)
     checks.check_excess_ended(world)
     world.is_over = True
+    world.until(end_s + 11)
+    checks.check_held_once(world)
     world.until(end_s + 8 + (settings.client_lease_ms + settings.idle_grant_ms) / 1000 + 25)
     checks.check_nothing_left(world)
     checks.check_excess(world)

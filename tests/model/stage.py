@@ -2,7 +2,16 @@
 
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Device, Plan
-from georeg.region.model import Admitted, Claims, Ended, Outcome, StartRequest
+from georeg.region.model import (
+    Admitted,
+    Claims,
+    Ended,
+    Kicked,
+    NotDurable,
+    Outcome,
+    Refused,
+    StartRequest,
+)
 from georeg.region.pending import Pending
 from tests.model.kinds import KINDS, LIMITS
 from tests.model.life import EPOCH_MS
@@ -16,8 +25,8 @@ LATENCY_S = 0.002
 class Stage:
     """Regions 1, 2, ... 2 ms apart, one account, a second of silence before the first act."""
 
-    def __init__(self, *, limit: int = 1, regions: int = 2, home: int = 1) -> None:
-        self.world = World(0, KINDS["near"], SETTINGS)
+    def __init__(self, *, limit: int, home: int, regions: int = 2, kind: str = "near") -> None:
+        self.world = World(0, KINDS[kind], SETTINGS)
         self.oracle = self.world.oracle
         name = next(name for name, slots in LIMITS.items() if slots == limit)
         self.plan = Plan(name, limit, home)
@@ -50,16 +59,15 @@ class Stage:
         def decided(outcome: Outcome) -> None:
             if isinstance(outcome, Admitted):
                 self.oracle.admitted(life.region, outcome, ACCOUNT, device, since_s)
-            else:
-                assert not hasattr(outcome, "code")
-                self.oracle.refused(life.region, outcome, ACCOUNT, device, replace, since_s)  # type: ignore[arg-type]
+            elif isinstance(outcome, Refused):
+                self.oracle.refused(life.region, outcome, ACCOUNT, device, replace, since_s)
 
         pending.then(decided)
         return pending
 
-    def admit(self, region: int, device: str) -> SessionId:
+    def admit(self, region: int, device: str, replace: tuple[SessionId, ...] = ()) -> SessionId:
         """A start that must be admitted; returns its session."""
-        pending = self.start(region, device)
+        pending = self.start(region, device, replace)
         if pending.value is None:
             self.wait(0.1)
         assert isinstance(pending.value, Admitted), pending.value
@@ -84,9 +92,11 @@ class Stage:
         self.oracle.beat(session, region, end, is_gone=False)
         return end is None
 
-    def kick(self, region: int, session: SessionId) -> None:
+    def kick(self, region: int, session: SessionId) -> Pending[Kicked | NotDurable]:
         life = self.world.lives[RegionId(region)].region
-        assert life.kick(ACCOUNT, session, ActorKind.ACCOUNT) is not None
+        answer = life.kick(ACCOUNT, session, ActorKind.ACCOUNT)
+        assert answer is not None
+        return answer
 
     def stop(self, region: int, session: SessionId) -> None:
         truth = self.oracle.all[session]
