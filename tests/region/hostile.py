@@ -79,7 +79,7 @@ def many(items: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 def events(shard: int, incarnation: int, first: int) -> st.SearchStrategy[Sequence[Event]]:
     """A range of a log, most of which fits where it stands."""
     accounts = [a for a in (ACCOUNT, "acc-2") if shard_of(a) == shard]
-    if not accounts or not 0 < incarnation or not 0 < first < POSITION_MAX - 9:
+    if not accounts or incarnation < 1 or not 0 < first < POSITION_MAX - 9:
         return st.just(())
     account = accounts[0]
     own = entries().map(lambda e: e._replace(account=account))

@@ -146,6 +146,18 @@ def test_an_unconfirmed_session_is_no_evidence(cluster: Cluster) -> None:
     assert isinstance(cluster.settled(cluster.begin(C, "phone")), Admitted)
 
 
+def test_nor_is_it_covered_by_a_beacon(cluster: Cluster) -> None:
+    cluster.start(B, "tv")
+    cluster.run(2_000)
+    cluster.kill(B)
+    cluster.boot(B)
+    cluster.run(4_000)
+    cluster.cut(C)
+    assert cluster.live(C) == ["tv"]
+
+    assert cluster.start(C, "phone").admitted.basis is Basis.OVERDRAFT
+
+
 def test_one_request_for_slots_is_in_flight_per_region_and_account(cluster: Cluster) -> None:
     pending = [cluster.begin(B, f"d{i}") for i in range(5)]
     cluster.begin(B, "other", account="acc-2")
@@ -202,14 +214,16 @@ def test_200_simultaneous_starts_over_three_regions_leave_exactly_one_which_each
     assert [cluster.live(r) for r in (A, B, C)] == [[admitted[0].info.device.id]] * 3
 
 
-def test_no_stranger_is_believed_in_the_homes_name(cluster: Cluster) -> None:
-    of_home = dot_at(A, 1, shard_of(ACCOUNT), 1)
-    fake = Seen(
-        Entry(
-            of_home, SessionId(of_home), ACCOUNT, Device("x", "", ""), "", 0, 0, 9, 0, False, False,
-        ),
-        suspect=False, settled=True, silent_ms=0,
+def living(device: str, dot: Dot) -> Seen:
+    """What a region might say of a session."""
+    entry = Entry(
+        dot, SessionId(dot), ACCOUNT, Device(device, "", ""), "", 0, 0, 9, 0, False, False
     )  # fmt: skip
+    return Seen(entry, suspect=False, settled=True, silent_ms=0)
+
+
+def test_no_stranger_is_believed_in_the_homes_name(cluster: Cluster) -> None:
+    fake = living("x", dot_at(A, 1, shard_of(ACCOUNT), 1))
     cluster.lose(Borrow, Confirm)
     pending = cluster.begin(B, "phone")
     (borrow,) = cluster.messages(Borrow, B)[-1:]
@@ -226,18 +240,26 @@ def test_no_stranger_is_believed_in_the_homes_name(cluster: Cluster) -> None:
 
 
 def test_the_home_is_not_believed_about_regions_that_nobody_knows(cluster: Cluster) -> None:
-    tv = cluster.start(B, "tv", account="acc-2")
-    entry = cluster.regions[B]._state.held("acc-2", tv.session)
-    assert entry is not None
-    stranger = entry._replace(dot=Dot((9 << 56) | (entry.dot & (1 << 56) - 1)))
+    stranger = RegionId(9)
+    lie = living("x", dot_at(stranger, 1, shard_of(ACCOUNT), 1))
     cluster.lose(Borrow, Confirm)
-    pending = cluster.begin(B, "phone", account="acc-2", replace=(tv.session,))
+    pending = cluster.begin(B, "phone")
     borrow = cluster.messages(Borrow, B)[-1].message
     assert isinstance(borrow, Borrow)
-    said = ((RegionId(9), (Seen(stranger, suspect=False, settled=True, silent_ms=0),)),)
-    cluster.regions[B].receive(A, wire.encode(No("acc-2", borrow.rid, said)))
+    cluster.regions[B].receive(A, wire.encode(No(ACCOUNT, borrow.rid, ((stranger, (lie,)),))))
 
     assert isinstance(cluster.settled(pending), Admitted)
+
+
+def test_what_the_home_says_of_others_counts(cluster: Cluster) -> None:
+    word = living("x", dot_at(C, 1, shard_of(ACCOUNT), 1))
+    cluster.lose(Borrow, Confirm)
+    pending = cluster.begin(B, "phone")
+    borrow = cluster.messages(Borrow, B)[-1].message
+    assert isinstance(borrow, Borrow)
+    cluster.regions[B].receive(A, wire.encode(No(ACCOUNT, borrow.rid, ((C, (word,)),))))
+
+    assert isinstance(pending.value, Refused)
 
 
 def test_an_answer_to_a_former_process_is_not_taken_for_one_to_this_one(cluster: Cluster) -> None:

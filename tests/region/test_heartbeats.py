@@ -4,7 +4,7 @@ import pytest
 
 from crdt.dots import RegionId
 from crdt.events import ActorKind, Reason
-from georeg.region.messages import Borrow, Confirm, Range
+from georeg.region.messages import Borrow, Confirm, Range, Recalled
 from georeg.region.model import Claims, Ended, Renewed
 from tests.region.cluster import ACCOUNT, A, B, C, Cluster, Stream
 
@@ -138,10 +138,19 @@ def test_the_slot_of_the_session_that_moved_goes_back_to_the_home(cluster: Clust
     tv = cluster.start(B, "tv")
     cluster.run(1_000)
     assert cluster.usable(B) == 1
+    cluster.lose(Borrow)
+    cluster.sent.clear()
     tv.beat(C)
-    cluster.run(3_000)
+    cluster.run(20)
 
-    assert (cluster.usable(B), cluster.usable(C)) == (0, 1)
+    assert cluster.usable(B) == 0
+    (back,) = cluster.messages(Recalled, B)
+    assert isinstance(back.message, Recalled)
+    assert (back.message.wid, back.message.has) == (0, 0)
+    assert [e.region for e in back.message.hints] == [C]  # with the dot that it moved to
+    cluster.lose()
+    cluster.run(3_000)
+    assert cluster.usable(C) == 1
 
 
 def test_moving_never_counts_twice() -> None:

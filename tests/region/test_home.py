@@ -5,9 +5,9 @@ import pytest
 from crdt.dots import RegionId
 from crdt.events import ActorKind, Plan, Reason
 from georeg.region import wire
-from georeg.region.messages import Borrow, Confirm, Confirmed, No, Recall, Recalled, Slot
+from georeg.region.messages import Borrow, Confirm, Confirmed, No, Range, Recall, Recalled, Slot
 from georeg.region.model import Admitted, Basis, Ended, How, Renewed
-from tests.region.cluster import ACCOUNT, ISSUED, A, B, C, Cluster
+from tests.region.cluster import ACCOUNT, ISSUED, LINK_MS, A, B, C, Cluster
 
 
 def recall_of(cluster: Cluster) -> Recall:
@@ -179,17 +179,45 @@ def test_a_holder_that_is_asked_to_displace_a_session_that_was_heard_since_keeps
 def test_nothing_is_displaced_when_l_firm_sessions_remain() -> None:
     cluster = Cluster(limit=2)
     weak = cluster.start(B, "old")
-    cluster.run(10)
-    cluster.play(66_000)
+    cluster.run(66_000)
     tv = cluster.start(A, "tv")
-    cluster.cut(C)
-    phone = cluster.start(C, "phone")
-    cluster.heal()
-    cluster.run(100)
-    cluster.refused(A, "laptop")
+    cluster.loses = lambda sent: sent.source == C and isinstance(sent.message, Borrow)
+    phone = cluster.start(C, "phone", deadline_ms=10)
+    cluster.run(3_000)
+    refusal = cluster.refused(A, "laptop")
 
+    assert {b.info.session for b in refusal.blockers} == {tv.session, phone.session}
+    cluster.run(500)
     assert cluster.counter(B, "released_displaced") == 0
-    assert all(isinstance(s.beat(), Renewed) for s in (weak, tv, phone))
+    assert isinstance(weak.beat(), Renewed)
+
+
+def test_the_next_request_is_looked_at_only_when_the_one_before_is_answered() -> None:
+    cluster = Cluster(limit=1)
+    cluster.start(B, "tv").stop()
+    cluster.run(200)
+    cluster.delays = lambda sent: 30 if isinstance(sent.message, Recalled) else 0
+    cluster.sent.clear()
+    first = cluster.begin(C, "phone")
+    cluster.run(LINK_MS)
+    second = cluster.begin(A, "laptop")
+    cluster.run(20)
+    assert len(cluster.messages(Recall)) == 1
+    cluster.run(70)
+
+    assert isinstance(first.value, Admitted)
+    assert not isinstance(second.value, Admitted)
+
+
+def test_a_fresh_answer_replaces_what_the_view_shows_of_its_region(cluster: Cluster) -> None:
+    tv = cluster.start(B, "tv")
+    cluster.run(1_000)
+    cluster.lose(Range)
+    tv.stop()  # the home hears nothing of it but by its own question
+    phone = cluster.start(C, "phone")
+
+    assert cluster.live(A) == ["tv"]
+    assert phone.admitted.basis is Basis.BORROWED
 
 
 def test_a_slot_that_was_given_back_while_its_request_waited_is_not_lent() -> None:

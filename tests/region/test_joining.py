@@ -2,7 +2,7 @@
 
 from crdt.dots import RegionId, incarnation_of
 from crdt.events import ActorKind
-from georeg.region.messages import Beacon, Borrow, Fetch, Fetched, Range, Slot
+from georeg.region.messages import Beacon, Borrow, Confirm, Confirmed, Fetch, Fetched, Range, Slot
 from georeg.region.model import Basis, Ended, How, Renewed, State
 from tests.region.cluster import ACCOUNT, A, B, C, Cluster, Disk, Stream
 
@@ -72,6 +72,20 @@ def test_nothing_is_decided_or_said_before_it_has_joined(cluster: Cluster) -> No
     assert {type(s.message) for s in cluster.sent if s.source == B} <= {Fetch}
 
 
+def test_what_it_does_not_know_yet_it_does_not_answer(cluster: Cluster) -> None:
+    cluster.start(C, "tv")
+    cluster.kill(B)
+    cluster.lose(Fetched)
+    cluster.boot(B)
+    cluster.run(100)
+    cluster.sent.clear()
+    cluster.begin(A, "phone")
+    cluster.run(100)
+
+    assert B in {s.target for s in cluster.messages(Confirm)}
+    assert cluster.messages(Confirmed, B) == []
+
+
 def test_it_waits_for_silent_peers_no_longer_than_the_join_time(cluster: Cluster) -> None:
     cluster.kill(B)
     cluster.cut(B)
@@ -116,7 +130,7 @@ def test_begun_too_low_it_begins_again_when_a_peer_knows_better_with_its_session
     cluster.kill(B)
     cluster.cut(B)
     cluster.boot(B, Disk())
-    cluster.regions[B]._joining._random.randrange = lambda *_: 0  # type: ignore[assignment,method-assign]
+    cluster.regions[B]._joining._random.randrange = lambda *_: 0  # type: ignore[method-assign]
     cluster.run(cluster.settings.join_ms)
     assert incarnation(cluster, B) < known
     tv = cluster.start(B, "tv")

@@ -2,20 +2,18 @@
 
 import pytest
 
-from crdt.dots import RegionId
+from crdt.dots import SHARD_BITS, RegionId, SessionId
 from crdt.events import ActorKind, Reason
 from georeg.region.messages import Range
-from georeg.region.model import Ended, Kicked, NotDurable
+from georeg.region.model import Ended, Kicked, KickOutcome, NoSession, NotDurable
 from georeg.region.pending import Pending
 from tests.region.cluster import ACCOUNT, LINK_MS, A, B, C, Cluster, Stream
 
 
 def kick(
     cluster: Cluster, at: RegionId, stream: Stream, actor: ActorKind = ActorKind.ACCOUNT
-) -> Pending[Kicked | NotDurable]:
-    pending = cluster.regions[at].kick(ACCOUNT, stream.session, actor)
-    assert pending is not None
-    return pending
+) -> Pending[KickOutcome]:
+    return cluster.regions[at].kick(ACCOUNT, stream.session, actor)
 
 
 def test_a_session_that_is_held_here_ends_at_once(cluster: Cluster) -> None:
@@ -125,8 +123,30 @@ def test_answered_once_its_deadline_changes_nothing_for_who_waits_for_the_same_s
 def test_the_session_of_another_account_or_an_unknown_one_is_none(cluster: Cluster) -> None:
     tv = cluster.start(A, "tv", account="acc-2")
 
-    assert cluster.regions[A].kick(ACCOUNT, tv.session, ActorKind.ACCOUNT) is None
-    assert cluster.regions[A].kick(ACCOUNT, 77, ActorKind.ACCOUNT) is None
+    for session in (tv.session, 77):
+        answer = cluster.regions[A].kick(ACCOUNT, session, ActorKind.ACCOUNT)
+        assert isinstance(answer.value, NoSession)
+
+
+def test_a_session_whose_start_has_not_been_heard_of_is_looked_for_and_kicked(
+    cluster: Cluster,
+) -> None:
+    tv = cluster.start(B, "tv")
+    answer = kick(cluster, C, tv)
+    assert answer.value is None
+    cluster.run(200)
+
+    assert isinstance(answer.value, Kicked)
+    assert answer.value.waiting_for == ()
+
+
+def test_a_session_that_no_region_knows_is_none_when_all_have_answered(cluster: Cluster) -> None:
+    tv = cluster.start(B, "tv")
+    nobody = SessionId(tv.session + (5 << SHARD_BITS))
+    answer = cluster.regions[C].kick(ACCOUNT, nobody, ActorKind.ACCOUNT)
+    cluster.run(200)
+
+    assert isinstance(answer.value, NoSession)
 
 
 def test_a_session_that_the_view_hides_because_its_region_is_down_can_be_kicked(

@@ -138,19 +138,24 @@ def test_a_settled_session_precedes_an_earlier_provisional_one(cluster: Cluster)
     assert isinstance(phone.beat(), Ended)
 
 
-def test_a_suspect_session_yields_before_a_provisional_one_is_ended(cluster: Cluster) -> None:
+def test_a_suspect_session_yields_before_a_provisional_one_is_ended() -> None:
+    cluster = Cluster(limit=2)
     silent = cluster.start(C, "tv")
-    cluster.run(66_000)
-    cluster.lose(Borrow)  # nobody hears C's question for a slot
-    tablet = cluster.start(A, "tablet", account="acc-2")
-    phone = cluster.begin(C, "phone")
-    cluster.run(100)
-    cluster.lose()
-    cluster.run(3_000)
+    cluster.run(55_000)
+    laptop = cluster.start(A, "laptop")
+    cluster.cut(C)
+    cluster.run(4_000)
+    phone = cluster.start(C, "phone")
+    assert phone.admitted.basis is Basis.OVERDRAFT
+    cluster.run(7_000)  # the first is suspect now
+    cluster.heal()
+    cluster.run(4_000)
 
-    assert phone.value is not None
-    assert isinstance(silent.beat(), Ended)
-    assert isinstance(tablet.beat(), Renewed)
+    end = silent.beat()
+    assert isinstance(end, Ended)
+    assert end.reason is Reason.DISPLACED
+    assert isinstance(phone.beat(), Renewed)
+    assert isinstance(laptop.beat(), Renewed)
 
 
 def test_it_asks_each_beacon_round_until_it_is_covered(cluster: Cluster) -> None:

@@ -138,6 +138,16 @@ def test_and_of_its_stop(cluster: Cluster, at: RegionId) -> None:
     assert [e.reason for e in ends] == [Reason.STOPPED]
 
 
+def test_of_a_stop_that_arrives_here_though_its_holder_is_out_of_reach(cluster: Cluster) -> None:
+    tv = cluster.start(A, "tv")
+    cluster.run(100)
+    cluster.cut(A)
+    ends, _ = watch(cluster, B, tv.session)
+    tv.stop(B)
+
+    assert [e.reason for e in ends] == [Reason.STOPPED]
+
+
 @pytest.mark.parametrize("at", [A, B, C])
 def test_and_of_its_lapse(cluster: Cluster, at: RegionId) -> None:
     tv = cluster.start(A, "tv")

@@ -47,7 +47,10 @@ FINAL = ASKED._replace(is_final=True)
         (NOTHING._replace(own=[HELD], usable=5), Refuse(How.LOCAL, (HELD,))),
         (NOTHING._replace(own=[WEAK], usable=5), Yield(WEAK)),
         (NOTHING._replace(own=[UNSURE]), Ask()),
-        (NOTHING._replace(limit=2, own=[HELD, seen("tv", position=2)], usable=2), Admit(Basis.GRANTED)),
+        (
+            NOTHING._replace(limit=2, own=[HELD, seen("tv", position=2)], usable=2),
+            Admit(Basis.GRANTED),
+        ),
         # Rule 3: own live < usable grant, and fewer than L in the view.
         (NOTHING._replace(usable=1), Admit(Basis.GRANTED)),
         (NOTHING._replace(usable=1, in_view=1), Ask()),

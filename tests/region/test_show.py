@@ -53,6 +53,7 @@ def test_of_another_regions_session_the_time_of_the_last_evidence_is_shown(
 
 
 def test_a_session_was_never_seen_before_it_began(cluster: Cluster) -> None:
+    cluster.run(700)  # the newest beacon is older than the session
     tv = cluster.start(B, "tv")
     cluster.run(60)
     (info,) = cluster.regions[A].sessions(ACCOUNT).sessions

@@ -107,6 +107,24 @@ def test_a_refused_start_ends_nothing() -> None:
     assert all(isinstance(s.beat(), Renewed) for s in [*streams, extra])
 
 
+def test_a_refused_start_ends_neither_what_it_replaces_nor_its_own_device(
+    cluster: Cluster,
+) -> None:
+    cluster.cut(C)
+    cluster.run(100)
+    tv, phone = cluster.start(A, "tv"), cluster.start(C, "phone")
+    cluster.play(12_000, tv, phone)
+    cluster.heal()
+    cluster.play(6_000, tv, phone)  # one more than the limit: the phone may finish
+
+    for region in (A, B, C):
+        cluster.refused(region, "laptop", replace=(phone.session,))
+        cluster.refused(region, "laptop", replace=(tv.session,))
+    cluster.refused(B, "phone")
+    assert isinstance(tv.beat(), Renewed)
+    assert isinstance(phone.beat(), Renewed)
+
+
 def test_who_replaces_a_session_takes_its_place_in_the_order(cluster: Cluster) -> None:
     tv = cluster.start(A, "tv")
     cluster.run(5_000)

@@ -85,6 +85,19 @@ def test_a_walk_over_all_shards_misses_nothing(
     assert cluster.regions[A].status().sessions == 0
 
 
+def test_whoever_looks_at_an_account_sees_lapsed_sessions_as_gone_before_the_sweep_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = crowd(1)
+    freeze(cluster, monkeypatch)
+    cluster.run(LEASE_MS + 1)
+
+    assert cluster.live(A, "acc-0") == cluster.listed(A, "acc-0") == []
+    assert cluster.start(A, "phone", account="acc-0").admitted.live == 1
+    assert cluster.counter(A, "released_lapsed") == 1
+    assert cluster.counter(A, "released_displaced") == 0
+
+
 def test_what_is_heard_in_time_is_left_alone() -> None:
     cluster = Cluster(A)
     kept = cluster.start(A, "tv")
