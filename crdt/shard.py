@@ -65,8 +65,7 @@ class Shard:
             raise LocalError(f"shards are 0 to {SHARDS - 1}, got {index}")
         self.index = index
         self.me = me
-        self.changes = 0
-        """Grows with every change of what is known; equal numbers mean an equal shard."""
+        self.changes = 0  # grows with every change: equal numbers mean an equal shard
         self.context = Context()
         self.accounts = AccountTable(Slab(), plans)
         self.sessions = SessionSet(self.accounts, labels)
@@ -154,7 +153,9 @@ class Shard:
         data = encode_event(event)
         self._next_dot(account)
         self._commit_release(event, now_ms)
-        self.log.blank(position_of(dot), self._append(data))
+        position = self._append(data)
+        if reason is not Reason.MOVED:  # the new holder may know its token only
+            self.log.blank(position_of(dot), position)
         return entry
 
     def stop(self, session: SessionId, account: str, now_ms: int) -> Stop:
@@ -280,9 +281,8 @@ class Shard:
             return 0
         self._check_foreign(writer)
         self.changes += 1
-        dropped = self.sessions.drop_writer(writer)
         self.context.advance(writer, Position(incarnation, 0))
-        return dropped
+        return self.sessions.drop_writer(writer)
 
     def expire(self, now_s: int, now_ms: int) -> None:
         """Forget kicks past their expiry (wall clock) and ends past their time (monotonic)."""

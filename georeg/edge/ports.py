@@ -8,9 +8,8 @@ from crdt.events import ActorKind, Plan
 from georeg.region.model import (
     Claims,
     Ended,
-    Kicked,
+    KickOutcome,
     Listing,
-    NotDurable,
     Outcome,
     Renewed,
     StartRequest,
@@ -64,8 +63,8 @@ class EdgeRegion(Protocol):
 
     def kick(
         self, account: str, session: SessionId, actor: ActorKind, actor_device: str = ""
-    ) -> Pending[Kicked | NotDurable] | None:
-        """End a session for good; None when the account has no such session."""
+    ) -> Pending[KickOutcome]:
+        """End a session for good, wherever it is held."""
 
     def plan_time(self) -> int:
         """The hybrid time of a plan that is stated now."""

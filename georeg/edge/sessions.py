@@ -7,7 +7,7 @@ from georeg.edge.auth import caller_for
 from georeg.edge.context import Edge
 from georeg.edge.problems import not_found, unavailable
 from georeg.edge.schemas import account_of, this_device_of
-from georeg.region.model import NotDurable
+from georeg.region.model import KickOutcome, NoSession, NotDurable
 
 
 async def list_sessions(edge: Edge, request: web.Request) -> web.StreamResponse:
@@ -26,12 +26,11 @@ async def kick(edge: Edge, request: web.Request) -> web.StreamResponse:
     caller = await caller_for(edge, request, account)
     require_joined(edge)
     session = edge.render.parse_session_id(request.match_info["session"])
-    pending = None
+    outcome: KickOutcome = NoSession()
     if session is not None:
-        pending = edge.region.kick(account, session, caller.kind.actor)
-    if pending is None:
+        outcome = await settled(edge, edge.region.kick(account, session, caller.kind.actor))
+    if isinstance(outcome, NoSession):
         raise not_found("the account has no such session")
-    outcome = await settled(edge, pending)
     if isinstance(outcome, NotDurable):
         raise unavailable("the kick could not be stored; repeat it", edge.settings.retry_after_s)
     return json_answer(edge.render.kicked(outcome))

@@ -115,10 +115,16 @@ class Asking:
     ) -> None:
         """Ask the home for `need` slots in all (at best `want`), and everybody who is up."""
         self._borrow(inquiry, need, want, gone, device_name)
+        self.confirm(inquiry)
+
+    def confirm(self, inquiry: Inquiry) -> list[RegionId]:
+        """Ask every other region that is not down who lives there; returns whom."""
         now_ms = self._state.clock.now_ms()
-        for peer in self._state.peers:
-            if self._state.regions.state(peer, now_ms) is not Liveness.DOWN:
-                self._send(peer, Confirm(inquiry.account, inquiry.rid))
+        regions = self._state.regions
+        asked = [p for p in self._state.peers if regions.state(p, now_ms) is not Liveness.DOWN]
+        for peer in asked:
+            self._send(peer, Confirm(inquiry.account, inquiry.rid))
+        return asked
 
     def waiting(self, account: str) -> int:
         """How many inquiries of the account wait for the one in flight."""

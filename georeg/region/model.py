@@ -155,6 +155,14 @@ class NotDurable:
 
 
 @dataclass(frozen=True, slots=True)
+class NoSession:
+    """The account has no such session, as far as this region and those that answered know."""
+
+
+KickOutcome = Kicked | NotDurable | NoSession
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """An account's sessions as this region knows them."""
 

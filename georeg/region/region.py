@@ -26,9 +26,8 @@ from georeg.region.messages import Message
 from georeg.region.model import (
     Claims,
     Ended,
-    Kicked,
+    KickOutcome,
     Listing,
-    NotDurable,
     Outcome,
     PeerStatus,
     Renewed,
@@ -85,7 +84,7 @@ class Region:
         self._starts = Starts(state, self._budget, self._asking, self._evidence, self._show)
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
         self._heartbeats = Heartbeats(state, self._starts)
-        self._kicks = Kicks(state)
+        self._kicks = Kicks(state, self._asking)
         self._replication = Replication(
             state, self._budget, self._evidence, self._transmit, self._send
         )
@@ -99,6 +98,7 @@ class Region:
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
+        self._replication.is_provisional = self._overdrafts.is_provisional
         self._handlers = self._handlers_by_type()
 
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
@@ -182,8 +182,8 @@ class Region:
 
     def kick(
         self, account: str, session: int, actor: ActorKind, actor_device: str = ""
-    ) -> Pending[Kicked | NotDurable] | None:
-        """End a session for good; None when the account has no such session."""
+    ) -> Pending[KickOutcome]:
+        """End a session for good, wherever it is held."""
         return self._kicks.kick(account, SessionId(session), actor, actor_device)
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from crdt import codec, snapshot
 from crdt.dots import SHARDS, RegionId, SessionId
 from crdt.errors import PeerError
-from crdt.events import Entry, Event, Kick, PlanSet, Reason, Release, Stop
+from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
 from crdt.fields import HOP_MAX
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
@@ -76,6 +76,8 @@ class Replication:
         self.links = {peer: Link() for peer in state.peers}
         self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
         """Set by the region: another region gave up a session."""
+        self.is_provisional: Callable[[str], bool] = lambda account: False
+        """Set by the region: whether an account holds a provisional session here."""
         self._timer: Timer | None = None
         self._flushes_at_once = False
         self.is_open = False
@@ -241,6 +243,8 @@ class Replication:
             case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
                 if state.nameless.take(event.session):
                     self._name(event)
+                if event.provisional or self.is_provisional(event.account):
+                    self._supersede(event)
             case Entry():
                 held = state.held(event.account, event.session)
                 if held is not None and (held.hop, held.dot) < (event.hop, event.dot):
@@ -260,6 +264,18 @@ class Replication:
                 state.apply_kick(event)
             case PlanSet():
                 state.journal.store_plan(event)
+
+    def _supersede(self, event: Entry) -> None:
+        """A device started in two regions that could not know of one another: the later one stays.
+
+        Only overdrafts are admitted like that. Two of one device count once, so nothing else would
+        ever end the older one, and a shared device id would be a way past the limit.
+        """
+        for seen in self._state.own(event.account):
+            mine = seen.entry
+            is_same_device = mine.device.id == event.device.id and mine.session != event.session
+            if is_same_device and (mine.started_ms, mine.dot) < (event.started_ms, event.dot):
+                self._state.kick(mine, Reason.SUPERSEDED, ActorKind.DEVICE, event.device.name)
 
     def _name(self, event: Entry) -> None:
         """The add of a session that was adopted on its token alone: now its device has a name."""

@@ -18,8 +18,8 @@ ROWS_MAX: Final = 16_384
 OVERDUE_WALKS: Final = 60
 PLANS_MAX: Final = 256
 """Rows of accounts looked at per walk and shard for plans that may be forgotten."""
-RELEASES_MAX: Final = 128
-"""A release costs some 10 us; a mass lapse (a lost uplink) is spread over many slices."""
+RELEASES_MAX: Final = 24
+"""A release costs some 50 us with all that it sets off; a mass lapse is spread over many slices."""
 
 
 class Sweep:
