@@ -193,6 +193,12 @@ class SessionSet:
             row = self._next[row]
         return rows
 
+    def has_several(self, account: str) -> bool:
+        """Whether the account has more than one row."""
+        at = self._accounts.find(account)
+        row = NONE if at == NONE else self._accounts.first[at]
+        return row != NONE and self._next[row] != NONE
+
     def rows_of(self, region: RegionId) -> list[int]:
         """The rows of one region's dots, ordered by dot. Walks the whole set."""
         low, high = region << 56, (region + 1) << 56

@@ -192,7 +192,14 @@ class Repair(NamedTuple):
     shard: int
 
 
+class Bundle(NamedTuple):
+    """Ranges of several shards in one frame: a flush mostly has one event of each of many."""
+
+    ranges: tuple[bytes, ...]
+    """Each the wire form of a Range."""
+
+
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void | Repair
+    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle
 )  # fmt: skip

@@ -45,10 +45,6 @@ class Overdrafts:
         """The account holds a session that no grant covers as yet."""
         self._note(account, max(1, self._forget(account)), is_provisional)
 
-    def is_provisional(self, account: str) -> bool:
-        """Whether the account holds a provisional session here."""
-        return account in self._provisional
-
     def admitted(self, inquiry: Inquiry | None) -> None:
         """A provisional session was admitted: its start's open inquiry goes on as ours."""
         if inquiry is not None:

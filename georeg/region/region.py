@@ -98,7 +98,6 @@ class Region:
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
-        self._replication.is_provisional = self._overdrafts.is_provisional
         self._handlers = self._handlers_by_type()
 
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
@@ -108,6 +107,7 @@ class Region:
             messages.Range: self._replication.on_range,
             messages.SnapshotPart: self._replication.on_snapshot_part,
             messages.Repair: self._replication.on_repair,
+            messages.Bundle: self._replication.on_bundle,
             messages.Fetch: self._joining.on_fetch,
             messages.Fetched: self._joining.on_fetched,
             messages.Borrow: self._home.on_borrow,

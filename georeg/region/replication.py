@@ -5,7 +5,8 @@ beacon exchange shows to be lost goes out again from the position that the peer 
 and a peer that is behind the log's floor gets a snapshot. Ranges are applied contiguously or not
 at all, snapshots are staged and committed at once, so a half-received state never exists.
 
-Cost: a delta leaves within `flush_ms` of its event, once per peer; nothing is sent for heartbeats.
+Cost: a delta leaves within `flush_ms` of its event, once per peer, in one frame with those of other
+shards; nothing is sent for heartbeats.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from georeg.region.evidence import Evidence
 from georeg.region.messages import (
     EVENTS_MAX,
     PART_BYTES,
+    Bundle,
     Message,
     Range,
     Repair,
@@ -28,7 +30,7 @@ from georeg.region.messages import (
 )  # fmt: skip
 from georeg.region.ports import Timer
 from georeg.region.state import RegionState
-from georeg.region.wire import encode_range
+from georeg.region.wire import decode, encode_range
 
 STAGED_BYTES_MAX: Final = 256 << 20
 """A snapshot of one shard that is larger is refused: 64 shards of it would not fit in memory."""
@@ -65,19 +67,17 @@ class Replication:
         state: RegionState,
         budget: Budget,
         evidence: Evidence,
-        transmit: Callable[[RegionId, bytes], None],
+        send_payload: Callable[[RegionId, bytes], None],
         send: Callable[[RegionId, Message], None],
     ) -> None:
         self._state = state
         self._budget = budget
         self._evidence = evidence
-        self._transmit = transmit
+        self._send_payload = send_payload
         self._send = send
         self.links = {peer: Link() for peer in state.peers}
         self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
         """Set by the region: another region gave up a session."""
-        self.is_provisional: Callable[[str], bool] = lambda account: False
-        """Set by the region: whether an account holds a provisional session here."""
         self._timer: Timer | None = None
         self._flushes_at_once = False
         self.is_open = False
@@ -102,23 +102,43 @@ class Replication:
             return
         shards = sorted(self._state.dirty)
         self._state.dirty.clear()
-        for shard in shards:
-            for peer in self._state.peers:
-                self.push(peer, shard)
+        for peer in self._state.peers:
+            self._transmit(peer, [r for shard in shards for r in self._ranges(peer, shard)])
 
     def push(self, peer: RegionId, shard: int) -> None:
         """Send one shard's log from what was sent last, or a snapshot when that is too old."""
+        self._transmit(peer, self._ranges(peer, shard))
+
+    def _ranges(self, peer: RegionId, shard: int) -> list[bytes]:
+        """What the peer has not been sent of one shard's log; a snapshot goes out by itself."""
         link, log = self.links[peer], self._state.shards[shard].log
+        ranges = []
         while self.is_open and link.sent[shard] < log.top:
             found = log.range(link.sent[shard], EVENTS_MAX, PART_BYTES)
             if found is None:
                 self.send_snapshot(peer, self._state.region, shard)
                 link.sent[shard] = log.top
-                return
+                return []
             first, events = found
-            payload = encode_range(shard, self._state.incarnation, first, events)
-            self._transmit(peer, payload)
+            ranges.append(encode_range(shard, self._state.incarnation, first, events))
             link.sent[shard] = first + len(events) - 1
+        return ranges
+
+    def _transmit(self, peer: RegionId, ranges: list[bytes]) -> None:
+        """Send ranges in as few frames as they fit into."""
+        bundle: list[bytes] = []
+        for payload in [*ranges, b""]:
+            is_full = sum(map(len, bundle)) + len(payload) > PART_BYTES or len(bundle) == SHARDS
+            if bundle and (is_full or not payload):
+                self._transmit_one(peer, bundle)
+                bundle = []
+            bundle.append(payload)
+
+    def _transmit_one(self, peer: RegionId, ranges: list[bytes]) -> None:
+        if len(ranges) == 1:
+            self._send_payload(peer, ranges[0])
+        else:
+            self._send(peer, Bundle(tuple(ranges)))
 
     def push_all(self, peer: RegionId, then: Callable[[], None] = lambda: None) -> None:
         """Send every shard that the peer lacks, one per turn of the loop; then call back."""
@@ -182,6 +202,15 @@ class Replication:
         new = shard.apply(peer, message.incarnation, message.first, events, now_ms)
         self._applied(peer, message.shard, new)
 
+    def on_bundle(self, peer: RegionId, message: Bundle) -> None:
+        """Several ranges: all are decoded before the first is applied."""
+        ranges = [decode(payload) for payload in message.ranges]
+        if not all(isinstance(one, Range) for one in ranges):
+            raise PeerError("a bundle of something else than ranges")
+        for one in ranges:
+            assert isinstance(one, Range)
+            self.on_range(peer, one)
+
     def _check_plans(self, events: Iterable[Event]) -> None:
         """Raises PeerError for a plan of the future: its region's clock must be put right."""
         wall_ms = self._state.clock.wall_ms()
@@ -243,7 +272,7 @@ class Replication:
             case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
                 if state.nameless.take(event.session):
                     self._name(event)
-                if event.provisional or self.is_provisional(event.account):
+                if state.shard(event.account).sessions.has_several(event.account):
                     self._supersede(event)
             case Entry():
                 held = state.held(event.account, event.session)
@@ -266,10 +295,10 @@ class Replication:
                 state.journal.store_plan(event)
 
     def _supersede(self, event: Entry) -> None:
-        """A device started in two regions that could not know of one another: the later one stays.
+        """A device started in two regions that had not heard of one another: the later one stays.
 
-        Only overdrafts are admitted like that. Two of one device count once, so nothing else would
-        ever end the older one, and a shared device id would be a way past the limit.
+        Two sessions of one device count once, so nothing else would ever end the older one, and a
+        shared device id would be a way past the limit.
         """
         for seen in self._state.own(event.account):
             mine = seen.entry

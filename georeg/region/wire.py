@@ -55,6 +55,7 @@ from georeg.region.messages import (
     PARTS_MAX,
     Beacon,
     Borrow,
+    Bundle,
     Confirm,
     Confirmed,
     Fetch,
@@ -277,5 +278,6 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     14: (Leased, (_number, _number, _number)),
     15: (Void, (_number,)),
     16: (Repair, (_shard,)),
+    17: (Bundle, (_many(_bytes, SHARDS),)),
 }  # fmt: skip
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}

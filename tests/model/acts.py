@@ -85,12 +85,12 @@ def stopwins() -> Oracle:
 
 @act
 def device() -> Oracle:
-    """A phone plays on both sides of a cut; after it a tablet is the second device of two."""
-    stage = Stage(limit=2, regions=3, home=1)
-    stage.cut((1, 2), (2, 1), (1, 3), (3, 1), seconds=8)
+    """A phone plays in two regions that do not see one another; a tablet starts in a third one."""
+    stage = Stage(limit=2, regions=3, home=3)
+    stage.cut((1, 2), (2, 1), seconds=8)
     stage.admit(1, "phone")
     stage.admit(2, "phone")
-    stage.wait(12)
+    stage.wait(2)
     stage.start(3, "tablet")
     stage.wait(1)
     return stage.oracle

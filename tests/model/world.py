@@ -12,7 +12,7 @@ from tests.model.kinds import Kind
 from tests.model.life import Disk, Life
 from tests.model.oracle import Oracle
 
-RANGE = 2
+RANGES = (2, 17)
 """Number of the Range message on the wire (messages.py): what a jam holds back."""
 LOSS_HEALED_S = 10.0
 """Where messages are lost, what goes out again at each beacon has arrived after this."""
@@ -101,7 +101,7 @@ class World:
         pair = (source, target)
         if self.cut[pair] > 0 or (self.loss and self.random.random() < self.loss):
             return
-        if payload[1] == RANGE and self.jam.get(pair, 0) > self.now_s:
+        if payload[1] in RANGES and self.jam.get(pair, 0) > self.now_s:
             return
         self._deliver(source, target, payload)
         if self.kind.doubled and self.random.random() < self.kind.doubled:

@@ -155,5 +155,6 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Leased: st.builds(messages.Leased, NUMBERS, NUMBERS, NUMBERS),
     messages.Void: st.builds(messages.Void, NUMBERS),
     messages.Repair: st.builds(messages.Repair, SHARD),
+    messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
 }  # fmt: skip
 ANY: st.SearchStrategy[Message] = st.one_of(*MESSAGES.values())

@@ -31,3 +31,16 @@ def test_of_two_sessions_of_one_device_beyond_a_cut_the_later_one_stays(cluster:
     assert end.reason is Reason.SUPERSEDED
     assert not isinstance(second.beat(), Ended)
     assert cluster.live(C) == ["tv"]
+
+
+def test_of_two_starts_of_one_device_that_cross_the_later_one_stays() -> None:
+    cluster = Cluster(limit=2)
+    first = cluster.start(A, "tv")
+    second = cluster.start(B, "tv")
+    cluster.run(500)
+
+    end = first.beat()
+    assert isinstance(end, Ended)
+    assert end.reason is Reason.SUPERSEDED
+    assert not isinstance(second.beat(), Ended)
+    assert [cluster.live(region) for region in (A, B, C)] == [["tv"]] * 3
