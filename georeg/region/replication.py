@@ -127,12 +127,15 @@ class Replication:
     def _transmit(self, peer: RegionId, ranges: list[bytes]) -> None:
         """Send ranges in as few frames as they fit into."""
         bundle: list[bytes] = []
-        for payload in [*ranges, b""]:
-            is_full = sum(map(len, bundle)) + len(payload) > PART_BYTES or len(bundle) == SHARDS
-            if bundle and (is_full or not payload):
+        size = 0
+        for payload in ranges:
+            if bundle and (size + len(payload) > PART_BYTES or len(bundle) == SHARDS):
                 self._transmit_one(peer, bundle)
-                bundle = []
+                bundle, size = [], 0
             bundle.append(payload)
+            size += len(payload)
+        if bundle:
+            self._transmit_one(peer, bundle)
 
     def _transmit_one(self, peer: RegionId, ranges: list[bytes]) -> None:
         if len(ranges) == 1:
