@@ -1,0 +1,199 @@
+"""Faults as values: what goes wrong, where, when and for how long.
+
+A fault is one of the closed list of `KINDS`; `links` are ordered pairs. How each acts on the
+simulated world is in `world/nemesis.py`, on real processes in `live/nemesis.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import permutations, product
+from typing import Final
+
+from region_sim.plan.errors import PlanError
+
+Links = tuple[tuple[str, str], ...]
+
+
+class FaultKind(StrEnum):
+    """The faults that there are."""
+
+    CUT = "cut"
+    LAG = "lag"
+    LOSS = "loss"
+    NARROW = "narrow"
+    STALL = "stall"
+    JUMBLE = "jumble"
+    LINE = "line"
+    KILL = "kill"
+    PAUSE = "pause"
+    DRIFT = "drift"
+    JUMP = "jump"
+    DISK = "disk"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class KindDoc:
+    """What a kind of fault means and how it is written."""
+
+    about: str
+    on_links: bool
+    ways: tuple[str, ...] = ("",)
+    """What `how` may be; the first is the default."""
+    amount: str = ""
+    """What `amount` means, with its unit; empty: it has none."""
+    default: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    is_live: bool = False
+    """Whether live mode has it too."""
+
+
+KINDS: Final[dict[FaultKind, KindDoc]] = {
+    FaultKind.CUT: KindDoc(
+        "a partition: nothing passes; drop: in silence, reject: with a reset",
+        on_links=True,
+        ways=("drop", "reject"),
+        is_live=True,
+    ),
+    FaultKind.LAG: KindDoc(
+        "every byte takes longer", True, amount="seconds more", default=0.2, low=0.001, high=30,
+        is_live=True,
+    ),
+    FaultKind.LOSS: KindDoc(
+        "segments are lost and sent again by TCP, which holds up all that follow them",
+        True, amount="share of segments", default=0.1, low=0.001, high=0.9,
+    ),
+    FaultKind.NARROW: KindDoc(
+        "little bandwidth: what is sent together waits for one another",
+        True, amount="bytes a second", default=20_000, low=100, high=1e9, is_live=True,
+    ),
+    FaultKind.STALL: KindDoc(
+        "everything is held back, then arrives at once", on_links=True, is_live=True
+    ),
+    FaultKind.JUMBLE: KindDoc(
+        "messages between regions arrive twice or overtake one another, as when a link breaks "
+        "again and again", True, amount="share of messages", default=0.2, low=0.001, high=0.9,
+    ),
+    FaultKind.LINE: KindDoc(
+        "the lines of devices near a region to it: requests and answers are lost",
+        on_links=False, ways=("drop", "reject"),
+    ),
+    FaultKind.KILL: KindDoc(
+        "the region's process dies and starts again at the end; power: its host too, so that "
+        "nobody is told; wipe: its disk is lost as well",
+        on_links=False, ways=("crash", "power", "wipe"), is_live=True,
+    ),
+    FaultKind.PAUSE: KindDoc(
+        "the process stands still (SIGSTOP) and goes on as if nothing had been",
+        on_links=False, is_live=True,
+    ),
+    FaultKind.DRIFT: KindDoc(
+        "the region's clocks run fast or slow", False, amount="rate error, 0.02 is 2 % fast",
+        default=0.02, low=-0.02, high=0.02,
+    ),
+    FaultKind.JUMP: KindDoc(
+        "the region's wall clock jumps, and back at the end", False, amount="seconds",
+        default=30, low=-86_400, high=86_400,
+    ),
+    FaultKind.DISK: KindDoc(
+        "slow: each sync of the disk takes `amount`; full: the disk refuses every write",
+        on_links=False, ways=("slow", "full"), amount="seconds a sync", default=1.0, low=0.001,
+        high=60,
+    ),
+    FaultKind.DRAIN: KindDoc(
+        "an operator drains the region, stops it in order and starts it again at the end",
+        on_links=False, is_live=True,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a run."""
+
+    kind: FaultKind
+    at_s: float
+    """When it begins, in seconds since the run began."""
+    for_s: float
+    regions: tuple[str, ...] = ()
+    links: Links = ()
+    how: str = ""
+    amount: float = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """When it is over."""
+        return self.at_s + self.for_s
+
+    def describe(self) -> str:
+        """One line for people."""
+        where = ",".join(self.regions) or links_text(self.links)
+        how = f" {self.how}" if self.how else ""
+        amount = f" {self.amount:g}" if KINDS[self.kind].amount and self.how != "full" else ""
+        return (
+            f"{self.kind.value}{how} {where}{amount} at {self.at_s:.3f} s for {self.for_s:.3f} s"
+        )
+
+
+def check_fault(fault: Fault, regions: Sequence[str]) -> Fault:
+    """The fault with its defaults filled in. Raises PlanError."""
+    doc, name = KINDS[fault.kind], fault.kind.value
+    how = fault.how or doc.ways[0]
+    if how not in doc.ways:
+        raise PlanError(f"fault {name}: how = {how!r} is none of {', '.join(doc.ways)}")
+    if fault.at_s < 0 or fault.for_s <= 0:
+        raise PlanError(f"fault {name}: at_s must be 0 or more and for_s more than 0")
+    if doc.on_links and not fault.links:
+        raise PlanError(f'fault {name}: links are missing; write links = ["us|eu,ap"] or "us>eu"')
+    if not doc.on_links and not fault.regions:
+        raise PlanError(f'fault {name}: regions are missing; write regions = ["{regions[0]}"]')
+    for region in {*fault.regions, *(end for link in fault.links for end in link)}:
+        if region not in regions:
+            raise PlanError(f"fault {name}: no region {region!r}; there are {', '.join(regions)}")
+    amount = fault.amount or doc.default
+    if doc.amount and not doc.low <= amount <= doc.high:
+        raise PlanError(
+            f"fault {name}: amount = {amount:g} ({doc.amount}) is not in {doc.low:g} to "
+            f"{doc.high:g}"
+        )
+    return Fault(fault.kind, fault.at_s, fault.for_s, fault.regions, fault.links, how, amount)
+
+
+def parse_links(text: str, regions: Sequence[str]) -> Links:
+    """`us|eu,ap` (all links between two sides), `us-eu` (both ways), `us>eu` (one way), `us` (all
+    links of a region), `*` (all). Raises PlanError."""
+    if text == "*":
+        return tuple(permutations(regions, 2))
+    for separator, is_both in (("|", True), ("-", True), (">", False)):
+        if separator in text:
+            left, right = (_names(side, regions, text) for side in text.split(separator, 1))
+            if set(left) & set(right):
+                raise PlanError(f"links {text!r}: a region stands on both sides")
+            there = tuple(product(left, right))
+            return there + tuple((b, a) for a, b in there) if is_both else there
+    (region,) = _names(text, regions, text)[:1]
+    return parse_links(f"{region}|{','.join(r for r in regions if r != region)}", regions)
+
+
+def links_text(links: Links) -> str:
+    """Links as a person would write them: two ways as `us-eu`, one way as `us>eu`."""
+    known = set(links)
+    parts = [
+        f"{a}-{b}" if (b, a) in known else f"{a}>{b}"
+        for a, b in sorted(known)
+        if a < b or (b, a) not in known
+    ]
+    return ",".join(parts)
+
+
+def _names(text: str, regions: Sequence[str], whole: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in regions:
+            raise PlanError(
+                f"links {whole!r}: no region {name!r}; there are {', '.join(regions)}. Write "
+                "us|eu,ap, us-eu, us>eu, us or *"
+            )
+    return names

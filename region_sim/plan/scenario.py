@@ -1,0 +1,53 @@
+"""One run's parameters, apart from the seed.
+
+Everything that can be drawn is drawn from the seed before the run begins (draw.py) and printed, so
+that a scenario with its faults in hand leaves nothing open but the interleaving.
+"""
+
+from dataclasses import dataclass, field
+
+from region_sim.plan.faults import Fault, FaultKind
+from region_sim.plan.habits import Habits
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which faults are drawn from the seed."""
+
+    kinds: tuple[FaultKind, ...] = ()
+    count_min: int = 0
+    count_max: int = 0
+    """How many faults a run has: a number between these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What shall happen."""
+
+    name: str
+    about: str = ""
+    regions: tuple[str, ...] = ("us", "eu", "ap")
+    world: str = "aws"
+    """How far the regions are apart: latency.py."""
+    jitter: float = 0.1
+    """Share of a link's latency that varies from message to message."""
+    last_mile_ms: float = 8.0
+    """One way, from a device to the region next to it."""
+    duration_s: float = 120.0
+    """The safety phase: viewers act, faults happen. Healing and convergence come after it."""
+    households: int = 200
+    plans: tuple[tuple[str, float], ...] = (("basic", 0.4), ("standard", 0.35), ("premium", 0.25))
+    """Shares of the plans."""
+    habits: Habits = Habits()
+    drift: float = 0.0
+    """Each region's clocks get a rate error of up to this much."""
+    settings: dict[str, float] = field(default_factory=dict)
+    """Differences from the usual settings of a region, as in its config file's [settings]."""
+    excess: str = "finish"
+    on_limit: str = "refuse"
+    pinned: str = ""
+    """Region to which every household's home is pinned; empty: rendezvous hash."""
+    faults: tuple[Fault, ...] = ()
+    draw: Draw = Draw()
+    expects: tuple[str, ...] = ()
+    """Coverage without which the run proves nothing: names of `oracle/coverage.py`."""

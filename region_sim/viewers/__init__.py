@@ -1,0 +1,1 @@
+"""Households whose devices start, watch, zap, roam, vanish and kick one another."""
