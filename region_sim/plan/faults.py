@@ -132,9 +132,7 @@ class Fault:
         where = ",".join(self.regions) or links_text(self.links)
         how = f" {self.how}" if self.how else ""
         amount = f" {self.amount:g}" if KINDS[self.kind].amount and self.how != "full" else ""
-        return (
-            f"{self.kind.value}{how} {where}{amount} at {self.at_s:.3f} s for {self.for_s:.3f} s"
-        )
+        return f"{self.kind.value}{how} {where}{amount} at {self.at_s:.3f} s for {self.for_s:.3f} s"
 
 
 def check_fault(fault: Fault, regions: Sequence[str]) -> Fault:

@@ -1,8 +1,8 @@
 """How far regions are apart: real inter-region round trips, and simple worlds.
 
-`aws` holds average round trips between ten AWS regions in milliseconds, as tabulated in 2017 from
-continuous pings (https://acomputerscientistlearnsaws.blogspot.com/2017/04/aws-regions.html, "Latency
-Between AWS Global Regions"); the two directions were measured apart and differ a little. What
+`aws` holds average round trips between AWS regions in milliseconds, as tabulated in 2017 under
+"Latency Between AWS Global Regions"
+(https://acomputerscientistlearnsaws.blogspot.com/2017/04/aws-regions.html); the two directions were measured apart and differ a little. What
 matters here is their shape: neighbours at 10 to 75 ms are within the decision deadline of a start,
 oceans at 80 to 330 ms are not.
 """

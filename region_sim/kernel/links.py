@@ -1,0 +1,78 @@
+"""One direction between two hosts: how long bytes take, and what is wrong with it.
+
+Faults add up and are taken away again one by one, so that overlapping ones leave nothing behind.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+RETRY_FIRST_US: Final = 200_000
+"""TCP's first retransmission, apart from the round trip; doubled each time (RFC 6298, Linux)."""
+RETRY_MAX_US: Final = 30_000_000
+_LOSSES_MAX: Final = 6
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """From one host to another. Times are microseconds of true time."""
+
+    source: str
+    target: str
+    latency_us: int
+    jitter: float
+    """Share of the latency that is added at random."""
+    random: Random
+    """The stream of the network."""
+    drops: int = 0
+    """Faults that swallow everything."""
+    rejects: int = 0
+    """Faults that answer with a reset."""
+    stalls: int = 0
+    """Faults that hold everything back until they are over."""
+    lag_us: int = 0
+    loss: float = 0.0
+    bytes_per_s: float = 0.0
+    """0: as many as you like."""
+    bytes: int = 0
+    chunks: int = 0
+    on_flow: list[Callable[[], None]] = field(default_factory=list)
+    """Who waits for a stall to be over."""
+    _free_us: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing that is sent now arrives."""
+        return self.drops > 0 or self.rejects > 0
+
+    def trip_us(self) -> int:
+        """How long one small message takes now."""
+        usual = self.latency_us
+        return usual + self.lag_us + int(usual * self.jitter * self.random.random())
+
+    def arrival_us(self, now_us: int, size: int) -> int:
+        """When a segment that is sent now arrives, waits and retransmissions included."""
+        self.bytes += size
+        self.chunks += 1
+        sent_us = now_us
+        if self.bytes_per_s:
+            self._free_us = max(now_us, self._free_us) + int(size / self.bytes_per_s * 1e6)
+            sent_us = self._free_us
+        arrival_us = sent_us + self.trip_us()
+        if self.loss:
+            wait_us = RETRY_FIRST_US + 2 * self.latency_us
+            for _ in range(_LOSSES_MAX):
+                if self.random.random() >= self.loss:
+                    break
+                arrival_us += wait_us
+                wait_us *= 2
+        return arrival_us
+
+    def unstall(self) -> None:
+        """One stall is over; with the last one everything that was held back goes on."""
+        self.stalls -= 1
+        if not self.stalls:
+            waiting, self.on_flow = self.on_flow, []
+            for flow in waiting:
+                flow()
