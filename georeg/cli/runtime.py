@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from aiohttp import ClientSession
+
 from crdt.dots import RegionId
 from georeg.config import Config, TlsFiles
 from georeg.edge.app import EDGE, create_app
@@ -23,6 +25,7 @@ from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
 from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
+from georeg.mesh.node import open_session
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
@@ -59,6 +62,8 @@ class Surroundings:
     token_bytes: Callable[[int], bytes]
     """For proofs between regions; must be secret outside of simulations."""
     journal: Journal
+    session_factory: Callable[[], ClientSession] = open_session
+    """Opens the lines to the other regions."""
 
 
 class Node:
@@ -96,6 +101,7 @@ class Node:
             token_bytes=surroundings.token_bytes,
             server_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_SERVER),
             client_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_CLIENT),
+            session_factory=surroundings.session_factory,
         )
 
     def _make_edge(self, clock: Clock) -> EdgeServer:

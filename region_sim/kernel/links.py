@@ -32,9 +32,10 @@ class Link:
     stalls: int = 0
     """Faults that hold everything back until they are over."""
     lag_us: int = 0
-    loss: float = 0.0
-    bytes_per_s: float = 0.0
-    """0: as many as you like."""
+    losses: list[float] = field(default_factory=list)
+    """Shares of segments that get lost; the largest counts."""
+    narrows: list[float] = field(default_factory=list)
+    """Bytes a second that pass; the smallest counts, none is as many as you like."""
     bytes: int = 0
     chunks: int = 0
     on_flow: list[Callable[[], None]] = field(default_factory=list)
@@ -56,14 +57,15 @@ class Link:
         self.bytes += size
         self.chunks += 1
         sent_us = now_us
-        if self.bytes_per_s:
-            self._free_us = max(now_us, self._free_us) + int(size / self.bytes_per_s * 1e6)
+        if self.narrows:
+            self._free_us = max(now_us, self._free_us) + int(size / min(self.narrows) * 1e6)
             sent_us = self._free_us
         arrival_us = sent_us + self.trip_us()
-        if self.loss:
+        if self.losses:
+            loss = max(self.losses)
             wait_us = RETRY_FIRST_US + 2 * self.latency_us
             for _ in range(_LOSSES_MAX):
-                if self.random.random() >= self.loss:
+                if self.random.random() >= loss:
                     break
                 arrival_us += wait_us
                 wait_us *= 2

@@ -50,6 +50,8 @@ class Machine(asyncio.AbstractEventLoop):
         """How long the next sync of its disk takes."""
         self.disk_error: Callable[[], BaseException | None] = lambda: None
         """What the disk answers instead of working."""
+        self.at_end: list[Callable[[], None]] = []
+        """What to let go of when the run is over."""
         self.failures: list[tuple[int, str, BaseException]] = []
         """What callbacks raised: time, callback, error. No run should have any."""
         self._rate = rate
@@ -230,3 +232,10 @@ class Machine(asyncio.AbstractEventLoop):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self.call_exception_handler(context)
+
+
+def new_machine(
+    name: str, scheduler: Scheduler, network: "Network", *, start_s: float, rate: float = 1.0
+) -> Machine:
+    """A process begins. What the loop's interface has besides is not used by anything here."""
+    return Machine(name, scheduler, network, rate=rate, start_s=start_s)  # type: ignore[abstract]

@@ -1,10 +1,11 @@
 """How far regions are apart: real inter-region round trips, and simple worlds.
 
 `aws` holds average round trips between AWS regions in milliseconds, as tabulated in 2017 under
-"Latency Between AWS Global Regions"
-(https://acomputerscientistlearnsaws.blogspot.com/2017/04/aws-regions.html); the two directions were measured apart and differ a little. What
-matters here is their shape: neighbours at 10 to 75 ms are within the decision deadline of a start,
-oceans at 80 to 330 ms are not.
+"Latency Between AWS Global Regions":
+https://acomputerscientistlearnsaws.blogspot.com/2017/04/aws-regions.html
+The two directions were measured apart and differ a little. What matters here is their shape:
+neighbours at 10 to 75 ms are within the decision deadline of a start, oceans at 80 to 330 ms are
+not.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,13 @@
+"""HTTP sessions whose connections run over the simulated network."""
+
+from aiohttp import ClientSession, DummyCookieJar
+
+from region_sim.kernel.connector import SimConnector
+from region_sim.kernel.machine import Machine
+
+
+def open_lines(machine: Machine, source: str) -> ClientSession:
+    """A session that dials from a host; made on the running machine."""
+    session = ClientSession(connector=SimConnector(machine, source), cookie_jar=DummyCookieJar())
+    machine.at_end.append(session.detach)  # a killed process closes nothing, and that is no leak
+    return session

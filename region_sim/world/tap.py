@@ -1,0 +1,163 @@
+"""Writes down what really happens in a region: ends, kicks it hears of, budgets, messages.
+
+The oracle must not take a region's word for when a session ended, so it listens where that is
+decided. Reading changes nothing: no look that would release a lapsed session, no clock of another
+machine. What is tapped are methods of one instance; the product has no hooks for it.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from crdt.events import ActorKind, Entry, Kick, Reason
+from georeg.cli.runtime import Node
+from georeg.edge.render import Renderer
+from georeg.region import wire
+from region_sim.history import Budget, Ended, Frame, Learned, Probe
+from region_sim.world.ground import Ground
+
+if TYPE_CHECKING:
+    from region_sim.world.georeg import GeoregProcess
+
+
+class Tap:
+    """Listens to one life of a region."""
+
+    def __init__(self, ground: Ground, node: Node, others: dict[str, "GeoregProcess"]) -> None:
+        """`others`: the living processes of all regions by name, this one soon included."""
+        self._ground = ground
+        self._history = ground.history
+        self._region = node.region
+        self._others = others
+        names = dict(enumerate(ground.regions, start=1))
+        self._render = Renderer(names)  # type: ignore[arg-type]
+        self._frames: dict[str, deque[tuple[int, bytes]]] = {}
+        """By target: index in the history and payload of what has not arrived."""
+        self._evidence: list[tuple[str, ...]] = []
+        self._listen(node)
+
+    @property
+    def _now_us(self) -> int:
+        return self._ground.machine.scheduler.now_us
+
+    def _listen(self, node: Node) -> None:
+        region: Any = node.region
+        state, overdrafts = region._state, region._overdrafts
+        kick, release, hold = state.kick, state.release, state.hold
+        apply_kick, judge = state.apply_kick, overdrafts._judge
+
+        def on_kick(entry: Entry, reason: Reason, *args: Any) -> Kick:
+            if state.kicked(entry.account, entry.session) is None:
+                self._ended(entry, reason, is_kick=True, by=_device_of(args))
+            known: Kick = kick(entry, reason, *args)
+            return known
+
+        def on_release(entry: Entry, reason: Reason, **options: Any) -> None:
+            if reason is not Reason.MOVED and state.kicked(entry.account, entry.session) is None:
+                self._ended(entry, reason, is_kick=False, by="")
+            release(entry, reason, **options)
+
+        def on_apply_kick(known: Kick) -> None:
+            session = self._render.session_id(known.session)
+            self._history.learned.append(Learned(self._now_us, self._ground.name, session))
+            apply_kick(known)
+
+        def on_hold(account: str, *args: Any, **options: Any) -> Entry:
+            entry: Entry = hold(account, *args, **options)
+            self._measure(account)
+            return entry
+
+        def on_judge(inquiry: Any) -> None:
+            seen = [*state.own(inquiry.account), *inquiry.found()]
+            self._evidence.append(tuple(self._render.session_id(s.session) for s in seen))
+            judge(inquiry)
+            self._evidence.pop()
+
+        state.kick, state.release, state.hold = on_kick, on_release, on_hold
+        state.apply_kick, overdrafts._judge = on_apply_kick, on_judge
+        if self._ground.chaos.keeps_frames:
+            self._keep_frames(node)
+
+    def _ended(self, entry: Entry, reason: Reason, *, is_kick: bool, by: str) -> None:
+        self._history.ended.append(
+            Ended(
+                self._now_us, self._ground.name, entry.account,
+                self._render.session_id(entry.session), entry.device.id, reason.name.lower(),
+                is_kick, by,
+                self._evidence[-1] if reason is Reason.LIMIT and self._evidence else (),
+            )
+        )  # fmt: skip
+
+    # ---- budgets -----------------------------------------------------------------------------
+
+    def _measure(self, account: str) -> None:
+        """What each region could use of the account's slots at this instant."""
+        usable = {}
+        for name, process in sorted(self._others.items()):
+            region = process.node.region
+            if process.ground.machine.is_alive and region.joined:
+                usable[name] = self._usable(region, account)
+        limit = self._region._state.limit_of(account)
+        self._history.budgets.append(Budget(self._now_us, account, limit, usable))
+
+    @staticmethod
+    def _usable(region: Any, account: str) -> int:
+        """As `Budget.usable`, without its look at sessions, which would release lapsed ones; at a
+        home this can only be more than that."""
+        state, budget = region._state, region._budget
+        home, now_ms = state.home_of(account), state.clock.now_ms()
+        if home != state.region:
+            return int(budget.holder.usable(home, account, now_ms))
+        if budget.book.is_learning(now_ms) or state.shard(account).plan(account) is None:
+            return 0
+        lent = sum(budget.book.valid(account, now_ms).values())
+        return int(max(0, state.limit_of(account) - lent))
+
+    def probe(self) -> None:
+        """What the region says of itself."""
+        status = self._region.status()
+        self._history.probes.append(
+            Probe(
+                self._now_us, self._ground.name, status.sessions, status.sessions_known,
+                status.overdraft, status.grants_held, status.grants_lent, status.counters,
+            )
+        )  # fmt: skip
+
+    # ---- messages ----------------------------------------------------------------------------
+
+    def _keep_frames(self, node: Any) -> None:
+        send, regions = node._mesh.send, self._ground.regions
+
+        def on_send(peer: int, payload: bytes) -> None:
+            target = regions[peer - 1]
+            kind = type(wire.decode(payload)).__name__
+            frame = Frame(self._now_us, None, self._ground.name, target, kind, len(payload))
+            frames = self._history.frames
+            self._frames.setdefault(target, deque(maxlen=4096)).append((len(frames), payload))
+            frames.append(frame)
+            send(peer, payload)
+
+        node._mesh.send = on_send
+
+    def arrived(self, source: str, payload: bytes) -> None:
+        """A message of another region is here."""
+        other = self._others.get(source)
+        if not self._ground.chaos.keeps_frames or other is None:
+            return
+        waiting = other.tap._frames.get(self._ground.name, ())
+        for index, sent in waiting:
+            if sent == payload:
+                frames = self._history.frames
+                frame = frames[index]
+                if frame.arrived_us is None:
+                    frames[index] = Frame(
+                        frame.sent_us, self._now_us, frame.source, frame.target, frame.kind,
+                        frame.bytes,
+                    )  # fmt: skip
+                return
+
+
+def _device_of(args: tuple[Any, ...]) -> str:
+    """Of the arguments of `kick`: the device whose act it was."""
+    if len(args) > 1 and args[0] is ActorKind.DEVICE:
+        return str(args[1])
+    return ""
