@@ -1,0 +1,192 @@
+"""How often each branch of a decision, and each fault, really happened in a run.
+
+A run that never met what it claims to test proves nothing: a scenario names what it expects here,
+and `judge` tells what is missing. Counted is what answers show, what ends show, and what checkers
+came across (`Run.counts`); a region's own counters are not believed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from region_sim.history import Call, CallKind, FaultEvent, Life
+from region_sim.oracle.run import Run
+from region_sim.oracle.sessions import PASSING, Session
+from region_sim.oracle.truth import is_indefinite
+from region_sim.plan.faults import KINDS
+
+YOUNG_US: Final = 12_000_000
+
+_MEANINGS: Final[dict[str, str]] = {
+    "basis granted": "a start was admitted from a slot that its region held",
+    "basis borrowed": "a start was admitted with a slot that was lent for it",
+    "basis overdraft": "a start was admitted because nobody could show a full account in time",
+    "refused local": "a start was refused on sessions of its own region",
+    "refused confirmed": "a start was refused on what other regions answered during it",
+    "refused beacon": "a start was refused on a fresh sign of life of another region",
+    "replaced": "a refused viewer named a session to replace, and was admitted",
+    "superseded": "a device started again while its session ran",
+    "idempotent answer repeated": "a start was repeated with its key, and got the first answer",
+    "start beyond a cut": "a start was admitted while the world was in parts",
+    "adopted": "another region than the one before renewed a session",
+    "revived": "a session that had been displaced or had lapsed was renewed",
+    "late return": "a device came back after a silence longer than the suspect time",
+    "cloned heartbeat": "a second device renewed a session with its token",
+    "suspect yielded": "a silent session gave its slot to another start",
+    "lapsed": "a session ended because its client lease was over",
+    "overdraft disproved": "an overdraft session was ended for the limit",
+    "overdraft settled": "an overdraft session lived on beyond its first seconds",
+    "oldest ended": "a start ended another session by the plan's policy",
+    "kick ended": "a kick was acknowledged, and its holder had released the session",
+    "kick pending": "a kick was acknowledged while a region was out of reach",
+    "kick not found": "a kick of a session that was over, or not known there",
+    "kick not stored": "a kick that the disk refused",
+    "stop": "a device stopped its session",
+    "plan changed": "an account took another plan",
+    "told by the event stream": "a device heard of its session's end at once",
+    "lost answer": "a call got no answer",
+    "lost start": "a start got no answer",
+    "lost start revealed": "something later showed that a lost start had taken effect",
+    "lost heartbeat": "a heartbeat got no answer",
+    "excess": "more devices streamed than the limit for some time",
+    "pending end": "a refusal rested on a session whose end was spoken beyond a cut",
+    "false block": "a refusal rested on too few living sessions",
+    "limit end on a pending end": "an end for the limit rested on such a session",
+    "wrongly admitted": "a start was admitted although L others were known to live",
+    "410 in time, heard beyond a cut": "a session ended where it had been silent, not elsewhere",
+    "kick broken": "a kicked session was renewed",
+    "unanswered": "a call got no answer although all was in order",
+    "dead connection met": "a call found its connection dead after a trouble",
+    "errors logged by a bad disk": "a region logged an error while its disk was in trouble",
+    "partition": "links were cut so that the world was in parts",
+    "partition one-way": "a link was cut in one direction only",
+    "partition partial": "links were cut, but a way round was left",
+    "restart": "a region's process began anew",
+    "restart without disk": "a region began anew with an empty disk",
+    "pause": "a region's process stood still",
+    "drained start": "a draining region sent a start elsewhere",
+    "budgets checked": "records of usable grants that were added up",
+    "convergence checked": "looks at whether the regions agree",
+}
+_REASONS: Final = (
+    "kicked", "superseded", "replaced", "displaced", "limit", "stopped", "lapsed", "expired",
+)  # fmt: skip
+
+
+def names() -> dict[str, str]:
+    """Everything that is counted, with its meaning in one line."""
+    ends = {f"410 {reason}": f"a heartbeat was told that its session is {reason}" for reason in
+            _REASONS}  # fmt: skip
+    faults = {
+        f"fault {kind.value} {how}".rstrip(): doc.about
+        for kind, doc in KINDS.items()
+        for how in ("", *doc.ways)
+    }
+    return _MEANINGS | ends | faults
+
+
+def missing(coverage: dict[str, int], expects: Sequence[str]) -> list[str]:
+    """What a scenario expects and what never happened, in its order."""
+    return [name for name in expects if not coverage.get(name)]
+
+
+def count(run: Run) -> dict[str, int]:
+    """How often each happened; every known name is there, also those that never did."""
+    found: Counter[str] = Counter()
+    for call in run.history.calls:
+        found.update(_of_call(run, call))
+    for household in run.households.values():
+        found["plan changed"] += household.limits.changes
+        for session in household.sessions.values():
+            found.update(_of_session(run, session))
+    for event in run.history.faults:
+        found.update(_of_fault(run, event) if event.is_begin else ())
+    _count_lives(run, found)
+    found["told by the event stream"] = len(run.history.told)
+    found["budgets checked"] = len(run.history.budgets)
+    found["convergence checked"] = len(run.history.convergence)
+    for name, times in sorted(run.counts.items()):
+        found[name] = max(found[name], times)
+    return dict.fromkeys(names(), 0) | dict(sorted(found.items()))
+
+
+def _of_call(run: Run, call: Call) -> Iterator[str]:
+    if not call.status:
+        yield "lost answer"
+        if call.kind in (CallKind.START, CallKind.HEARTBEAT) and is_indefinite(call):
+            yield f"lost {call.kind.value}"
+        return
+    match call.kind, call.status:
+        case CallKind.START, 201:
+            yield f"basis {call.body.get('decision', {}).get('basis', '')}"
+            if call.request.get("replace"):
+                yield "replaced"
+            if run.network.parts_at(call.sent_us) > 1:
+                yield "start beyond a cut"
+        case CallKind.START, 409:
+            yield f"refused {call.body.get('evidence', '')}"
+        case CallKind.START, 503 if run.network.is_draining(
+            call.region, call.sent_us, call.sent_us
+        ):
+            yield "drained start"
+        case CallKind.HEARTBEAT, 200 if call.request.get("cloned"):
+            yield "cloned heartbeat"
+        case CallKind.HEARTBEAT, 410:
+            yield f"410 {call.body.get('reason', '')}"
+        case CallKind.STOP, 204:
+            yield "stop"
+        case CallKind.KICK, 200:
+            yield f"kick {call.body.get('effect', '')}"
+        case CallKind.KICK, 404:
+            yield "kick not found"
+        case CallKind.KICK, 503:
+            yield "kick not stored"
+        case _:
+            pass
+
+
+def _of_session(run: Run, session: Session) -> Iterator[str]:
+    if session.admitted_us is None:
+        yield "lost start revealed"
+    for before, beat in zip(session.beats, session.beats[1:], strict=False):
+        if beat.region != before.region:
+            yield "adopted"
+        if beat.answered_us - before.sent_us > run.in_time_us:
+            yield "late return"
+        if any(e.reason in PASSING and before.sent_us < e.at_us < beat.answered_us
+               for e in session.ends):  # fmt: skip
+            yield "revived"
+    if any(act.reason == "superseded" and act.is_sure for act in session.acts):
+        yield "superseded"
+    ends = [e.reason for e in session.ends]
+    if "displaced" in ends:
+        yield "suspect yielded"
+    if "lapsed" in ends:
+        yield "lapsed"
+    last = session.beats[-1].sent_us if session.beats else 0
+    if session.basis == "overdraft" and last > session.began_us + YOUNG_US:
+        yield "overdraft settled"
+    if not run.history.is_tapped and "limit" in ends:
+        yield "overdraft disproved"
+
+
+def _of_fault(run: Run, event: FaultEvent) -> Iterator[str]:
+    yield f"fault {event.kind}"
+    if event.note:
+        yield f"fault {event.kind} {event.note}"
+    if event.kind != "cut":
+        return
+    both_ways = [(a, b) for a, b in event.links if (b, a) in event.links]
+    if len(both_ways) < len(event.links):
+        yield "partition one-way"
+    yield "partition" if run.network.parts_at(event.at_us) > 1 else "partition partial"
+
+
+def _count_lives(run: Run, found: Counter[str]) -> None:
+    for life in run.history.lives:
+        found["pause"] += life.what is Life.PAUSED
+    for region in sorted(run.network.restarts):
+        for restart in run.network.restarts[region]:
+            if restart.down_us > 0 and restart is not run.network.restarts[region][0]:
+                found["restart"] += 1
+                found["restart without disk"] += restart.is_wiped

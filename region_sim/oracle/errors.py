@@ -1,0 +1,28 @@
+"""Errors that regions logged: no run should cause one, whatever its faults.
+
+A region logs an error for a bug (an exception that nobody expected) and for a disk that refuses.
+The second is what a full disk looks like, and excused while the disk of that region is in trouble.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from region_sim.oracle.run import Run
+from region_sim.oracle.verdict import Finding
+
+DISK_AFTER_US: Final = 5_000_000
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """Every line that was logged as an error."""
+    for line in run.history.logs:
+        if not run.network.has_disk(line.region, line.at_us, line.at_us, DISK_AFTER_US):
+            run.counts["errors logged by a bad disk"] += 1
+            continue
+        yield Finding(
+            "errors",
+            line.event,
+            line.at_us,
+            "",
+            f"{line.region or 'somebody'} logged: {line.event}: {line.detail}",
+        )

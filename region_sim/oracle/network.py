@@ -1,0 +1,261 @@
+"""What was wrong between whom and when: the network and the regions as the oracle sees them.
+
+Built from the faults and lives of a history alone. Every question is answered generously: a fault
+on one direction of a link counts for both (a link whose answers are lost is given up by its
+sender), and what a fault disturbs is taken to last for `HEAL_US` beyond it, since links have to be
+dialled anew. Cost: a look is linear in the number of faults of one run, which is small.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from region_sim.history import Call, FaultEvent, History, Life
+
+FOREVER_US: Final = 1 << 60
+HEAL_US: Final = 5_000_000
+"""After a fault links are dialled again (2 s to connect, 1 s between two tries) and catch up."""
+LATE_EFFECT_US: Final = 2_000_000
+"""A request that nobody waits for any more may still take effect so long after."""
+_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble"})
+_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain"})
+_PLACE: Final = "@"
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One fault at one place. `to_us` is FOREVER_US for one that never ended."""
+
+    kind: str
+    from_us: int
+    to_us: int
+    note: str = ""
+
+    def meets(self, from_us: int, to_us: int, after_us: int = 0) -> bool:
+        """Whether it, or the time `after_us` behind it, has a moment of this time."""
+        return self.from_us <= to_us and self.to_us + after_us >= from_us
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A process began anew. What it had in memory only was lost at `down_us`."""
+
+    down_us: int
+    ready_us: int
+    is_wiped: bool
+
+
+class Network:
+    """Links, lines, regions and disks of one run, with their troubles."""
+
+    def __init__(self, history: History) -> None:
+        self.regions = history.regions
+        self.end_us = history.end_us
+        self.links: dict[Pair, list[Trouble]] = {}
+        """By the two regions in alphabetical order."""
+        self.one_way: dict[Pair, list[Trouble]] = {}
+        """The same by direction: for counting only."""
+        self.lines: dict[Pair, list[Trouble]] = {}
+        """(place, region) -> what was wrong with the lines of devices there."""
+        self.down: dict[str, list[Trouble]] = {}
+        """Times at which a region's process did not serve: dead, starting, paused, stopping."""
+        self.draining: dict[str, list[Trouble]] = {}
+        self.disks: dict[str, list[Trouble]] = {}
+        self.clocks: dict[str, list[Trouble]] = {}
+        self.restarts: dict[str, list[Restart]] = {}
+        for begin, to_us in _spans(history.faults):
+            self._add_fault(begin, to_us)
+        for region in sorted({life.region for life in history.lives}):
+            self._add_lives(region, history)
+        self._all = sorted(
+            (t for troubles in (*self.links.values(), *self.down.values()) for t in troubles),
+            key=lambda trouble: (trouble.from_us, trouble.to_us, trouble.kind),
+        )
+
+    # ---- building ----------------------------------------------------------------------------
+
+    def _add_fault(self, begin: FaultEvent, to_us: int) -> None:
+        trouble = Trouble(begin.kind, begin.at_us, to_us, begin.note)
+        for source, target in begin.links:
+            if source.startswith(_PLACE) or target.startswith(_PLACE):
+                place, region = sorted((source, target))  # "@" sorts before every name
+                self.lines.setdefault((place[1:], region), []).append(trouble)
+            elif begin.kind in _LINK_KINDS:
+                low, high = sorted((source, target))
+                self.links.setdefault((low, high), []).append(trouble)
+                self.one_way.setdefault((source, target), []).append(trouble)
+        for region in begin.regions:
+            if begin.kind == "line":
+                self.lines.setdefault((region, region), []).append(trouble)
+            elif begin.kind == "disk":
+                self.disks.setdefault(region, []).append(trouble)
+            elif begin.kind in ("drift", "jump"):
+                self.clocks.setdefault(region, []).append(trouble)
+            elif begin.kind in _DOWN_KINDS:
+                self.down.setdefault(region, []).append(trouble)
+
+    def _add_lives(self, region: str, history: History) -> None:
+        """Down from a death, a stop or a pause until the next READY or RESUMED."""
+        down_us: int | None = None
+        drain_us: int | None = None
+        paused_us: int | None = None
+        down, draining = self.down.setdefault(region, []), self.draining.setdefault(region, [])
+        for life in (event for event in history.lives if event.region == region):
+            match life.what:
+                case Life.KILLED | Life.STOPPED | Life.BOOTED:
+                    down_us = life.at_us if down_us is None else down_us
+                case Life.READY if down_us is not None:
+                    is_wiped = self._is_wiped(region, down_us)
+                    down.append(Trouble("down", down_us, life.at_us))
+                    self.restarts.setdefault(region, []).append(
+                        Restart(down_us, life.at_us, is_wiped)
+                    )
+                    down_us = paused_us = None
+                case Life.PAUSED:
+                    paused_us = life.at_us
+                case Life.RESUMED if paused_us is not None:
+                    down.append(Trouble("pause", paused_us, life.at_us))
+                    paused_us = None
+                case Life.DRAINING:
+                    drain_us = life.at_us
+                case _:
+                    pass
+            if drain_us is not None and life.what is Life.READY:
+                draining.append(Trouble("drain", drain_us, life.at_us))
+                drain_us = None
+        for begun_us, troubles in ((down_us, down), (paused_us, down), (drain_us, draining)):
+            if begun_us is not None:
+                troubles.append(Trouble("down", begun_us, FOREVER_US))
+
+    def _is_wiped(self, region: str, down_us: int) -> bool:
+        return any(
+            t.kind == "kill" and t.note == "wipe" and t.meets(down_us, down_us)
+            for t in self.down.get(region, ())
+        )
+
+    # ---- between regions ---------------------------------------------------------------------
+
+    def between(self, here: str, there: str) -> Iterator[Trouble]:
+        """Everything that was wrong between two regions, or with one of them."""
+        low, high = sorted((here, there))
+        yield from self.links.get((low, high), ())
+        yield from self.down.get(here, ())
+        if there != here:
+            yield from self.down.get(there, ())
+
+    def is_unreachable(self, here: str, there: str, since_us: int, by_us: int) -> bool:
+        """Whether news of `since_us` from one region may be unknown in the other at `by_us`."""
+        return any(t.meets(since_us, by_us, HEAL_US) for t in self.between(here, there))
+
+    def heard_since_us(self, here: str, there: str, by_us: int) -> int:
+        """Since when two regions have surely heard one another until `by_us`; FOREVER_US: never."""
+        since_us = 0
+        for trouble in self.between(here, there):
+            if trouble.meets(by_us, by_us, HEAL_US):
+                return FOREVER_US
+            if trouble.to_us < by_us:
+                since_us = max(since_us, trouble.to_us + HEAL_US)
+        return since_us
+
+    def is_calm(self, from_us: int, to_us: int, after_us: int = HEAL_US) -> bool:
+        """Whether no link and no region was in trouble, nor `after_us` behind one."""
+        return not any(t.meets(from_us, to_us, after_us) for t in self._all)
+
+    def is_settled(self, from_us: int, to_us: int, link_us: int, region_us: int) -> bool:
+        """Whether no link was in trouble until `link_us` before, no region until `region_us`."""
+        return not any(
+            t.meets(from_us, to_us, link_us if t.kind in _LINK_KINDS else region_us)
+            for t in self._all
+        )
+
+    def restarted(self, region: str, from_us: int, to_us: int) -> bool:
+        """Whether a region lost what it had in memory within this time."""
+        return any(
+            r.down_us <= to_us and r.ready_us >= from_us for r in self.restarts.get(region, ())
+        ) or any(
+            t.kind in ("kill", "drain", "down") and t.meets(from_us, to_us)
+            for t in self.down.get(region, ())
+        )
+
+    def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
+        """Whether a region lost its disk within this time."""
+        return any(
+            t.kind == "kill" and t.note == "wipe" and t.meets(from_us, to_us)
+            for t in self.down.get(region, ())
+        )
+
+    def parts(self, by_us: int) -> int:
+        """Into how many parts all links that were ever disturbed until then cut the world."""
+        cut = {pair for pair, found in self.links.items() if any(t.from_us <= by_us for t in found)}
+        return count_parts(self.regions, cut)
+
+    def parts_at(self, at_us: int) -> int:
+        """Into how many parts the cuts of this moment divide the world, one-way ones included."""
+        cut = {
+            pair
+            for pair, found in self.links.items()
+            if any(t.kind == "cut" and t.meets(at_us, at_us) for t in found)
+        }
+        return count_parts(self.regions, cut)
+
+    @property
+    def has_jumped(self) -> bool:
+        """Whether any wall clock ever jumped: plans are ordered by what it says."""
+        return any(t.kind == "jump" for found in self.clocks.values() for t in found)
+
+    # ---- between devices and regions ---------------------------------------------------------
+
+    def is_served(self, call: Call, after_us: int = 0) -> bool:
+        """Whether the region of a call was up and the line to it in order, all the time."""
+        to_us = self.end_us if call.answered_us is None else call.answered_us
+        return not any(t.meets(call.sent_us, to_us, after_us) for t in self.around(call))
+
+    def latest_effect_us(self, call: Call) -> int:
+        """Until when a call without an answer may have taken effect: a paused region serves it
+        when it goes on, a stuck line delivers it when it is free."""
+        at_us = self.end_us if call.answered_us is None else call.answered_us
+        for trouble in sorted(self.around(call), key=lambda t: t.from_us):
+            if trouble.from_us <= at_us < trouble.to_us < FOREVER_US:
+                at_us = trouble.to_us
+        return at_us + LATE_EFFECT_US
+
+    def around(self, call: Call) -> Iterable[Trouble]:
+        """Everything that was ever wrong with a call's region or the line to it."""
+        yield from self.lines.get((call.place, call.region), ())
+        yield from self.down.get(call.region, ())
+
+    def is_draining(self, region: str, from_us: int, to_us: int) -> bool:
+        """Whether a region was asked to take no more starts."""
+        return any(t.meets(from_us, to_us) for t in self.draining.get(region, ()))
+
+    def has_disk(self, region: str, from_us: int, to_us: int, after_us: int = 0) -> bool:
+        """Whether a region's disk was in order."""
+        return not any(t.meets(from_us, to_us, after_us) for t in self.disks.get(region, ()))
+
+
+def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
+    """Into how many parts cut links (in alphabetical order) divide the regions."""
+    left = sorted(regions)
+    parts = 0
+    while left:
+        parts += 1
+        reached = [left.pop(0)]
+        for region in reached:
+            near = [r for r in left if (min(r, region), max(r, region)) not in cut]
+            reached += near
+            left = [r for r in left if r not in near]
+    return parts
+
+
+def _spans(faults: Iterable[FaultEvent]) -> Iterator[tuple[FaultEvent, int]]:
+    """Each fault's begin, and when it ended."""
+    begun: dict[int, FaultEvent] = {}
+    for event in faults:
+        if event.is_begin:
+            begun[event.number] = event
+        elif event.number in begun:
+            yield begun.pop(event.number), event.at_us
+    for number in sorted(begun):
+        yield begun[number], FOREVER_US

@@ -1,0 +1,35 @@
+"""P8 Conserved budgets, as it is judged: every budget record.
+
+The usable grants of an account, summed over all regions at one instant, never exceed L. What a
+smaller plan left lent may be used until its leases are over: for `PLAN_US` after a change the
+larger limit counts, and longer while links are in trouble. Records exist in simulated runs only; a
+run without them says nothing of P8, and its coverage shows that.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from region_sim.oracle.run import Run
+from region_sim.oracle.verdict import Finding
+
+PLAN_US: Final = 30_000_000
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """Every record; of an account the first that is wrong."""
+    told: set[str] = set()
+    for budget in run.history.budgets:
+        used = sum(budget.usable.values())
+        if used <= budget.limit or budget.account in told:
+            continue
+        household = run.households.get(budget.account)
+        limit = budget.limit
+        if household is not None:
+            from_us = budget.at_us - PLAN_US
+            known = household.limits.known(run.network, from_us, budget.at_us)
+            limit = max(known[-1], household.limits.largest_within(from_us, budget.at_us))
+        if used > (limit or budget.limit):
+            told.add(budget.account)
+            shares = ", ".join(f"{name} {n}" for name, n in sorted(budget.usable.items()) if n)
+            text = f"usable grants of {used} at {limit} streams: {shares}"
+            yield Finding("P8", "usable grants above L", budget.at_us, budget.account, text)

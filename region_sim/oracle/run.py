@@ -1,0 +1,72 @@
+"""What all checkers share: one run's history with the truth that was gathered from it.
+
+A checker is a function `check(run)` that yields findings. It reads the run and changes nothing but
+`counts` (coverage that only a checker can see). Its module's docstring is the definition of the
+promise as it is judged.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from region_sim.history import Call, History
+from region_sim.oracle.network import Network
+from region_sim.oracle.sessions import Session
+from region_sim.oracle.truth import Household, gather
+from region_sim.oracle.verdict import Excess, Finding
+
+FRESH_US: Final = 3_100_000
+"""Evidence by beacon is younger than 3 s, on a clock that may be 2 % slow."""
+TRAVEL_US: Final = 200_000
+"""Beyond the latency: batches of 50 ms, queues, a home that serves one request after the other."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run under judgement."""
+
+    history: History
+    network: Network
+    households: dict[str, Household]
+    counts: Counter[str] = field(default_factory=Counter)
+    excesses: list[Excess] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, history: History) -> "Run":
+        """Gather the truth of a history."""
+        network = Network(history)
+        return cls(history, network, gather(history, network))
+
+    @property
+    def is_georeg(self) -> bool:
+        """Whether the system promises what georeg does: evidence, budgets, an overdraft's end."""
+        return self.history.system in ("georeg", "live")
+
+    @property
+    def latency_us(self) -> int:
+        """The longest one-way latency between two regions, with its jitter."""
+        return self.history.max_latency_us * 5 // 4
+
+    @property
+    def in_time_us(self) -> int:
+        """A session whose last heartbeat is not older than this is surely not suspect."""
+        return int(self.history.suspect_us * 0.98) - 200_000
+
+    def session(self, call: Call) -> Session | None:
+        """The session that a heartbeat, stop or kick is about."""
+        return self.households[call.account].sessions.get(call.session)
+
+
+Checker = Callable[[Run], Iterator[Finding]]
+
+
+def seconds(us: int) -> str:
+    """Microseconds as people read them."""
+    return f"{us / 1e6:.3f} s"
+
+
+def answered(call: Call) -> int:
+    """When a call was answered. Only for calls that were."""
+    assert call.answered_us is not None
+    return call.answered_us
