@@ -75,6 +75,19 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An event stream told a device that its session has ended; it stopped at once."""
+
+    at_us: int
+    account: str
+    device: str
+    session: str
+    region: str
+    """Whose stream it was."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultEvent:
     """A fault began or ended."""
 
@@ -233,6 +246,7 @@ class History:
     calls: list[Call] = field(default_factory=list)
     joined: list[Joined] = field(default_factory=list)
     gone: list[Gone] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     faults: list[FaultEvent] = field(default_factory=list)
     lives: list[LifeEvent] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)

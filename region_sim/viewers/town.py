@@ -30,6 +30,9 @@ class Town(Protocol):
     def now_us(self) -> int:
         """True time since the run began."""
 
+    def wall_ms(self) -> int:
+        """True wall clock, milliseconds since 1970: what backends date their statements by."""
+
     def lines(self, place: str) -> ClientSession:
         """The session through which devices near a region call; shared by all of them."""
 

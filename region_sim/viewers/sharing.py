@@ -1,0 +1,24 @@
+"""A token in two hands: a second device heartbeats the session of the first, from its own place.
+
+Its heartbeats are marked `cloned`: they keep a session alive that its own device may have left.
+"""
+
+from asyncio import sleep
+
+from region_sim.viewers.calls import Caller, Token
+from region_sim.viewers.street import Street
+
+
+async def share(street: Street, caller: Caller, token: Token) -> None:
+    """Heartbeat for a while, at a pace of its own, until told that the session is over."""
+    region = caller.place
+    until_us = street.town.now_us() + round(street.heartbeats(1, 6) * 1e6)
+    while street.town.now_us() < until_us:
+        await sleep(street.heartbeats(0.3, 1))
+        if street.is_quiet:
+            return  # a session that two regions hear in turn moves to and fro for ever
+        call = await street.calls.heartbeat(caller, region, token, {"cloned": True})
+        if call.status in (401, 410):
+            return
+        if call.status != 200:
+            region = street.next_region(region)
