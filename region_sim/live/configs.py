@@ -13,27 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from georeg.cli.keygen import new_secret
-from georeg.config import Config, load
 from georeg.edge.backends import mint_backend_key
+from georeg.region.settings import Settings
 from region_sim.live.links import Pair
 from region_sim.live.ports import HOST, free_ports
 from region_sim.plan.scenario import Scenario
-from region_sim.viewers.passport import LIMITS
+from region_sim.world.georeg import settings_of, settings_text
 
 BACKEND: Final = "region-sim"
 DRAIN_S: Final = 1.0
 """A drained region answers for so long before it stops."""
-SHORT: Final[dict[str, float]] = {
-    "heartbeat_s": 1.5,
-    "client_lease_s": 4.5,
-    "region_suspect_s": 2.5,
-    "region_down_s": 6,
-    "grant_lease_s": 4,
-    "young_s": 4,
-    "idle_grant_s": 8,
-    "join_s": 2,
-}
-"""Settings under which leases run out and regions go down several times within half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +66,8 @@ class ClusterPlan:
     """HS256 secret by which entitlements are signed."""
     backend_key: str
     """What a backend sends."""
-    config: Config
-    """Of the first region: times and plans are the same in all."""
+    settings: Settings
+    """The same in all regions."""
 
     @property
     def proxies(self) -> dict[Pair, tuple[int, int]]:
@@ -88,7 +77,8 @@ class ClusterPlan:
 
 
 def write_cluster(scenario: Scenario, directory: Path) -> ClusterPlan:
-    """Choose ports and keys and write all configs. Raises ConfigError for settings that clash."""
+    """Choose ports and keys and write all configs. Raises PlanError for settings that clash."""
+    settings = settings_of(scenario)
     pairs = list(permutations(scenario.regions, 2))
     ports = free_ports(2 * len(scenario.regions) + len(pairs))
     regions = tuple(
@@ -98,7 +88,8 @@ def write_cluster(scenario: Scenario, directory: Path) -> ClusterPlan:
     proxy_ports = {pair: ports.pop() for pair in pairs}
     entitlement_key = new_secret()
     backend_key, backend_hash = mint_backend_key(BACKEND, secrets.token_bytes)
-    shared = _shared(scenario) + (
+    shared = (
+        f"\n{settings_text(scenario)}"
         f'\n[[keys.cluster]]\nsecret = "{new_secret()}"\n'
         f'\n[[keys.session]]\nsecret = "{new_secret()}"\n'
         f'\n[[keys.entitlement]]\nsecret = "{entitlement_key}"\n'
@@ -108,8 +99,7 @@ def write_cluster(scenario: Scenario, directory: Path) -> ClusterPlan:
         region.directory.mkdir(mode=0o700, parents=True)
         region.config_file.write_text(_own(region, regions, proxy_ports) + shared, encoding="utf-8")
         region.config_file.chmod(0o600)
-    config = load(regions[0].config_file)
-    return ClusterPlan(regions, proxy_ports, entitlement_key, backend_key, config)
+    return ClusterPlan(regions, proxy_ports, entitlement_key, backend_key, settings)
 
 
 def _own(region: RegionPlan, regions: Sequence[RegionPlan], proxy_ports: dict[Pair, int]) -> str:
@@ -126,15 +116,3 @@ def _own(region: RegionPlan, regions: Sequence[RegionPlan], proxy_ports: dict[Pa
         f'\n[edge]\nhost = "{HOST}"\nport = {region.edge_port}\ndrain_s = {DRAIN_S:g}\n'
         f'\n[mesh]\nhost = "{HOST}"\nport = {region.mesh_port}\n{peers}'
     )
-
-
-def _shared(scenario: Scenario) -> str:
-    """The part that all regions share, without keys."""
-    settings = SHORT | scenario.settings
-    lines = "".join(f"{name} = {value:g}\n" for name, value in settings.items())
-    plans = "".join(
-        f'\n[plans.{name}]\nlimit = {limit}\non_limit = "{scenario.on_limit}"\n'
-        f'excess = "{scenario.excess}"\n'
-        for name, limit in LIMITS.items()
-    )
-    return f"\n[settings]\n{lines}{plans}"

@@ -19,11 +19,13 @@ every one-way cut would soon be a full one. `timeout` cannot stall, since removi
 connection (it must: a TCP stream has no holes). Bandwidth comes in whole KB/s, latency in whole ms.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import NotFound
 
 from region_sim.live.errors import LiveError
@@ -37,6 +39,9 @@ UP: Final = "upstream"
 DOWN: Final = "downstream"
 HELD_MS: Final = 3_600_000
 """Longer than any run: what a stall holds comes free when the toxic goes, not before."""
+_HARMLESS: Final = {"latency": {"latency": 0, "jitter": 0}, "bandwidth": {"rate": 1_000_000}}
+_DRAIN_S: Final = 0.05
+"""For what was held to leave, and for connections that are dead to be found so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +143,7 @@ class Links:
         """Take a fault off again, also one that began only in part."""
 
         def work() -> None:
-            for toxic in toxics_of(fault):
-                with suppress(NotFound):
-                    self._proxies[toxic.pair].destroy_toxic(toxic.named(purpose))
+            self._remove(toxics_of(fault), purpose)
             for pair in closed_by(fault):
                 self._closed[pair].discard(purpose)
                 self._switch(pair)
@@ -175,12 +178,31 @@ class Links:
                 toxicity=1.0,
                 attributes=dict(toxic.attributes),
             )
+        self._check(toxics, purpose, should_be_there=True)
+
+    def _remove(self, toxics: Sequence[Toxic], purpose: str) -> None:
+        """Take toxics off, those that are on."""
+        holding = [toxic for toxic in toxics if toxic.kind in _HARMLESS]
+        for toxic in holding:
+            with suppress(NotFound):  # the library has no call for an update but its own plumbing
+                APIConsumer.post(
+                    f"/proxies/{proxy_name(toxic.pair)}/toxics/{toxic.named(purpose)}",
+                    json={"attributes": _HARMLESS[toxic.kind]},
+                )
+        if holding:
+            time.sleep(_DRAIN_S)
+        for toxic in toxics:
+            with suppress(NotFound):
+                self._proxies[toxic.pair].destroy_toxic(toxic.named(purpose))
+        self._check(toxics, purpose, should_be_there=False)
+
+    def _check(self, toxics: Sequence[Toxic], purpose: str, *, should_be_there: bool) -> None:
         # The library raises for what is wrong with a request, not for what failed in the server.
-        for pair in _pairs(toxics):
-            there = self._proxies[pair].toxics()
-            for toxic in toxics:
-                if toxic.pair == pair and toxic.named(purpose) not in there:
-                    raise LiveError(f"Toxiproxy did not put {toxic.kind} on {proxy_name(pair)}")
+        there = {pair: self._proxies[pair].toxics() for pair in {toxic.pair for toxic in toxics}}
+        for toxic in toxics:
+            if (toxic.named(purpose) in there[toxic.pair]) is not should_be_there:
+                verb = "put on" if should_be_there else "take off"
+                raise LiveError(f"Toxiproxy did not {verb} {toxic.kind}, {proxy_name(toxic.pair)}")
 
     def _switch(self, pair: Pair) -> None:
         """Open or close a link as its purposes have it."""
@@ -198,7 +220,3 @@ class Links:
 
     def _is_open(self, name: str) -> bool:
         return bool(self._server.api.get_proxy(name).enabled)
-
-
-def _pairs(toxics: Iterable[Toxic]) -> list[Pair]:
-    return list(dict.fromkeys(toxic.pair for toxic in toxics))

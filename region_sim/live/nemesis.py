@@ -6,9 +6,9 @@ stops the tasks (an exception, Ctrl-C); the history gets a fault's begin before 
 end after it is undone, so that the recorded span covers the real one. A region has one owner of its
 process at a time: a fault that finds it taken does nothing and says so.
 
-`power` differs from `crash` in that nobody is told: the process stands still, its sockets stay open
-and silent, and it dies only when the region is started again. A kill does not take back what the
-process has written to its files: the loss of unsynced pages is for the simulated disk.
+`power` and `wipe` differ from `crash` in that nobody is told: the process stands still, its sockets
+stay open and silent, and it dies only when the region is started again. A kill does not take back
+what the process has written to its files: the loss of unsynced pages is for the simulated disk.
 """
 
 import asyncio
@@ -154,7 +154,7 @@ class Nemesis:
             self._became(region, Life.STOPPED, ending)
             if ending != "exited with code 0":
                 self._complain(region, "drain_failed", f"a drained region {ending}")
-        elif fault.how == "power":
+        elif fault.how != "crash":
             region.is_meant_to_run = False
             self._became(region, Life.KILLED, fault.how)
             region.pause()
@@ -186,7 +186,7 @@ class Nemesis:
                 is_begin,
                 fault.regions,
                 fault.links,
-                fault.describe(),
+                fault.how,
             )
         )
         self._say(f"{'begins' if is_begin else 'is over'}: {fault.describe()}")

@@ -25,10 +25,10 @@ from region_sim.live.configs import ClusterPlan, write_cluster
 from region_sim.live.errors import LiveError
 from region_sim.live.links import Links
 from region_sim.live.nemesis import Nemesis, Say, check_live
-from region_sim.live.scenario import with_faults
 from region_sim.live.town import LiveTown
 from region_sim.live.toxiproxy import ToxiproxyServer, find_server
 from region_sim.live.watch import read_logs, watch
+from region_sim.plan.draw import draw
 from region_sim.plan.latency import one_way_us
 from region_sim.plan.scenario import Scenario
 from region_sim.viewers import Town, Viewers
@@ -38,6 +38,8 @@ AGREE_S: Final = 10.0
 attempts, 2 s each), and two beacon rounds follow; the rest is for a machine that is busy."""
 EMPTY_SLACK_S: Final = 4.0
 """After the client lease: the sweep, its spread to the others, a busy machine."""
+GAUGE_ROUNDS: Final = 6
+"""Beacon rounds until a region has looked at all accounts in overdraft again (overdrafts.py)."""
 _WAY_SAMPLES: Final = 20
 _WAY_US_MIN: Final = 5_000
 
@@ -78,12 +80,12 @@ async def run_live(
     make_crowd: MakeCrowd = Viewers,
     keep_logs: Path | None = None,
 ) -> History:
-    """Run a scenario against real processes. Raises LiveError, PlanError, ConfigError.
+    """Run a scenario against real processes. Raises LiveError, PlanError.
 
     Faults that the scenario leaves open are drawn from the seed, and said first. `keep_logs`: a
     directory for configs and logs of the regions; left out, they go with the run.
     """
-    scenario = with_faults(scenario, seed)
+    scenario = draw(scenario, seed)
     check_live(scenario.faults)
     for fault in scenario.faults:
         say(f"will be: {fault.describe()}")
@@ -106,7 +108,7 @@ def _make_empty(directory: Path) -> None:
 
 
 def _new_history(scenario: Scenario, seed: int, plan: ClusterPlan) -> History:
-    settings = plan.config.settings
+    settings = plan.settings
     return History(
         seed,
         scenario.name,
@@ -189,7 +191,7 @@ async def _phases(
             await _look_for_agreement(town, history, say)
             say("all devices leave without a word")
             crowd.leave()
-            await _look_for_emptiness(town, history, say)
+            await _look_for_emptiness(stage, history, say)
         finally:
             await crowd.close()
             history.end_us = town.now_us()
@@ -229,13 +231,16 @@ async def _look_for_agreement(town: LiveTown, history: History, say: Say) -> Non
         say(f"all regions agree {(found.at_us - history.healed_us) / 1e6:.1f} s after healing")
 
 
-async def _look_for_emptiness(town: LiveTown, history: History, say: Say) -> None:
+async def _look_for_emptiness(stage: Stage, history: History, say: Say) -> None:
+    town = stage.town
+    beacon_us = stage.cluster.plan.settings.beacon_ms * 1000
     accounts = _accounts(history)
     left_us = town.now_us()
+    slack_us = round(EMPTY_SLACK_S * 1e6) + GAUGE_ROUNDS * beacon_us
     found = await settle(
         lambda: leftovers(town, accounts),
         healed_us=history.healed_us,
-        limit_us=left_us + history.lease_us + round(EMPTY_SLACK_S * 1e6),
+        limit_us=left_us + history.lease_us + slack_us,
         now_us=town.now_us,
     )
     history.convergence.append(found)

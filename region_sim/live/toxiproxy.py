@@ -30,6 +30,8 @@ ENVIRONMENT: Final = "GEOREG_TOXIPROXY"
 PROGRAM: Final = "toxiproxy-server"
 BUILT: Final = Path(__file__).resolve().parents[2] / ".tools" / PROGRAM
 START_S: Final = 10.0
+CALL_S: Final = 30.0
+"""The server itself gives up after 25 s."""
 _POLL_S: Final = 0.05
 _TRIES: Final = 3
 REMEDY: Final = (
@@ -75,9 +77,12 @@ class ToxiproxyServer:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="toxiproxy")
 
     async def call(self, work: Callable[[], T]) -> T:
-        """Run what calls the server, after all earlier calls."""
+        """Run what calls the server, after all earlier calls. Raises LiveError when it hangs."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, work)
+        try:
+            return await asyncio.wait_for(loop.run_in_executor(self._thread, work), CALL_S)
+        except TimeoutError:
+            raise LiveError(f"Toxiproxy has not answered for {CALL_S:g} s") from None
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises LiveError."""
