@@ -247,6 +247,11 @@ class GrantBook:
             self._free_if_empty(account, row)
         return True
 
+    @property
+    def rows(self) -> int:
+        """Rows of the table of accounts, for walks over it."""
+        return len(self._accounts)
+
     def accounts_with_grants(self, first_row: int, count: int) -> tuple[list[str], int]:
         """A slice of the accounts that have something lent: (accounts, first row of the next).
 

@@ -79,6 +79,8 @@ class KickLedger:
 
     def expire(self, now_s: int) -> int:
         """Forget the kicks whose expiry is past, wall-clock seconds; returns how many."""
+        if not self._buckets:
+            return 0
         due = sorted(at for at in self._buckets if (at + 1) << _BUCKET_BITS <= now_s)
         return sum(self._empty(at) for at in due)
 

@@ -286,14 +286,14 @@ class Shard:
 
     def expire(self, now_s: int, now_ms: int) -> None:
         """Forget kicks past their expiry (wall clock) and ends past their time (monotonic)."""
-        self.changes += 1
-        self.ledger.expire(now_s)
-        self.stops.expire(now_ms)
+        forgotten = self.ledger.expire(now_s) + self.stops.expire(now_ms)
+        self.changes += forgotten > 0
 
     def forget_plans(self, issued_before: int, first_row: int, count: int) -> int:
         """Forget old plans of accounts without sessions; see `AccountTable.forget_plans`."""
-        self.changes += 1
-        return self.accounts.forget_plans(issued_before, first_row, count)
+        forgotten = self.accounts.forget_plans(issued_before, first_row, count)
+        self.changes += forgotten > 0
+        return forgotten
 
     # ---- committing --------------------------------------------------------------------------
 

@@ -102,6 +102,8 @@ class Stops:
 
     def expire(self, now_ms: int) -> int:
         """Forget the ends whose time is over; returns how many."""
+        if not self._ends:
+            return 0
         before = len(self._ends)
         while self._ends and next(iter(self._ends.values()))[0] <= now_ms:
             self._ends.popitem(last=False)

@@ -63,7 +63,7 @@ def run(
     scenario: Scenario,
     seed: int,
     *,
-    system: System | None = None,
+    make_system: Callable[[], System] = Georeg,
     keep_trace: bool = False,
     keep_frames: bool = False,
     on_progress: Progress = lambda done_s, all_s: None,
@@ -71,15 +71,15 @@ def run(
     """Run a scenario. Raises PlanError, SimulatorError."""
     drawn = draw(scenario, seed)
     trace = Trace(keep=keep_trace)
-    chosen = system or Georeg()
-    history = History(seed, scenario.name, chosen.name, scenario.regions)
+    system = make_system()
+    history = History(seed, scenario.name, system.name, scenario.regions)
     world_time = _WorldTime()
     began_s = perf_counter()
     had_gc = gc.isenabled()
     gc.disable()
     try:
         with logs.kept(history), entropy.seeded(seed, world_time.wall_s):
-            world = World(drawn, seed, chosen, history, trace)
+            world = World(drawn, seed, system, history, trace)
             world_time.world = world
             world.chaos.keeps_frames = keep_frames
             try:
@@ -88,7 +88,7 @@ def run(
                 world.close()
         history.end_us = world.now_us
     finally:
-        del world, world_time
+        del world, world_time, system
         _bury()
         if had_gc:
             gc.enable()

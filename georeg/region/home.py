@@ -36,6 +36,8 @@ PATIENCE_MS: Final = 1_000
 QUEUE_MAX: Final = 64
 """Requests of one account that may wait; regions have one in flight each."""
 IDLE_SWEEP_MAX: Final = 2_000
+IDLE_ROUNDS: Final = 5
+"""Idle is a matter of minutes: nobody needs each account to be looked at each second."""
 WID_BITS: Final = 40
 """Requests of one incarnation: an answer to a former process never speaks for this one."""
 
@@ -313,12 +315,11 @@ class Home:
     def sweep_idle(self) -> None:
         """Recall the grants of accounts that have had no live session for a while.
 
-        Bounded: a slice of the book per call, round robin.
+        Bounded: a slice of the book per call, round robin, the whole book in IDLE_ROUNDS at best.
         """
         state, now_ms = self._state, self._state.clock.now_ms()
-        accounts, self._idle_cursor = self._book.accounts_with_grants(
-            self._idle_cursor, IDLE_SWEEP_MAX
-        )
+        count = min(IDLE_SWEEP_MAX, self._book.rows // IDLE_ROUNDS + 1)
+        accounts, self._idle_cursor = self._book.accounts_with_grants(self._idle_cursor, count)
         for account in accounts:
             if state.live(account):
                 continue

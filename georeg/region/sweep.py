@@ -17,7 +17,9 @@ from georeg.region.state import RegionState
 ROWS_MAX: Final = 16_384
 OVERDUE_WALKS: Final = 60
 PLANS_MAX: Final = 256
-"""Rows of accounts looked at per walk and shard for plans that may be forgotten."""
+"""Rows of accounts looked at in one go and shard for plans that may be forgotten."""
+PLAN_WALKS: Final = 16
+"""Plans are kept for days: each shard is looked through for old ones at every 16th walk."""
 RELEASES_MAX: Final = 24
 """A release costs some 50 us with all that it sets off; a mass lapse is spread over many slices."""
 
@@ -35,11 +37,13 @@ class Sweep:
     def step(self) -> bool:
         """One slice; True when it was the last one of a walk over all shards."""
         rows_left, releases_left = ROWS_MAX, RELEASES_MAX
+        clock = self._state.clock
+        now_ms, now_s = clock.now_ms(), clock.wall_ms() // 1000
         while rows_left > 0:
             shard = self._state.shards[self._shard]
             if self._row == 0:
-                self._expire(shard)
-            over = self._over(shard, rows_left)
+                self._expire(shard, now_ms, now_s)
+            over = self._over(shard, rows_left, now_ms, now_s)
             for row, reason in over[:releases_left]:
                 self._state.release(shard.sessions.entry(row), reason)
             if len(over) >= releases_left:
@@ -55,28 +59,33 @@ class Sweep:
                     return True
         return False
 
-    def _expire(self, shard: Shard) -> None:
+    def _expire(self, shard: Shard, now_ms: int, now_s: int) -> None:
         """Forget what may be forgotten: kicks and ends by their time, plans of idle accounts."""
-        state = self._state
-        now_s = state.clock.wall_ms() // 1000
-        shard.expire(now_s, state.clock.now_ms())
-        oldest = hlc_at(max(0, now_s - state.settings.plan_memory_s) * 1000)
+        shard.expire(now_s, now_ms)
+        if (self._walks + shard.index) % PLAN_WALKS:
+            return
+        oldest = hlc_at(max(0, now_s - self._state.settings.plan_memory_s) * 1000)
         first_row = self._plan_rows[shard.index]
         shard.forget_plans(oldest, first_row, PLANS_MAX)
         self._plan_rows[shard.index] = (
             first_row + PLANS_MAX if first_row + PLANS_MAX < shard.accounts.capacity else 0
         )
 
-    def _over(self, shard: Shard, count: int) -> list[tuple[int, Reason]]:
+    def _over(
+        self, shard: Shard, count: int, now_ms: int, now_s: int
+    ) -> list[tuple[int, Reason]]:
         """Own rows that are over, among `count` from the present one on.
 
         Hard deadlines are a day away, so each shard is looked through for them once a minute only.
         """
-        clock, sessions = self._state.clock, shard.sessions
-        before_ms = clock.now_ms() - self._state.settings.client_lease_ms
+        sessions = shard.sessions
+        before_ms = now_ms - self._state.settings.client_lease_ms
         lapsed = sessions.lapsed(before_ms, self._row, count) if before_ms > 0 else []
+        is_overdue_walk = (self._walks + shard.index) % OVERDUE_WALKS == 0
+        if not lapsed and not is_overdue_walk:
+            return []
         over = dict.fromkeys(lapsed, Reason.LAPSED)
-        if (self._walks + shard.index) % OVERDUE_WALKS == 0:
-            overdue = sessions.overdue(clock.wall_ms() // 1000, self._row, count)
+        if is_overdue_walk:
+            overdue = sessions.overdue(now_s, self._row, count)
             over.update(dict.fromkeys(overdue, Reason.EXPIRED))
         return sorted(over.items())

@@ -6,14 +6,14 @@ import json
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from region_sim.history import History
-from region_sim.oracle.verdict import Outcome
+from region_sim.oracle.judge import judge
+from region_sim.oracle.verdict import Verdict
 from region_sim.plan.errors import PlanError
 from region_sim.plan.reader import check, load, parse_fault
 from region_sim.plan.scenario import Draw, Scenario
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         return _fail(str(error), USAGE)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _fail("interrupted; all faults, proxies and processes are gone", INTERRUPTED)
-    return _show(history, as_json=options.json)
+    return _show(history, judge(history, expects=scenario.expects), as_json=options.json)
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:
@@ -127,32 +127,26 @@ async def _stoppable(running: Coroutine[Any, Any, History]) -> History:
     return await task
 
 
-def _show(history: History, *, as_json: bool) -> int:
-    """Print what was counted; the exit code."""
-    operations = Counter(
-        f"{call.kind.value} {call.status or call.error or 'cancelled'}" for call in history.calls
-    )
-    problems = [problem for found in history.convergence for problem in found.problems]
-    logged = [f"{line.region}: {line.event}: {line.detail}" for line in history.logs]
+def _show(history: History, verdict: Verdict, *, as_json: bool) -> int:
+    """Print what was found; the exit code."""
     if as_json:
         result = {
             "seed": history.seed,
             "scenario": history.scenario,
-            "operations": dict(sorted(operations.items())),
             "faults": [asdict(fault) for fault in history.faults],
             "lives": [asdict(life) for life in history.lives],
-            "convergence": [asdict(found) for found in history.convergence],
-            "errors": logged,
+            "verdict": asdict(verdict),
         }
         print(json.dumps(result, indent=2))
-    else:
-        for name, count in sorted(operations.items()):
-            print(f"{count:7}  {name}")
-        for text in (*problems, *logged):
-            print(text)
-    if logged:
-        return int(Outcome.BROKEN)
-    return int(Outcome.NOT_CONVERGED if problems else Outcome.HOLDS)
+        return int(verdict.outcome)
+    for name, count in verdict.operations.items():
+        print(f"{count:7}  {name}")
+    for finding in verdict.findings:
+        print(f"{finding.promise} {finding.at_us / 1e6:.3f} s {finding.account}: {finding.text}")
+    for name in verdict.missing:
+        print(f"never happened: {name}")
+    print(verdict.outcome.name.lower().replace("_", " "))
+    return int(verdict.outcome)
 
 
 def _fail(message: str, code: int) -> int:

@@ -106,7 +106,11 @@ class Machine(asyncio.AbstractEventLoop):
 
     def true_us(self, when_s: float) -> int:
         """True time at which this machine's clock will show `when_s`, never earlier."""
-        return self._base_us + math.ceil((when_s - self._base_s) * 1e6 / self._rate - 1e-3)
+        after_us = math.ceil((when_s - self._base_s) * 1e6 / self._rate)
+        # aiohttp asks again at once when its clock shows less than what it waited for.
+        while self._base_s + after_us * self._rate / 1e6 < when_s:
+            after_us += 1
+        return self._base_us + after_us
 
     def set_rate(self, rate: float) -> None:
         """Let the clock run at another rate from now on."""

@@ -1,0 +1,7 @@
+"""All commands, in the order of the help."""
+
+from typing import Final
+
+from region_sim.cli import listing, run
+
+ALL: Final = (run, listing)
