@@ -44,10 +44,11 @@ async def settle(
 
 
 async def differences(town: LiveTown, accounts: Sequence[str]) -> list[str]:
-    """In words, where the regions' lists differ; empty: they agree."""
+    """In words, after the promise, where the regions' lists differ; empty: they agree."""
     first, *others = town.regions
     return [
-        f"{account}: {first} lists {_words(views[first])}, {region} lists {_words(views[region])}"
+        f"P7 {account}: {_words(views[first])} in {first}'s list, {_words(views[region])} in "
+        f"{region}'s"
         for account, views in (await _all_views(town, accounts)).items()
         for region in others
         if views[region] is None or views[region] != views[first]
@@ -55,9 +56,9 @@ async def differences(town: LiveTown, accounts: Sequence[str]) -> list[str]:
 
 
 async def leftovers(town: LiveTown, accounts: Sequence[str]) -> list[str]:
-    """In words, what is still there although all devices have gone; empty: nothing."""
+    """In words, after the promise, what is there although all have gone; empty: nothing."""
     problems = [
-        f"{account}: {region} still lists {_words(view)}"
+        f"P6 {account}: {region} still lists {_words(view)}"
         for account, views in (await _all_views(town, accounts)).items()
         for region, view in views.items()
         if view is None or view
@@ -65,11 +66,11 @@ async def leftovers(town: LiveTown, accounts: Sequence[str]) -> list[str]:
     for region in town.regions:
         numbers = await fetch_numbers(town.lines(region), town.address(region))
         if numbers is None:
-            problems.append(f"{region} does not show its metrics")
+            problems.append(f"P6 {region} does not show its metrics")
         elif numbers.sessions or numbers.sessions_known or numbers.overdraft:
             problems.append(
-                f"{region} counts {numbers.sessions} sessions here, {numbers.sessions_known} known,"
-                f" {numbers.overdraft} in overdraft"
+                f"P6 {region} counts {numbers.sessions} sessions here, "
+                f"{numbers.sessions_known} known, {numbers.overdraft} in overdraft"
             )
     return problems
 

@@ -7,6 +7,7 @@ standard output is the command's process id; the command's own output goes to st
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     )
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
+            pass
         end(command)
 
     signal.signal(signal.SIGTERM, lambda _number, _frame: end(command))

@@ -12,12 +12,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from georeg.cli.demo.gauges import fetch_numbers
+import aiohttp
+
+from georeg.cli.demo.gauges import read_page
 from region_sim.history import History, Life, LifeEvent, LogLine, Probe
 from region_sim.live.cluster import Cluster, Region
 
 EVERY_S: Final = 1.0
 _READY: Final = re.compile(r"georeg: region \S+ of cluster \S+ is ready: .*")
+_COUNTER: Final = re.compile(r"^georeg_region_(\w+)_total (\S+)$", re.MULTILINE)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=EVERY_S)
 _FINE: Final = ("debug", "info", "warning")
 _DETAIL_LENGTH_MAX: Final = 2_000
 
@@ -46,19 +50,34 @@ async def _look(
         await region.wait_until_ready(cluster.http)
         history.lives.append(LifeEvent(now_us(), region.name, Life.READY))
         return
-    numbers = await fetch_numbers(cluster.http, region.plan.address)
-    if numbers is not None:
-        history.probes.append(
-            Probe(
-                now_us(),
-                region.name,
-                sessions=numbers.sessions,
-                sessions_known=numbers.sessions_known,
-                overdraft=numbers.overdraft,
-                grants_held=numbers.grants_held,
-                grants_lent=numbers.grants_lent,
-            )
-        )
+    probe = await _probe(cluster, region, now_us)
+    if probe is not None:
+        history.probes.append(probe)
+
+
+async def _probe(cluster: Cluster, region: Region, now_us: Callable[[], int]) -> Probe | None:
+    """What a region says of itself, None when it does not answer in time."""
+    try:
+        async with cluster.http.get(f"{region.plan.address}/metrics", timeout=_TIMEOUT) as answer:
+            page = await answer.text()
+        return read_probe(page, now_us(), region.name)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return None
+
+
+def read_probe(page: str, at_us: int, region: str) -> Probe:
+    """A page of metrics as a probe. Raises ValueError when it is not one."""
+    numbers = read_page(page)
+    return Probe(
+        at_us,
+        region,
+        sessions=numbers.sessions,
+        sessions_known=numbers.sessions_known,
+        overdraft=numbers.overdraft,
+        grants_held=numbers.grants_held,
+        grants_lent=numbers.grants_lent,
+        counters={name: int(float(value)) for name, value in _COUNTER.findall(page)},
+    )
 
 
 def read_logs(cluster: Cluster, history: History, began_wall_s: float) -> None:

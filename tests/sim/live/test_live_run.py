@@ -11,11 +11,13 @@ from region_sim.history import CallKind, Life
 from region_sim.live.errors import LiveError
 from region_sim.live.run import run_live
 from region_sim.live.watch import read_line
+from region_sim.oracle.judge import judge
+from region_sim.oracle.verdict import Outcome
 from region_sim.plan.reader import load, parse_fault
 from region_sim.plan.scenario import Draw, Scenario
 from tests.cli.processes import is_alive
 
-DURATION_S = 10
+DURATION_S = 8
 
 
 def scenario(*faults: str) -> Scenario:
@@ -30,12 +32,14 @@ def scenario(*faults: str) -> Scenario:
 async def test_promises_hold_through_a_cut_and_a_kill(tmp_path: Path) -> None:
     said: list[str] = []
     history = await run_live(
-        scenario("cut:us|eu,ap@2+4", "kill:ap@6.5+2"),
+        scenario("cut:us|eu,ap@1+4", "kill:ap@5.5+2"),
         1,
         say=said.append,
         keep_logs=tmp_path / "logs",
     )
-    assert history.logs == []
+    verdict = judge(history, expects=load("live-short").expects)
+    assert verdict.findings == []
+    assert verdict.outcome is Outcome.HOLDS, verdict.missing
     assert [found.problems for found in history.convergence] == [(), ()]
     assert [(event.kind, event.is_begin) for event in history.faults] == [
         ("cut", True),
