@@ -1,8 +1,8 @@
 """A device that listens to the event stream of its session while it plays.
 
 Opening the stream counts as a heartbeat for the region, so it is written down as one (`request`
-has `events`). When `ended` arrives the device hears it at once; when the region drains, or the
-connection breaks, the device opens the stream again where it then plays.
+has `events`). When `ended` arrives the device hears it at once. When the stream breaks, the device
+opens it again; when the region drains, or the stream cannot be opened, the device goes elsewhere.
 """
 
 import json
@@ -30,18 +30,20 @@ class Listener:
         token: Token,
         *,
         on_ended: Callable[[dict[str, Any]], None],
-        on_drain: Callable[[str], None],
+        on_away: Callable[[str], None],
     ) -> None:
-        """`on_ended` gets the body of the 410; `on_drain` the region that goes away."""
+        """`on_ended` gets the body of the 410; `on_away` a region that serves it no longer."""
         self._street, self._token = street, token
-        self._on_ended, self._on_drain = on_ended, on_drain
+        self._on_ended, self._on_away = on_ended, on_away
+        self._is_in_vain = False
+        """There are no streams here (another system than georeg), or not for this token."""
 
     async def listen(self, whereabouts: Callable[[], tuple[Caller, str]]) -> None:
         """Listen until the session ends or the task is cancelled.
 
         `whereabouts`: the device and the region that it asks, as of now.
         """
-        while True:
+        while not self._is_in_vain:
             caller, region = whereabouts()
             ended = await self._hear(caller, region)
             if ended is not None:
@@ -62,14 +64,23 @@ class Listener:
                 if response.status != 200:
                     body = parsed(await response.read())
                     self._answered(call, response.status, body)
-                    return body if response.status == 410 else None
+                    return self._not_opened(response.status, body, region)
                 self._answered(call, 200, {})
                 return await self._read(response, caller, region)
         except NETWORK_ERRORS as error:
             if not call.status:
                 call.error = words_of(error)
                 call.answered_us = street.town.now_us()
+                self._on_away(region)
             return None
+
+    def _not_opened(self, status: int, body: dict[str, Any], region: str) -> dict[str, Any] | None:
+        if status == 410:
+            return body
+        self._is_in_vain = status in (401, 404)
+        if not self._is_in_vain:
+            self._on_away(region)
+        return None
 
     def _answered(self, call: Call, status: int, body: dict[str, Any]) -> None:
         call.status, call.body = status, body
@@ -83,7 +94,7 @@ class Listener:
             if line.startswith(b"event: "):
                 event = line[7:].strip()
             elif line.startswith(b"data: ") and event == b"drain":
-                self._on_drain(region)
+                self._on_away(region)
             elif line.startswith(b"data: ") and event == b"ended":
                 body: dict[str, Any] = json.loads(line[6:])
                 now_us, session = self._street.town.now_us(), self._token.session

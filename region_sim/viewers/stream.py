@@ -108,6 +108,8 @@ class Stream:
             return self._over(self._ended)
         if self._is_nudged:
             self._is_nudged = False
+            if self._street.is_quiet:
+                return None
             return await self._do("zap" if self._street.chance(BURST_ZAPS) else "roam")
         if is_beat:
             return await self._beat()
@@ -232,7 +234,7 @@ class Stream:
     def _listen(self) -> None:
         self._hang_up()
         listener = Listener(
-            self._street, self._token, on_ended=self._hear_end, on_drain=self._hear_drain
+            self._street, self._token, on_ended=self._hear_end, on_away=self._go_away
         )
         whereabouts = lambda: (self._caller, self._region)  # noqa: E731 - it is read later
         self._listener = self._street.spawn(listener.listen(whereabouts))
@@ -246,7 +248,7 @@ class Stream:
         self._ended = ended
         self._wake.set()
 
-    def _hear_drain(self, region: str) -> None:
+    def _go_away(self, region: str) -> None:
         if region == self._region:
             self._region = self._street.next_region(region)
 
