@@ -1,14 +1,16 @@
 """P8 Conserved budgets, as it is judged: every budget record.
 
-The usable grants of an account, summed over all regions at one instant, never exceed L. What a
-smaller plan left lent may be used until its leases are over: for `PLAN_US` after a change the
-larger limit counts, and longer while links are in trouble. Records exist in simulated runs only; a
-run without them says nothing of P8, and its coverage shows that.
+The usable grants of an account, summed over all regions at one instant, never exceed L. Of one
+region at most L count, since with L own sessions it refuses whatever it holds. What a smaller plan
+left lent may be used until its leases are over: for `PLAN_US` after a change the larger limit
+counts, and longer while links are in trouble. Records exist in simulated runs only; a run without
+them says nothing of P8, and its coverage shows that.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
+from region_sim.history import Budget
 from region_sim.oracle.run import Run
 from region_sim.oracle.verdict import Finding
 
@@ -19,7 +21,7 @@ def check(run: Run) -> Iterator[Finding]:
     """Every record; of an account the first that is wrong."""
     told: set[str] = set()
     for budget in run.history.budgets:
-        used = sum(budget.usable.values())
+        used = _used(budget, budget.limit)
         if used <= budget.limit or budget.account in told:
             continue
         household = run.households.get(budget.account)
@@ -28,8 +30,13 @@ def check(run: Run) -> Iterator[Finding]:
             from_us = budget.at_us - PLAN_US
             known = household.limits.known(run.network, from_us, budget.at_us)
             limit = max(known[-1], household.limits.largest_within(from_us, budget.at_us))
-        if used > (limit or budget.limit):
+        limit = limit or budget.limit
+        if (used := _used(budget, limit)) > limit:
             told.add(budget.account)
             shares = ", ".join(f"{name} {n}" for name, n in sorted(budget.usable.items()) if n)
             text = f"usable grants of {used} at {limit} streams: {shares}"
             yield Finding("P8", "usable grants above L", budget.at_us, budget.account, text)
+
+
+def _used(budget: Budget, limit: int) -> int:
+    return sum(min(usable, limit) for usable in budget.usable.values())
