@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from region_sim.cli import listing, run
+from region_sim.cli import listing, run, sweep
 
-ALL: Final = (run, listing)
+ALL: Final = (run, sweep, listing)

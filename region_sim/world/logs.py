@@ -19,13 +19,14 @@ def kept(history: History) -> Iterator[None]:
     """Within it an error that any region logs is written down."""
 
     def keep(_logger: object, method: str, event: Any) -> Any:
-        if method in ("error", "critical", "exception"):
-            machine = asyncio._get_running_loop()
-            name = machine.name if isinstance(machine, Machine) else ""
-            now_us = machine.scheduler.now_us if isinstance(machine, Machine) else 0
+        machine = asyncio._get_running_loop()
+        # What is said while no machine runs comes from processes that are dead and taken apart.
+        if isinstance(machine, Machine) and method in ("error", "critical", "exception"):
             what = str(event.pop("event", ""))
             detail = ", ".join(f"{key}={event[key]!r}" for key in sorted(event))
-            history.logs.append(LogLine(now_us, name, what, detail[:DETAIL_LENGTH_MAX]))
+            history.logs.append(
+                LogLine(machine.scheduler.now_us, machine.name, what, detail[:DETAIL_LENGTH_MAX])
+            )
         raise structlog.DropEvent
 
     before = structlog.get_config()

@@ -2,7 +2,6 @@
 
 import pytest
 
-from crdt.dots import SHARDS
 from crdt.events import Reason
 from crdt.sessions import SessionSet
 from georeg.region import sweep
