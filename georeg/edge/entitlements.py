@@ -104,8 +104,6 @@ class EntitlementVerifier:
             self._verified.clear()
 
     def _check_times(self, entitlement: Entitlement, now_ms: int) -> None:
-        if entitlement.issued_ms > now_ms + LEEWAY_MS:
-            raise EntitlementError("the entitlement is issued in the future")
         if entitlement.not_before_ms > now_ms + LEEWAY_MS:
             raise EntitlementError("the entitlement is not valid yet")
         if entitlement.expires_ms is not None and entitlement.expires_ms + LEEWAY_MS <= now_ms:

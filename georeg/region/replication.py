@@ -200,7 +200,7 @@ class Replication:
         events = codec.decode_events(
             message.events, peer, message.shard, message.incarnation, message.first
         )
-        self._check_plans(events)
+        self._note_plans(events)
         now_ms = self._state.clock.now_ms()
         new = shard.apply(peer, message.incarnation, message.first, events, now_ms)
         self._applied(peer, message.shard, new)
@@ -214,12 +214,20 @@ class Replication:
             assert isinstance(one, Range)
             self.on_range(peer, one)
 
-    def _check_plans(self, events: Iterable[Event]) -> None:
-        """Raises PeerError for a plan of the future: its region's clock must be put right."""
+    def _note_plans(self, events: Iterable[Event]) -> None:
+        """Plans of the peer's log: what is stated here from now on must count as later.
+
+        A plan that is far in the future is taken as it is, since one of the two clocks is wrong and
+        it may be this one: a region whose clock is behind must not stop hearing of the others. The
+        region that let the statement in has checked it; the own clock stays within its bound.
+        """
         wall_ms = self._state.clock.wall_ms()
         for event in events:
             if type(event) is PlanSet:
-                self._state.hlc.observe(event.issued, wall_ms)
+                try:
+                    self._state.hlc.observe(event.issued, wall_ms)
+                except PeerError:
+                    self._state.counters["plans_ahead_of_clock"] += 1
 
     def on_snapshot_part(self, peer: RegionId, part: SnapshotPart) -> None:
         """Stage one part; with the last one, check and commit the whole."""
@@ -242,7 +250,7 @@ class Replication:
             raise PeerError("a snapshot that is not what its parts say")
         if part.writer == self._state.region and self.is_open:
             return  # an answer to a Fetch that came too late: heartbeats adopt what it names
-        self._check_plans(whole.plans)
+        self._note_plans(whole.plans)
         repair = part.shard in link.repairing and part.writer == peer
         shard = self._state.shards[part.shard]
         changes = shard.install(whole, self._state.clock.now_ms(), repair=repair)

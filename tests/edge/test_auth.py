@@ -75,6 +75,24 @@ async def test_an_account_starts_under_the_plan_that_was_signed_and_no_other() -
         assert (answer.status, answer.body["decision"]["limit"]) == (201, 2)
 
 
+async def test_a_region_whose_clock_is_behind_admits_on_a_fresh_entitlement() -> None:
+    async with public() as world:
+        ahead = entitlement(plan="standard", iat=WALL_S + 3600)
+        answer = await world.start(token=ahead)
+        assert (answer.status, answer.body["decision"]["limit"]) == (201, 2)
+
+
+async def test_a_statement_from_the_future_does_not_shut_out_those_that_follow() -> None:
+    async with public() as world:
+        await world.start(token=entitlement(plan="standard", iat=WALL_S + 3600))
+        later = entitlement(plan="premium", iat=WALL_S + 60)
+        answer = await world.start(token=later, device="tv-2")
+        assert answer.body["decision"]["limit"] == 2  # made at the same moment: the first stands
+        world.clock.wall_base_ms += 60_000
+        answer = await world.start(token=later, device="tv-3")
+        assert (answer.status, answer.body["decision"]["limit"]) == (201, 4)
+
+
 async def test_a_backend_starts_under_the_plan_that_it_names() -> None:
     async with public() as world:
         answer = await world.start(token=BACKEND, plan="standard")

@@ -124,7 +124,6 @@ def test_any_header_is_an_entitlement_error(text: str) -> None:
         {"iat": True},
         {"iat": -1},
         {"iat": 1e300},
-        {"iat": NOW_S + 60},
         {"iat": NOW_S - 172_801},
         {"nbf": NOW_S + 60},
         {"exp": NOW_S - 31},

@@ -4,6 +4,7 @@ import pytest
 
 from crdt.dots import SHARDS, RegionId, shard_of
 from crdt.errors import PeerError
+from crdt.events import Plan
 from georeg.region import wire
 from georeg.region.messages import Beacon, Range, Repair, SnapshotPart
 from georeg.region.model import Renewed
@@ -234,3 +235,16 @@ def test_how_far_peers_are_behind_is_known(cluster: Cluster) -> None:
 
     assert eu == 0
     assert ap > 0
+
+
+def test_a_region_whose_clock_is_behind_goes_on_hearing_of_plans() -> None:
+    cluster = Cluster(A, B)
+    region = cluster.regions[A]
+    region.set_plan("acc-9", Plan("premium", 4, 0), region.plan_time())
+    cluster.wall_jump_ms = -3_600_000
+    cluster.run(2_000)
+
+    known = cluster.regions[B]._state.plan_of("acc-9")
+    assert known is not None
+    assert known.plan.limit == 4
+    assert cluster.counter(B, "plans_ahead_of_clock") > 0
