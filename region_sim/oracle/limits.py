@@ -34,6 +34,11 @@ class Limits:
         """How often the plan changed."""
         return max(0, len(self._limits) - 1)
 
+    @property
+    def smallest(self) -> int:
+        """The smallest that there ever was: with fewer sessions nothing can exceed anything."""
+        return min(self._limits, default=0)
+
     def at(self, at_us: int) -> int:
         """The limit that was true then; 0: none was known."""
         index = bisect_right(self._at_us, at_us)

@@ -47,7 +47,7 @@ TRIPS: Final = 12
 def check(run: Run) -> Iterator[Finding]:
     """Every admission, then every time above the limit."""
     for household in run.households.values():
-        if len(household.sessions) <= household.limits.at(0):
+        if len(household.sessions) <= household.limits.smallest:
             continue
         for session in household.sessions.values():
             if session.admitted_us is not None and run.is_georeg:

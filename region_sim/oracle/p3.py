@@ -116,12 +116,11 @@ def _gist(call: Call) -> object:
 
 
 def _check_oldest(household: Household) -> Iterator[Finding]:
-    evicted = {
-        end.device: end.at_us
-        for session in household.sessions.values()
-        for end in session.spoken
-        if end.is_kick and end.reason == "limit" and end.by_device
-    }
+    evicted: dict[str, int] = {}
+    for session in household.sessions.values():
+        for end in session.spoken:
+            if end.is_kick and end.reason == "limit" and end.by_device:
+                evicted[end.device] = min(end.at_us, evicted.get(end.device, end.at_us))
     for call in household.starts:
         if call.status == 409 and evicted.get(call.device, answered(call)) >= answered(call):
             text = f"{call.region} refused {call.device} though the oldest session may be ended"
