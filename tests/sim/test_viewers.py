@@ -18,8 +18,9 @@ from region_sim.plan.habits import Habits
 from region_sim.plan.scenario import Scenario
 from region_sim.run import Run, run
 from region_sim.viewers import Town, Viewers
-from region_sim.viewers.calls import words_of
-from region_sim.viewers.passport import LIMITS
+from region_sim.viewers.calls import Caller, Token, words_of
+from region_sim.viewers.passport import LIMITS, Passport
+from region_sim.viewers.sharing import share
 from region_sim.viewers.starting import is_lost
 from region_sim.viewers.street import Street
 
@@ -265,6 +266,16 @@ def test_lost_starts_are_repeated_with_their_key() -> None:
     assert {call.number for call in lost if "again" not in call.request} <= set(repeats)
 
 
+def test_a_device_that_is_starting_does_not_start_again() -> None:
+    habits = replace(STILL, idle_s=1, burst_s=1, play_s=2)
+    history = run(replace(BUSY, households=4, duration_s=20, habits=habits), 1).history
+    until_us: dict[str, int] = {}
+    for call in of(history, CallKind.START):
+        assert call.sent_us > until_us.get(call.device, 0)
+        until_us[call.device] = cast(int, call.answered_us)
+    assert len(of(history, CallKind.START)) > 100
+
+
 def test_an_unknown_plan_is_told() -> None:
     with pytest.raises(PlanError, match="gold"):
         Viewers(cast(Town, None), Scenario("bad", plans=(("gold", 1.0),)))
@@ -276,13 +287,18 @@ class StillTown:
     def __init__(self) -> None:
         self.regions = ("us", "eu", "ap")
         self.random = Random(1)
-        self.history = History(1, "still", regions=self.regions)
+        self.history = History(1, "still", regions=self.regions, heartbeat_us=10_000)
+        self.issued = 0
 
     def now_us(self) -> int:
         return 0
 
     def address(self, region: str) -> str:
         return f"http://{region}"
+
+    def entitlement(self, account: str, plan: str) -> dict[str, str]:
+        self.issued += 1
+        return {"Authorization": f"{plan} {self.issued}"}
 
 
 def still_town() -> Town:
@@ -334,3 +350,28 @@ def test_why_there_was_no_answer_is_told_in_one_word() -> None:
     assert words_of(aiohttp.ServerDisconnectedError()) == "reset"
     assert words_of(ConnectionResetError()) == "reset"
     assert words_of(aiohttp.ClientPayloadError("cut short")) == "ClientPayloadError: cut short"
+
+
+def test_an_entitlement_is_kept_until_the_plan_changes_and_never_comes_back() -> None:
+    passport = Passport(still_town(), "acc-0001", "basic")
+    assert passport.headers() is passport.headers()
+    assert passport.start_headers()["Authorization"] == "basic 1"
+    passport.change("premium")
+    assert passport.headers() == {"Authorization": "premium 2"}
+    passport.change("basic")
+    assert passport.start_headers()["Authorization"] == "basic 3"
+
+
+async def test_a_second_device_shares_a_token_until_it_is_quiet() -> None:
+    street = Street(still_town(), Habits())
+    beats: list[dict[str, Any]] = []
+
+    async def heartbeat(caller: Caller, region: str, token: Token, request: Any) -> Any:
+        beats.append(request)
+        street.is_quiet = len(beats) == 2
+        return SimpleNamespace(status=200)
+
+    street.calls.heartbeat = heartbeat  # type: ignore[method-assign, assignment]
+    caller = Caller("acc-0001", "acc-0001.2", "us")
+    await asyncio.wait_for(share(street, caller, Token.of("us-1-1", "token")), 10)
+    assert beats == [{"cloned": True}] * 2
