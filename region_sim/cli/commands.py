@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from region_sim.cli import listing, run, sweep
+from region_sim.cli import listing, replay, run, sweep
 
-ALL: Final = (run, sweep, listing)
+ALL: Final = (run, replay, sweep, listing)

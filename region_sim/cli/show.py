@@ -4,6 +4,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, Final
 
+from georeg import __version__
 from region_sim.history import History
 from region_sim.oracle.verdict import Finding, Outcome, Verdict
 from region_sim.plan.faults import links_text
@@ -143,7 +144,8 @@ def versions() -> dict[str, str]:
     """What a run depends on besides its seed."""
     import platform
 
-    found = {"python": platform.python_version()}
-    for name in ("georeg", "aiohttp", "msgpack"):
+    # georeg's own from its sources, which need not be installed.
+    found = {"python": platform.python_version(), "georeg": __version__}
+    for name in ("aiohttp", "msgpack"):
         found[name] = version(name)
     return found

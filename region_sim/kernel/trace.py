@@ -4,9 +4,18 @@ Same seed and version: the same fingerprint, in any process and under any hash s
 differs differs from some event on; with `keep` the events are there to find it.
 """
 
+from collections import deque
+from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import zip_longest
+from typing import Final
 
-_CHUNK = 65_536
+_CHUNK: Final = 65_536
+_BEFORE: Final = 5
+"""So many events are shown before the first difference."""
+_WIDTH: Final = 240
+_HEAD: Final = 60
+"""Of an event that is longer than `_WIDTH`, so much is shown of its beginning."""
 
 
 class Trace:
@@ -51,14 +60,36 @@ class Trace:
         return self._hash.hexdigest()
 
 
-def first_difference(one: list[str], other: list[str]) -> str | None:
-    """Where two kept traces part, with what came before; None: they are the same."""
-    for index, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            before = "".join(f"  {event}\n" for event in one[max(0, index - 5) : index])
-            return f"event {index} differs, after\n{before}one:   {left}\nother: {right}"
-    if len(one) != len(other):
-        longer = one if len(one) > len(other) else other
-        index = min(len(one), len(other))
-        return f"one run ends after {index} events; the other goes on with\n  {longer[index]}"
+def first_difference(one: Iterable[str], other: Iterable[str]) -> str | None:
+    """Where two kept traces part, with what came before; None: they are the same.
+
+    Reads both only as far as that, and keeps no more than a few events: traces are long.
+    """
+    before: deque[str] = deque(maxlen=_BEFORE)
+    for index, (left, right) in enumerate(zip_longest(one, other)):
+        if left == right:
+            before.append(left)
+            continue
+        said = "".join(f"  {_shortened(event, 0)}\n" for event in before)
+        head = f"event {index:,} differs" + (f", after\n{said}" if said else "\n")
+        at = _same_length(left or "", right or "")
+        return f"{head}one:   {_shortened(left, at)}\nother: {_shortened(right, at)}"
     return None
+
+
+def _same_length(left: str, right: str) -> int:
+    """How many characters at the beginning are the same."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(left), len(right)))
+
+
+def _shortened(event: str | None, at: int) -> str:
+    """An event as people can read it: its head, and what is around the place that matters."""
+    if event is None:
+        return "(the run is over)"
+    if len(event) <= _WIDTH:
+        return event
+    begin = max(_HEAD, at - _HEAD)
+    middle = event[begin : begin + _WIDTH - _HEAD]
+    end = "..." if begin + len(middle) < len(event) else ""
+    return f"{event[:_HEAD]}{'...' if begin > _HEAD else ''}{middle}{end}"
