@@ -75,6 +75,7 @@ class Store:
         """The region that has not yet heard of the end of a session that it holds."""
         self.out_of_reach: Callable[[], tuple[RegionId, ...]] = tuple
         self._clock = clock
+        self._wall_offset_ms = clock.wall_ms() - clock.now_ms()
         self._incarnation = random.randint(1, INCARNATION_MAX)
         self._sequence = SEQUENCE_MIN
         self._accounts: dict[str, dict[SessionId, Record]] = {}
@@ -82,14 +83,18 @@ class Store:
         self._answers: dict[tuple[str, str], tuple[StartRequest, int, Outcome]] = {}
 
     def reopen(self, clock: Clock) -> None:
-        """The process has started again and its monotonic clock with it.
+        """The process has started again, and its monotonic clock with it.
 
-        Every lease begins anew: devices are not to blame for the time in which nobody listened.
+        Leases have gone on by the wall clock, but each session is left time for one heartbeat:
+        devices are not to blame for the time in which nobody listened.
         """
-        self._clock = clock
-        self._answers.clear()
+        age_ms_max = self.settings.client_lease_ms - self.settings.heartbeat_ms
         for record in self.records():
-            record.heard_ms = clock.now_ms()
+            age_ms = clock.wall_ms() - (record.heard_ms + self._wall_offset_ms)
+            record.heard_ms = clock.now_ms() - min(max(0, age_ms), age_ms_max)
+        self._clock = clock
+        self._wall_offset_ms = clock.wall_ms() - clock.now_ms()
+        self._answers.clear()
 
     # ---- what there is -----------------------------------------------------------------------
 

@@ -42,14 +42,20 @@ def _share(part: float, whole: float, scale: float) -> float:
 
 
 FIGURES: Final = (
-    Figure("starts", "starts asked", "", "presses of play that reached an end", lambda t: t.starts),
+    Figure(
+        "starts",
+        "starts asked",
+        "",
+        "calls, so that each time a viewer tries again counts",
+        lambda t: t.starts,
+    ),
     Figure("admitted", "admitted", "", "answered 201", lambda t: t.admitted),
     Figure("refused", "refused", "", "answered 409", lambda t: t.refused),
     Figure(
         "unavailable_percent",
         "starts nobody decided",
         "% of starts",
-        "answered 503, or not at all",
+        "answered 503, or not at all; each retry counts",
         lambda t: _share(t.starts - t.admitted - t.refused, t.starts, 100),
         digits=2,
         is_drawn=True,
@@ -58,7 +64,7 @@ FIGURES: Final = (
         "undecided_percent",
         "calls nobody decided",
         "% of calls",
-        "starts, heartbeats, stops, lists and kicks answered 5xx, or not at all",
+        "of all kinds: answered 5xx, or not at all; each retry counts",
         lambda t: _share(t.undecided, t.calls, 100),
         digits=2,
     ),
@@ -90,8 +96,7 @@ FIGURES: Final = (
         "ghost_blocks_per_1000",
         "refused by ghosts",
         "per 1,000 refusals",
-        "fewer than L other screens played; others had vanished without a word, or nobody had "
-        "heard their end",
+        "fewer than L other screens really played, whatever leases and copies said",
         lambda t: _share(t.ghost_blocks, t.refused, 1000),
         digits=1,
         is_drawn=True,
@@ -180,9 +185,16 @@ FIGURES: Final = (
         "bytes_per_start",
         "bytes between regions",
         "B per stream",
-        "everything that crossed, heartbeats and beacons and the quiet end of the runs included",
+        "all that crossed, also in the quiet end of each run",
         lambda t: _share(t.bytes, t.admitted, 1),
         is_drawn=True,
+    ),
+    Figure(
+        "bytes_per_s",
+        "bytes between regions",
+        "B/s",
+        "over the whole run, all pairs of regions together",
+        lambda t: _share(t.bytes, t.run_us / 1e6, 1),
     ),
 )
 """In the order in which they are shown."""

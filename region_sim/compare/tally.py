@@ -51,7 +51,9 @@ class Tally:
     kicks_missed: int = 0
     """Kicks of a playing screen that were answered 404."""
     bytes: int = 0
-    """Between regions."""
+    """Between regions, all pairs together."""
+    run_us: int = 0
+    """How long the runs were, their quiet ends included."""
     start_us: list[int] = field(default_factory=list)
     """How long viewers waited for the answers to their starts: those who asked the region that they
     are next to, so that this is the design and not the way to it."""
@@ -72,7 +74,8 @@ class Tally:
 def tally(history: History) -> Tally:
     """Count one run."""
     homes = households(history)
-    counts = Tally(runs=1, bytes=sum(transfer.bytes for transfer in history.transfers))
+    crossed = sum(transfer.bytes for transfer in history.transfers)
+    counts = Tally(runs=1, bytes=crossed, run_us=history.end_us)
     verdict = judge(outside(history))
     counts.false_blocks, counts.pending_ends = verdict.false_blocks, verdict.pending_ends
     for call in history.calls:

@@ -161,3 +161,19 @@ async def test_a_store_survives_a_crash(regions: Regions, here: str) -> None:
     await regions.boot(here)
     assert await regions.listed(here) == [id_of(first)]
     assert (await regions.heartbeat(here, second)).body["reason"] == "kicked"
+
+
+async def test_after_a_crash_a_lease_leaves_time_for_one_heartbeat_and_no_more(
+    regions: Regions,
+) -> None:
+    first, second = await regions.start("us"), await regions.start("us", account="b")
+    regions.clock.advance(30_000)
+    await regions.heartbeat("us", second)
+    regions.clock.advance(55_000)
+    await regions.kill("us")
+    await regions.boot("us")
+    regions.clock.advance(29_999)
+    assert await regions.listed("us") == [id_of(first)]
+    regions.clock.advance(1)
+    assert await regions.listed("us") == []
+    assert await regions.listed("us", "b") == [id_of(second)]
