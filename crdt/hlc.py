@@ -3,15 +3,16 @@
 One number: 48 bits of wall milliseconds, 16 bits of counter. It never goes back, also when the wall
 clock does, and a statement made after another one was seen gets a higher number.
 
-Invariant: at most `ahead_ms_max` ahead of the own wall clock through others. A peer with a clock
-in the future is refused, or one broken machine would win every last-writer-wins contest for years.
+Invariant: at most `ahead_ms_max` ahead of the own wall clock through others. A time further in the
+future is not followed, or one broken machine would win every last-writer-wins contest for years;
+what carries it is not refused, since the wrong clock may be the own one.
 
 Source: Kulkarni et al., "Logical Physical Clocks"; bounded as in CockroachDB's `pkg/util/hlc`.
 """
 
 from typing import Final
 
-from crdt.errors import LocalError, PeerError
+from crdt.errors import LocalError
 
 LOGICAL_BITS: Final = 16
 WALL_MS_MAX: Final = (1 << 48) - 1
@@ -48,12 +49,9 @@ class Hlc:
         self._last = max(hlc_at(wall_ms), self._last + 1)
         return self._last
 
-    def observe(self, remote: int, wall_ms: int) -> None:
-        """Take note of another's time. Raises PeerError when it is too far in the future."""
-        ahead_ms = wall_ms_of(remote) - wall_ms
-        if remote < 0 or ahead_ms > self.ahead_ms_max:
-            raise PeerError(
-                f"time {remote} is {ahead_ms} ms ahead of the own clock; "
-                f"at most {self.ahead_ms_max} ms are accepted: check the clocks"
-            )
+    def observe(self, remote: int, wall_ms: int) -> bool:
+        """Take note of another's time; False when it is too far in the future to be followed."""
+        if wall_ms_of(remote) - wall_ms > self.ahead_ms_max:
+            return False
         self._last = max(self._last, remote)
+        return True

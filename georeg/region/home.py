@@ -8,7 +8,7 @@ when sessions yield.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from crdt.book import Claimed, GrantBook, Meet
@@ -313,7 +313,8 @@ class Home:
     # ---- idle grants -------------------------------------------------------------------------
 
     def sweep_idle(self) -> None:
-        """Recall the grants of accounts that have had no live session for a while.
+        """Recall the grants of accounts that have had no live session for a while, and those beyond
+        the limit of accounts whose plan was lowered.
 
         Bounded: a slice of the book per call, round robin, the whole book in IDLE_ROUNDS at best.
         """
@@ -321,13 +322,21 @@ class Home:
         count = min(IDLE_SWEEP_MAX, self._book.rows // IDLE_ROUNDS + 1)
         accounts, self._idle_cursor = self._book.accounts_with_grants(self._idle_cursor, count)
         for account in accounts:
+            valid = self._book.valid(account, now_ms)
+            if sum(valid.values()) > state.limit_of(account):
+                self._take_back(account, valid)
+                continue
             if state.live(account):
                 continue
             since_ms = self._idle_since.get(account, now_ms)
             if now_ms - since_ms <= state.settings.idle_grant_ms:
                 self._idle_found[account] = since_ms
                 continue
-            for region in sorted(self._book.valid(account, now_ms)):
-                self._send(region, Recall(account, 0, AMOUNT_MAX, (), ""))
+            self._take_back(account, valid)
         if self._idle_cursor == 0:  # the walk is over: what it did not find is idle no more
             self._idle_since, self._idle_found = self._idle_found, {}
+
+    def _take_back(self, account: str, valid: Iterable[RegionId]) -> None:
+        """Recall what is not in use."""
+        for region in sorted(valid):
+            self._send(region, Recall(account, 0, AMOUNT_MAX, (), ""))

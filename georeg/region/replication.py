@@ -215,19 +215,11 @@ class Replication:
             self.on_range(peer, one)
 
     def _note_plans(self, events: Iterable[Event]) -> None:
-        """Plans of the peer's log: what is stated here from now on must count as later.
-
-        A plan that is far in the future is taken as it is, since one of the two clocks is wrong and
-        it may be this one: a region whose clock is behind must not stop hearing of the others. The
-        region that let the statement in has checked it; the own clock stays within its bound.
-        """
+        """What is stated here from now on counts as later; clocks that are far apart are told."""
         wall_ms = self._state.clock.wall_ms()
         for event in events:
-            if type(event) is PlanSet:
-                try:
-                    self._state.hlc.observe(event.issued, wall_ms)
-                except PeerError:
-                    self._state.counters["plans_ahead_of_clock"] += 1
+            if type(event) is PlanSet and not self._state.hlc.observe(event.issued, wall_ms):
+                self._state.counters["plans_ahead_of_clock"] += 1
 
     def on_snapshot_part(self, peer: RegionId, part: SnapshotPart) -> None:
         """Stage one part; with the last one, check and commit the whole."""

@@ -319,7 +319,7 @@ class RegionState:
             self.tell_end(account, session)
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
-        """Note a plan; False when a later one is known. Raises PeerError for one of the future."""
+        """Note a plan; False when a later one is known."""
         self.hlc.observe(issued, self.clock.wall_ms())
         shard = self.shard(account)
         update = PlanSet(account, plan, issued)
