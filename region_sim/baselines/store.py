@@ -85,11 +85,14 @@ class Store:
     def reopen(self, clock: Clock) -> None:
         """The process has started again, and its monotonic clock with it.
 
-        Leases have gone on by the wall clock, but each session is left time for one heartbeat:
-        devices are not to blame for the time in which nobody listened.
+        Leases have gone on by the wall clock, but each session that lived when a device was last
+        heard is left time for one heartbeat: devices are not to blame that nobody listened.
         """
-        age_ms_max = self.settings.client_lease_ms - self.settings.heartbeat_ms
+        lease_ms = self.settings.client_lease_ms
+        last_ms = max((record.heard_ms for record in self.records()), default=0)
         for record in self.records():
+            has_lapsed = last_ms - record.heard_ms >= lease_ms
+            age_ms_max = lease_ms if has_lapsed else lease_ms - self.settings.heartbeat_ms
             age_ms = clock.wall_ms() - (record.heard_ms + self._wall_offset_ms)
             record.heard_ms = clock.now_ms() - min(max(0, age_ms), age_ms_max)
         self._clock = clock

@@ -177,3 +177,12 @@ async def test_after_a_crash_a_lease_leaves_time_for_one_heartbeat_and_no_more(
     regions.clock.advance(1)
     assert await regions.listed("us") == []
     assert await regions.listed("us", "b") == [id_of(second)]
+
+
+async def test_a_crash_does_not_bring_back_what_had_lapsed(regions: Regions) -> None:
+    await regions.start("us")
+    regions.clock.advance(90_000)
+    await regions.start("us", account="b")
+    await regions.kill("us")
+    await regions.boot("us")
+    assert await regions.listed("us") == []
