@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from region_sim.cli import listing, replay, run, sweep
+from region_sim.cli import listing, replay, report, run, sweep
 
-ALL: Final = (run, replay, sweep, listing)
+ALL: Final = (run, report, replay, sweep, listing)
