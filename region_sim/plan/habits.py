@@ -7,13 +7,13 @@ from dataclasses import dataclass
 class Habits:
     """Rates of one household's devices. An evening is compressed: people act often."""
 
-    idle_s: float = 60
+    idle_s: float = 150
     """Between two streams of a device."""
-    play_s: float = 60
+    play_s: float = 120
     """Between two things that a viewer does while a stream runs."""
-    kick_s: float = 400
+    kick_s: float = 900
     """Between two kicks in one household."""
-    plan_s: float = 1200
+    plan_s: float = 3600
     """Between two changes of a household's plan."""
     extra_devices: int = 2
     """A household has its limit and 0 to so many more devices."""
@@ -42,7 +42,7 @@ class Habits:
     """A heartbeat that is on its way while the stream is stopped."""
     share: float = 0.02
     """Streams whose token a second device uses too."""
-    burst_s: float = 240
+    burst_s: float = 600
     """Between two moments at which all devices of a household press play at once; 0: never."""
     watch_events: float = 0.1
     """Devices that listen to the event stream while they play."""
