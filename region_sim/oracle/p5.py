@@ -67,7 +67,9 @@ def _check_410(run: Run, household: Household, session: Session, call: Call) -> 
             text = f"{session.id} was told {reason}, which nobody has done"
             yield _finding(f"{reason} by nobody", session, call, text)
     elif reason == "limit":
-        if not run.history.is_tapped and not _was_provisional(run, session, answered(call)):
+        is_evicted = run.history.on_limit == "end_oldest" and _by_device(call)
+        has_record = run.history.is_tapped  # by which it is judged
+        if not (has_record or is_evicted or _was_provisional(run, session, answered(call))):
             text = f"{session.id}, which was settled, was ended for the limit"
             yield _finding("settled session ended for the limit", session, call, text)
     elif reason == "expired":
@@ -78,6 +80,10 @@ def _check_410(run: Run, household: Household, session: Session, call: Call) -> 
         yield from _check_silence(run, session, call, reason)
     else:
         yield _finding("unknown reason", session, call, f"{session.id}: {reason!r}")
+
+
+def _by_device(call: Call) -> bool:
+    return (call.body.get("by") or {}).get("kind") == "device"
 
 
 def _has_act(household: Household, session: Session, call: Call, reason: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from region_sim.history import Call, Ended
+from region_sim.history import Call, Ended, Told
 
 DRIFT: Final = 0.021
 """Rate error of a region's clock, and a little."""
@@ -86,6 +86,8 @@ class Session:
     acts: list[Act] = field(default_factory=list)
     refused: list[Call] = field(default_factory=list)
     """Heartbeats that were answered 410."""
+    told: list[Told] = field(default_factory=list)
+    """Ends of which its device heard by the event stream."""
     spoken: list[Ended] = field(default_factory=list)
     """What regions did, in order (tapped runs)."""
     learned_us: dict[str, int] = field(default_factory=dict)
@@ -159,14 +161,20 @@ def _ends(session: Session, lease_us: int, *, is_tapped: bool) -> Iterator[End]:
             yield End(spoken.at_us, spoken.region, spoken.reason, spoken.is_kick, True)
         elif spoken.reason in PASSING and _is_alone(session, spoken.region, spoken.at_us, lease_us):
             yield End(spoken.at_us, spoken.region, spoken.reason, False, False)
-    for call in session.refused if not is_tapped else ():
-        assert call.answered_us is not None
-        reason = str(call.body.get("reason", ""))
+    for at_us, region, reason in _said(session) if not is_tapped else ():
         if reason not in PASSING:
-            is_kick = reason not in ("stopped", "expired")
-            yield End(call.answered_us, call.region, reason, is_kick, True)
-        elif _is_alone(session, call.region, call.sent_us, lease_us):
-            yield End(call.answered_us, call.region, reason, False, False)
+            yield End(at_us, region, reason, reason not in ("stopped", "expired"), True)
+        elif _is_alone(session, region, at_us, lease_us):
+            yield End(at_us, region, reason, False, False)
+
+
+def _said(session: Session) -> Iterator[tuple[int, str, str]]:
+    """When and where a device was told of its end, and the reason."""
+    for call in session.refused:
+        assert call.answered_us is not None
+        yield call.answered_us, call.region, str(call.body.get("reason", ""))
+    for told in session.told:
+        yield told.at_us, told.region, told.reason
 
 
 def _is_alone(session: Session, region: str, at_us: int, lease_us: int) -> bool:

@@ -50,20 +50,7 @@ def gather(history: History, network: Network) -> dict[str, Household]:
         household.limits.hear(call)
     for household in households.values():
         _begin(household, network)
-    by_session = {s: h for h in households.values() for s in h.sessions}
-    for ended in history.ended:
-        house = households.get(ended.account)
-        if house is None:
-            continue
-        session = _known(house, network, ended.session, ended.device, ended.at_us)
-        if session is not None:
-            by_session[session.id] = house
-            session.spoken.append(ended)
-    for learned in history.learned:
-        found = by_session.get(learned.session)
-        if found is not None:
-            known = found.sessions[learned.session].learned_us
-            known.setdefault(learned.region, learned.at_us)
+    _note_records(history, network, households)
     for household in households.values():
         _follow(household, network)
         _act(household, network)
@@ -75,6 +62,28 @@ def gather(history: History, network: Network) -> dict[str, Household]:
                 is_tapped=history.is_tapped,
             )
     return households
+
+
+def _note_records(history: History, network: Network, households: dict[str, Household]) -> None:
+    """What was written down of sessions beside the calls: ends, and who heard of them."""
+    by_session = {s: h for h in households.values() for s in h.sessions}
+    for ended in history.ended:
+        house = households.get(ended.account)
+        if house is None:
+            continue
+        session = _known(house, network, ended.session, ended.device, ended.at_us)
+        if session is not None:
+            by_session[session.id] = house
+            session.spoken.append(ended)
+    for told in history.told:
+        house = by_session.get(told.session)
+        if house is not None:
+            house.sessions[told.session].told.append(told)
+    for learned in history.learned:
+        found = by_session.get(learned.session)
+        if found is not None:
+            known = found.sessions[learned.session].learned_us
+            known.setdefault(learned.region, learned.at_us)
 
 
 def _households(history: History) -> dict[str, Household]:

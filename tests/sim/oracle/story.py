@@ -22,6 +22,7 @@ from region_sim.history import (
     LifeEvent,
     LogLine,
     Probe,
+    Told,
 )
 from region_sim.oracle.judge import judge
 from region_sim.oracle.verdict import Verdict
@@ -139,6 +140,11 @@ class Story:
         """A device closes without a word."""
         device = self._devices[session]
         self.history.gone.append(Gone(us(at_s), self.account, device, session))
+
+    def told(self, session: str, region: str, at_s: float, reason: str) -> None:
+        """The event stream tells a device of its end."""
+        device = self._devices[session]
+        self.history.told.append(Told(us(at_s), self.account, device, session, region, reason))
 
     # ---- what regions do ---------------------------------------------------------------------
 

@@ -53,6 +53,16 @@ def test_heartbeats_of_a_shared_token_keep_a_session_alive() -> None:
     assert story.broken() == []
 
 
+def test_without_a_tap_the_event_stream_tells_of_ends() -> None:
+    story = Story()
+    story.history.is_tapped = False
+    session = story.start("tv", "us", 10)
+    story.kick(session, "us", 20, 0, error="reset")
+    story.told(session, "us", 20.1, "kicked")
+    story.refused("phone", "us", 40, [(session, "local")])
+    assert ("P1", "false block: local: kicked") in story.broken()
+
+
 def test_a_lost_heartbeat_may_have_renewed_a_session() -> None:
     story = Story()
     session = story.start("tv", "us", 10)

@@ -154,6 +154,16 @@ def test_without_a_tap_a_settled_session_is_known_by_its_basis() -> None:
     assert p5(story) == ["settled session ended for the limit"]
 
 
+def test_without_a_tap_who_ended_the_oldest_is_known_by_the_answer() -> None:
+    story = Story()
+    story.history.is_tapped, story.history.on_limit = False, "end_oldest"
+    session = story.start("tv", "us", 10)
+    call = story.beat(session, "us", 40, "limit")
+    assert p5(story) == ["settled session ended for the limit"]
+    call.body["by"] = {"kind": "device", "device": "phone"}
+    assert p5(story) == []
+
+
 def evicting(times: list[tuple[str, str, float]], limit: int = 1) -> Story:
     """With `end_oldest`: who starts when and so ends whom."""
     story = Story(limit=limit)
