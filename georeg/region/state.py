@@ -283,17 +283,9 @@ class RegionState:
         if known is not None:
             return known
         kick = Kick(
-            entry.session,
-            entry.account,
-            entry.deadline_s,
-            reason,
-            actor,
-            actor_device,
-            self.clock.wall_ms(),
-            entry.device,
-            entry.started_ms,
-            entry.region,
-        )
+            entry.session, entry.account, entry.deadline_s, reason, actor, actor_device,
+            self.clock.wall_ms(), entry.device, entry.started_ms, entry.region,
+        )  # fmt: skip
         shard.kick(kick)
         self.journal.store_kick(kick)
         self.apply_kick(kick)
@@ -319,10 +311,13 @@ class RegionState:
             self.tell_end(account, session)
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
-        """Note a plan; False when a later one is known."""
+        """Note a plan; False when a later one is known. One that names no home moves none."""
         self.hlc.observe(issued, self.clock.wall_ms())
-        shard = self.shard(account)
-        update = PlanSet(account, plan, issued)
+        shard, known = self.shard(account), self.plan_of(account)
+        home = plan.home or (known.plan.home if known is not None else 0)
+        update = PlanSet(account, plan._replace(home=home), issued)
+        if update == known:
+            return True
         if not shard.set_plan(update):
             return False
         self.journal.store_plan(update)

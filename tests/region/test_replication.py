@@ -248,3 +248,22 @@ def test_a_region_whose_clock_is_behind_goes_on_hearing_of_plans() -> None:
     assert known is not None
     assert known.plan.limit == 4
     assert cluster.counter(B, "plans_ahead_of_clock") > 0
+
+
+def test_a_plan_that_names_no_home_leaves_the_home_where_it_was() -> None:
+    cluster = Cluster(A, B)
+    region = cluster.regions[A]
+    region.set_plan("acc-9", Plan("basic", 1, B), region.plan_time())
+    region.set_plan("acc-9", Plan("premium", 4, 0), region.plan_time())
+
+    assert region._state.home_of("acc-9") == B
+    assert region._state.limit_of("acc-9") == 4
+
+
+def test_a_plan_that_is_stated_again_is_in_force() -> None:
+    cluster = Cluster(A)
+    region, issued = cluster.regions[A], cluster.regions[A].plan_time()
+
+    assert region.set_plan("acc-9", Plan("premium", 4, 0), issued)
+    assert region.set_plan("acc-9", Plan("premium", 4, 0), issued)
+    assert not region.set_plan("acc-9", Plan("basic", 1, 0), issued - 1)
