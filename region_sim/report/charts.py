@@ -58,7 +58,8 @@ def _panel(
 
     parts = [
         text(8, top + 10, region, f"region ink{hue}"),
-        text(axis.left - 8, top + 5, f"{scale:,} streams", "tick", "end"),
+        text(axis.left - 8, top + 5, f"{scale:,}", "tick", "end"),
+        text(axis.left - 8, top + 4 + PANEL_HEIGHT / 2, "streams", "tick", "end"),
         text(axis.left - 8, base, "0", "tick", "end"),
         line(axis.left, top, axis.right, top, "grid"),
         line(axis.left, base, axis.right, base, "base"),

@@ -15,12 +15,13 @@ from region_sim.report import truth
 from region_sim.report.details import Details
 from region_sim.report.subject import Subject, seconds
 
-WINDOWS_MAX: Final = 24
+WINDOWS_MAX: Final = 20
 FINDINGS_MAX: Final = 12
 HALF_US: Final = 1_500_000
 _APART_US: Final = 800_000
-FRAMES_MAX: Final = 900
-CALLS_MAX: Final = 300
+FRAMES_MAX: Final = 700
+CALLS_MAX: Final = 200
+ENDS_MAX: Final = 100
 _UNIT_US: Final = 100
 _LONGEST_US: Final = 20_000_000
 """Frames and calls that take longer are not looked for in windows that they only cross."""
@@ -82,7 +83,10 @@ def _window(
         inside = [f for f in frames[low:high] if (f.arrived_us or f.sent_us) >= from_us]
         low, high = bisect_left(calls_sent, from_us - _LONGEST_US), bisect_right(calls_sent, to_us)
         calls = [c for c in subject.history.calls[low:high] if (c.answered_us or to_us) >= from_us]
-        if (len(inside) <= FRAMES_MAX and len(calls) <= CALLS_MAX) or half_us < 2_000:
+        ends = [e for e in subject.history.ended if from_us <= e.at_us <= to_us]
+        if half_us < 2_000 or (
+            len(inside) <= FRAMES_MAX and len(calls) <= CALLS_MAX and len(ends) <= ENDS_MAX
+        ):
             break
         half_us //= 2
         note = f"too much at once: only {half_us / 1e6:g} s on either side are kept"
@@ -98,8 +102,7 @@ def _window(
         "ends": [
             [(e.at_us - from_us) // _UNIT_US, regions[e.region], e.reason, e.account,
              details.add(*truth.end(subject, e))]
-            for e in subject.history.ended
-            if from_us <= e.at_us <= to_us
+            for e in ends[:ENDS_MAX]
         ],
         "events": [
             [(at - from_us) // _UNIT_US, words]
@@ -116,8 +119,9 @@ def _events(subject: Subject) -> Iterator[tuple[int, str]]:
         yield span.to_us, f"ends: {span.text}"
     for life in subject.history.lives:
         yield life.at_us, f"{life.region} {life.what.value}"
-    for finding in subject.verdict.findings:
-        yield finding.at_us, f"{finding.promise} broken, {finding.account or 'no account'}"
+    told = {(f.at_us, f.promise, f.account): None for f in subject.verdict.findings}
+    for at_us, promise, account in told:
+        yield at_us, f"{promise} broken, {account or 'no account'}"
 
 
 def _frame(

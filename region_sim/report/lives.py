@@ -26,12 +26,12 @@ class LifeSpan:
 
 
 def spans(history: History, region: str) -> list[LifeSpan]:
-    """A region's process from the begin of the run to its end."""
+    """A region's process from the begin of the run to its end. One that nobody saw booting ran."""
     found: list[LifeSpan] = []
-    state, since_us, note, resumed = "stopped", 0, "", "up"
-    for life in history.lives:
-        if life.region != region:
-            continue
+    own = [life for life in history.lives if life.region == region]
+    state = "stopped" if own and own[0].what is Life.BOOTED else "up"
+    since_us, note, resumed = 0, "", "up"
+    for life in own:
         if life.at_us > since_us:
             found.append(LifeSpan(since_us, life.at_us, state, note))
         if life.what is Life.PAUSED:

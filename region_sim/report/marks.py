@@ -6,7 +6,6 @@ told beside each lane, so that a thin lane is not taken for a quiet one.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,6 +45,8 @@ class Marks:
     """(row, region) -> how many there really were."""
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(row, kind) -> how many there really were."""
+    special_left_out: int = 0
+    """Of those that should always be there: too many even of them."""
 
     @property
     def is_thinned(self) -> bool:
@@ -69,25 +70,23 @@ def gather(subject: Subject, details: Details) -> Marks:
         row, kind = _row(what), _kind(what)
         marks.counts[row, what.region] += 1
         marks.kinds[row, kind] += 1
-    for what in _thinned(subject, found):
-        marks.shown.append(_mark(subject, details, what))
+    if len(found) > MARKS_MAX:
+        found = _thinned(subject, marks, found)
+    marks.shown = [_mark(subject, details, what) for _, what in found]
     return marks
 
 
-def _thinned(subject: Subject, found: list[_Found]) -> Iterable[Call | Ended]:
-    if len(found) <= MARKS_MAX:
-        return [what for _, what in found]
-    kept = {
-        index
-        for index, (_, what) in enumerate(found)
-        if what.account == subject.account or _is_special(subject, what)
-    }
-    kept = set(sorted(kept)[:KEPT_MAX])
+def _thinned(subject: Subject, marks: Marks, found: list[_Found]) -> list[_Found]:
+    special = [index for index, (_, what) in enumerate(found) if _is_special(subject, what)]
+    kept = set(special[:KEPT_MAX])
+    marks.special_left_out = len(special) - len(kept)
     step = -(-len(found) // (MARKS_MAX - len(kept)))
-    return [what for index, (_, what) in enumerate(found) if index in kept or index % step == 0]
+    return [item for index, item in enumerate(found) if index in kept or index % step == 0]
 
 
 def _is_special(subject: Subject, what: Call | Ended) -> bool:
+    if what.account == subject.account:
+        return True
     if isinstance(what, Call):
         return what.number in subject.blamed or what.number in subject.pending
     return what.reason == "limit" or what.session in subject.blamed_sessions

@@ -40,7 +40,7 @@ def page(subject: Subject) -> str:
 <section id="timeline"><h2>The run</h2>
 <div class="scroll">{drawing}</div>
 {legend(subject, shown)}
-{_thinned(shown)}</section>
+{_left_out(subject, shown)}</section>
 {found}
 {told_of}
 {_messages(subject)}
@@ -64,15 +64,21 @@ def _json(data: Any) -> str:
     return written.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _thinned(shown: marks.Marks) -> str:
-    if not shown.is_thinned:
-        return ""
-    return (
-        f'<p class="note">Thinned out: {len(shown.shown):,} of {shown.counts.total():,} refusals '
-        "and ends are drawn. All that broken promises rest on are among them"
-        f"{'' if len(shown.shown) < marks.MARKS_MAX else ', as far as they fit'}; the numbers "
-        "beside the lanes count all.</p>"
-    )
+def _left_out(subject: Subject, shown: marks.Marks) -> str:
+    """What the timeline could not carry, in words."""
+    notes = []
+    if shown.is_thinned:
+        notes.append(
+            f"Thinned out: {len(shown.shown):,} of {shown.counts.total():,} refusals and ends are "
+            "drawn. The numbers beside the lanes count all; all that broken promises rest on is "
+            "drawn, and so are all ends for the limit and all refusals on an end beyond a cut."
+        )
+    if shown.special_left_out:
+        notes.append(f"But of these, too, {shown.special_left_out:,} are left out: too many.")
+    flags_left_out = len(subject.verdict.findings) - timeline.FINDING_MARKS_MAX
+    if flags_left_out > 0:
+        notes.append(f"The last {flags_left_out:,} broken promises have no flag.")
+    return f'<p class="note">{" ".join(notes)}</p>' if notes else ""
 
 
 def _messages(subject: Subject) -> str:

@@ -22,6 +22,8 @@ _COUNT_HEIGHT: Final = 44.0
 _BAR: Final = 7.0
 DEVICES_MAX: Final = 24
 CALLS_MAX: Final = 1_500
+_LABELLED_US: Final = 100_000_000
+"""Only a close-up has the room to say which call a broken promise rests on."""
 
 
 def draw(subject: Subject, account: str, axis: Axis, details: Details, at_us: int | None) -> str:
@@ -40,7 +42,7 @@ def draw(subject: Subject, account: str, axis: Axis, details: Details, at_us: in
         ]
     for index, device in enumerate(devices):
         y = top + index * _LANE
-        parts.append(text(axis.left - 8, y + 14, device, "tick", "end"))
+        parts.append(text(axis.left - 8, y + 14, device or "backend", "tick", "end"))
         parts.append(line(axis.left, y + _LANE - 2, axis.right, y + _LANE - 2, "base"))
         for session in household.sessions.values():
             if session.device == device:
@@ -124,6 +126,7 @@ def _calls(
 ) -> str:  # fmt: skip
     rows = {device: index for index, device in enumerate(devices)}
     parts = []
+    labelled: dict[float, list[Call]] = {}
     for call in household.calls[:CALLS_MAX]:
         if call.device not in rows or not axis.holds(call.sent_us, call.sent_us):
             continue
@@ -133,10 +136,23 @@ def _calls(
             if call.status == 409 and call.kind is CallKind.START
             else [f"call {call.number} at {seconds(call.sent_us)}", truth.call_text(call)]
         )
-        symbol = _tick(call, axis.x(call.sent_us), y, details.add(*lines), subject)
-        parts.append(symbol)
+        parts.append(_tick(call, axis.x(call.sent_us), y, details.add(*lines), subject))
+        if call.number in subject.blamed and axis.to_us - axis.from_us < _LABELLED_US:
+            labelled.setdefault(y, []).append(call)
+    for y, blamed in labelled.items():
+        parts += _labels(axis, blamed, y)
     return tag("g", "".join(parts), class_="marks", tabindex="0", role="group",
                aria_label="calls; arrow keys go from one to the next")  # fmt: skip
+
+
+def _labels(axis: Axis, blamed: list[Call], y: float) -> Iterator[str]:
+    """What calls of one device are; one that has no room to its right says it to its left."""
+    xs = [axis.x(call.sent_us) for call in blamed]
+    for call, x, next_x in zip(blamed, xs, [*xs[1:], float("inf")], strict=True):
+        words = f"{call.kind.value} {call.status or 'unanswered'} in {call.region}"
+        is_tight = next_x - x < len(words) * 6 + 20
+        yield text(x - 9 if is_tight else x + 9, y - 3, words, "call-text blamed",
+                   "end" if is_tight else None)  # fmt: skip
 
 
 def _tick(call: Call, x: float, y: float, detail: int, subject: Subject) -> str:

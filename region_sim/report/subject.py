@@ -90,7 +90,7 @@ class Subject:
     def limits(self, account: str) -> list[tuple[int, int]]:
         """From when which limit was true for an account."""
         joined = [(j.at_us, j.limit) for j in self.history.joined if j.account == account]
-        return [(0, joined[0][1]), *joined] if joined else [(0, 0)]
+        return [(0, joined[0][1]), *joined[1:]] if joined else [(0, 0)]
 
     @cached_property
     def faults(self) -> list[FaultSpan]:

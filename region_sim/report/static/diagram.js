@@ -5,6 +5,7 @@ const canvas = byId("messages-svg");
 const UNITS = 10000; // tenths of a millisecond in a second
 const FAINT = new Set(["Beacon", "Renew", "Leased"]);
 const TOP = 34;
+const GUTTER = 44; // for the times
 let chosen = 0;
 let centre = diagram.focus;
 
@@ -20,11 +21,11 @@ function scaleOf(found, half, width) {
   const to = Math.min(found.to, centre + half);
   const height = 860;
   const count = diagram.regions.length;
-  const gap = width / count;
+  const gap = (width - GUTTER) / count;
   return {
     from, to, height,
     y: (unit) => TOP + ((found.from + unit / UNITS - from) / (to - from)) * height,
-    x: (region) => gap * (region + 0.5),
+    x: (region) => GUTTER + gap * (region + 0.5),
     stub: Math.min(34, gap * 0.16),
     room: gap * 0.5,
   };
@@ -92,7 +93,6 @@ function drawFrames(found, scale, hidden) {
 
 function drawCalls(found, scale, who) {
   const group = shape("g", { class: "marks", tabindex: 0, role: "group", "aria-label": "calls of devices; arrow keys go from one to the next" });
-  const free = diagram.regions.map(() => -99);
   const calls = found.calls.filter((call) => !who || call[5] === who);
   calls.sort((a, b) => b[7] - a[7] || a[1] - b[1]);
   const taken = diagram.regions.map(() => []);
@@ -146,7 +146,10 @@ function drawEvents(found, scale, width) {
 function drawDiagram() {
   const found = diagram.windows[chosen];
   canvas.replaceChildren();
-  if (!found) return;
+  if (!found) {
+    byId("note").textContent = "There is no moment to show: no fault and no finding.";
+    return;
+  }
   const half = Number(byId("half").value);
   const width = Math.max(340, canvas.parentElement.clientWidth);
   const scale = scaleOf(found, half, width);
@@ -166,6 +169,7 @@ function drawDiagram() {
   byId("windows").value = chosen;
   byId("note").className = found.note ? "note warn" : "note";
   const parts = [`${frames} messages, ${lost} of them lost, and ${calls} calls.`, found.note];
+  if (diagram.left_out) parts.push(`${diagram.left_out} more moments are not kept in this page.`);
   byId("note").textContent = parts.filter(Boolean).join(" ");
 }
 
