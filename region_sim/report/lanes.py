@@ -86,7 +86,8 @@ def _broken_pair(x: float, from_y: float, to_y: float, how: str, *, is_one_way: 
     middle_y = max(from_y, to_y) - LIFE_HEIGHT / 2 - LANE_GAP / 2
     parts = [line(x, from_y, x, to_y, kind), dot(x, from_y, 1.8, "cut-end")]
     if is_one_way:
-        tip_y = to_y - sign * 1
+        tip_y = to_y - sign * LIFE_HEIGHT / 2
+        middle_y -= sign * 3
         arrow = f"M{x - 3.5:.1f} {tip_y - sign * 6:.1f}L{x + 3.5:.1f} {tip_y - sign * 6:.1f}"
         parts.append(path(f"{arrow}L{x:.1f} {tip_y:.1f}z", "cut-end"))
     else:
