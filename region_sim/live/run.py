@@ -149,9 +149,7 @@ async def _stage(
         pids = ", ".join(f"{region.name} {region.pid}" for region in cluster.regions.values())
         say(f"regions are ready (processes: {pids})")
         random = Random(f"live viewers {seed}")
-        town = await stack.enter_async_context(
-            LiveTown(plan, history, random, pinned=scenario.pinned)
-        )
+        town = await stack.enter_async_context(LiveTown(plan, history, random))
         history.round_trips_us = await _round_trips_us(town)
         yield Stage(cluster, links, town)
 

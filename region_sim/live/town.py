@@ -23,16 +23,13 @@ _US = 1_000_000
 class LiveTown:
     """Lines to the edges of a live cluster; satisfies `viewers.town.Town`."""
 
-    def __init__(
-        self, plan: ClusterPlan, history: History, random: Random, *, pinned: str = ""
-    ) -> None:
+    def __init__(self, plan: ClusterPlan, history: History, random: Random) -> None:
         self.regions = tuple(region.name for region in plan.regions)
         self.random = random
         self.history = history
         self._addresses = {region.name: region.address for region in plan.regions}
         self._entitlement_key = plan.entitlement_key
         self._backend_key = plan.backend_key
-        self._pinned = pinned
         self._lines: dict[str, aiohttp.ClientSession] = {}
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
@@ -75,11 +72,11 @@ class LiveTown:
         """`http://host:port` of a region's edge."""
         return self._addresses[region]
 
-    def entitlement(self, account: str, plan: str) -> dict[str, str]:
+    def entitlement(self, account: str, plan: str, home: str) -> dict[str, str]:
         """Headers that prove an account's plan as of now."""
         claims: dict[str, object] = {"account": account, "plan": plan, "iat": time.time()}
-        if self._pinned:
-            claims["home"] = self._pinned
+        if home:
+            claims["home"] = home
         token = jwt.encode(claims, self._entitlement_key, algorithm="HS256")
         return {"Authorization": f"Bearer {token}"}
 

@@ -17,6 +17,8 @@ class Habits:
     """Between two changes of a household's plan."""
     extra_devices: int = 2
     """A household has its limit and 0 to so many more devices."""
+    homed: float = 0.7
+    """Households whose entitlement names the region next to them as the account's home."""
     # What a viewer does next while a stream runs; what remains of 1 is: nothing.
     stop: float = 0.30
     zap: float = 0.14

@@ -46,7 +46,7 @@ class Scenario:
     excess: str = "finish"
     on_limit: str = "refuse"
     pinned: str = ""
-    """Region to which every household's home is pinned; empty: rendezvous hash."""
+    """Region that every entitlement names as the account's home; empty: as the habits say."""
     faults: tuple[Fault, ...] = ()
     draw: Draw = Draw()
     expects: tuple[str, ...] = ()

@@ -22,7 +22,8 @@ class Household:
         """`plans`: those that it may change to."""
         self._street, self._plans = street, plans
         self._home = street.anywhere()
-        self._passport = Passport(street.town, account, plan)
+        homed = self._home if street.chance(street.habits.homed) else ""
+        self._passport = Passport(street.town, account, plan, street.pinned or homed)
         count = self._passport.limit + street.random.randint(0, street.habits.extra_devices)
         self.devices = [
             Device(street, self._passport, self._home, number, number % count + 1)

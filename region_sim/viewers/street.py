@@ -22,9 +22,9 @@ USUAL_HEARTBEAT_US: Final = 30_000_000
 class Street:
     """Where all households live."""
 
-    def __init__(self, town: Town, habits: Habits) -> None:
+    def __init__(self, town: Town, habits: Habits, pinned: str = "") -> None:
         """Must be called on the running loop."""
-        self.town, self.habits = town, habits
+        self.town, self.habits, self.pinned = town, habits, pinned
         self.random, self.regions, self.history = town.random, town.regions, town.history
         self.calls = Calls(town)
         self.is_quiet = False

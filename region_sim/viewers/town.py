@@ -39,8 +39,8 @@ class Town(Protocol):
     def address(self, region: str) -> str:
         """`http://host:port` of a region's edge."""
 
-    def entitlement(self, account: str, plan: str) -> dict[str, str]:
-        """Headers that prove an account's plan as of now."""
+    def entitlement(self, account: str, plan: str, home: str) -> dict[str, str]:
+        """Headers that prove an account's plan as of now; `home` may be empty."""
 
     def backend(self) -> dict[str, str]:
         """Headers of a backend."""

@@ -33,7 +33,7 @@ class Viewers:
     def begin(self) -> None:
         """Move in and begin to watch. Must be called on the running loop, with addresses known."""
         scenario = self._scenario
-        street = self._street = Street(self._town, scenario.habits)
+        street = self._street = Street(self._town, scenario.habits, scenario.pinned)
         names = [name for name, share in scenario.plans if share > 0]
         shares = [share for _, share in scenario.plans if share > 0]
         plans = street.random.choices(names, shares, k=scenario.households)

@@ -6,6 +6,7 @@ machine. What is tapped are methods of one instance; the product has no hooks fo
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crdt.events import ActorKind, Entry, Kick, Reason
@@ -30,8 +31,8 @@ class Tap:
         self._others = others
         names = dict(enumerate(ground.regions, start=1))
         self._render = Renderer(names)  # type: ignore[arg-type]
-        self._frames: dict[str, deque[tuple[int, bytes]]] = {}
-        """By target: index in the history and payload of what has not arrived."""
+        self._frames: dict[tuple[str, bytes], deque[int]] = {}
+        """Target and payload -> indices in the history of what has not arrived."""
         self._evidence: list[tuple[str, ...]] = []
         self._listen(node)
 
@@ -132,7 +133,7 @@ class Tap:
             kind = type(wire.decode(payload)).__name__
             frame = Frame(self._now_us, None, self._ground.name, target, kind, len(payload))
             frames = self._history.frames
-            self._frames.setdefault(target, deque(maxlen=4096)).append((len(frames), payload))
+            self._frames.setdefault((target, payload), deque()).append(len(frames))
             frames.append(frame)
             send(peer, payload)
 
@@ -143,17 +144,12 @@ class Tap:
         other = self._others.get(source)
         if not self._ground.chaos.keeps_frames or other is None:
             return
-        waiting = other.tap._frames.get(self._ground.name, ())
-        for index, sent in waiting:
-            if sent == payload:
-                frames = self._history.frames
-                frame = frames[index]
-                if frame.arrived_us is None:
-                    frames[index] = Frame(
-                        frame.sent_us, self._now_us, frame.source, frame.target, frame.kind,
-                        frame.bytes,
-                    )  # fmt: skip
-                return
+        indices = other.tap._frames.get((self._ground.name, payload))
+        if not indices:
+            return
+        index = indices.popleft()
+        frames = self._history.frames
+        frames[index] = replace(frames[index], arrived_us=self._now_us)
 
 
 def _device_of(args: tuple[Any, ...]) -> str:

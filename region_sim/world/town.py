@@ -24,14 +24,12 @@ class SimTown:
         random: Random,
         history: History,
         secrets: Secrets,
-        pinned: str,
     ) -> None:
         self.regions = regions
         self.random = random
         self.history = history
         self._machine = machine
         self._secrets = secrets
-        self._pinned = pinned
         self._lines: dict[str, ClientSession] = {}
         self._backend = {"Authorization": f"Bearer {secrets.backend_key}"}
 
@@ -54,11 +52,11 @@ class SimTown:
         """Where a region's edge answers."""
         return f"http://{region}:{EDGE_PORT}"
 
-    def entitlement(self, account: str, plan: str) -> dict[str, str]:
+    def entitlement(self, account: str, plan: str, home: str) -> dict[str, str]:
         """A statement of the account's plan as of now, signed by the billing system."""
         claims = {"account": account, "plan": plan, "iat": self.wall_ms() / 1000}
-        if self._pinned:
-            claims["home"] = self._pinned
+        if home:
+            claims["home"] = home
         token = jwt.encode(claims, self._secrets.entitlement, algorithm="HS256")
         return {"Authorization": f"Bearer {token}"}
 

@@ -66,9 +66,8 @@ class World:
             self.network.plug(PLACE + name, self.viewers)
         self._dead: list[Machine] = []
         self.town = SimTown(
-            self.viewers, scenario.regions, self.stream("workload"), history, self._secrets,
-            scenario.pinned,
-        )  # fmt: skip
+            self.viewers, scenario.regions, self.stream("workload"), history, self._secrets
+        )
         self._note_distances(distance_us)
         for slot in self._slots.values():
             slot.own_drift = self._drawn.uniform(-scenario.drift, scenario.drift)

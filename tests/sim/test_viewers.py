@@ -296,7 +296,7 @@ class StillTown:
     def address(self, region: str) -> str:
         return f"http://{region}"
 
-    def entitlement(self, account: str, plan: str) -> dict[str, str]:
+    def entitlement(self, account: str, plan: str, home: str) -> dict[str, str]:
         self.issued += 1
         return {"Authorization": f"{plan} {self.issued}"}
 
