@@ -6,7 +6,9 @@ Counted are distinct devices that surely lived (sessions.py), against the larges
 the region: each surely lived from 6 s before the start until its answer, was heard within the
 suspect time less a heartbeat's slack, and stayed for those 6 s in a region that the asked one could
 hear all the time. In the asked region itself the 6 s and the links do not matter (*one region above
-L*). This holds in every partition; it is what limits the excess to L per region and part.
+L*). This holds in every partition; it is what limits the excess to L per region and part. But a
+slot that was borrowed while anything was in trouble is the word of a home that may see less than
+the asking region does (a partial partition).
 
 **Never above L.** While no link and no region is in trouble and the regions are so near that a
 decision never runs into its deadline (12 trips of the longest link within it), no time above L
@@ -70,10 +72,18 @@ def _check_admission(run: Run, household: Household, session: Session) -> Iterat
         yield _finding(run, household, start, session, "one region above L", own)
         return
     known = sorted({s.device for s in others if _is_known(run, s, start)})
-    if len(known) >= limit:
+    if len(known) >= limit and not _is_homes_word(run, session, start):
         yield _finding(
             run, household, start, session, f"admitted though full: {session.basis}", known
         )
+
+
+def _is_homes_word(run: Run, session: Session, start: Call) -> bool:
+    """Whether the home may have lent the slot without seeing what the asking region sees."""
+    is_calm = run.network.is_settled(
+        start.sent_us, answered(start), LINK_AFTER_US, REGION_AFTER_US
+    )
+    return session.basis == "borrowed" and not is_calm
 
 
 def _start_of(household: Household, session: Session) -> Call | None:

@@ -6,7 +6,8 @@ before; so was the line from the caller's place. Whatever is wrong between regio
 **In time.** From sending to answer at most twice the usual round trip of the line (a connection may
 have to be opened) and `SLACK_US`, and for a start, and a heartbeat that brings a lapsed session
 back, the deadline; for a kick two deadlines (the session may have to be looked for) and the disk: a
-kick while the disk is in trouble may take as long as it likes.
+kick while the disk is in trouble may take as long as it likes. A list or a kick on a connection
+that a restart has left dead is sent again by the client's library: two round trips more.
 
 **An answer.** No 503 but for a start where the region drains, or a kick that a refusing disk cannot
 store. No 5xx at all, and none of the statuses that say that the caller was wrong (401, 403, 413,
@@ -32,6 +33,8 @@ LIVE_SLACK_US: Final = 1_500_000
 """Real processes share two cores with everything else of a run."""
 AFTER_US: Final = 1_000_000
 """What piled up while a region stood still is served first."""
+KEPT_ALIVE_US: Final = 100_000_000
+"""A client keeps an idle connection at most for so long."""
 _FINE: Final = {
     CallKind.START: (201, 409),
     CallKind.HEARTBEAT: (200, 410),
@@ -73,6 +76,10 @@ def _allowed_us(run: Run, call: Call) -> int:
     usual_us = history.round_trips_us.get(f"{call.place}>{call.region}", 0)
     slack_us = LIVE_SLACK_US if history.system == "live" else SLACK_US
     deadline_us = int(float(call.request.get("wait", 0)) * 1e6) or history.deadline_us
+    repeats = call.kind in (CallKind.LIST, CallKind.KICK) and run.network.restarted(
+        call.region, call.sent_us - KEPT_ALIVE_US, call.sent_us
+    )
+    usual_us *= 2 if repeats else 1
     deadlines = {CallKind.START: 1, CallKind.HEARTBEAT: 1, CallKind.KICK: 2}.get(call.kind, 0)
     return 2 * usual_us + slack_us + deadlines * deadline_us * 103 // 100
 
