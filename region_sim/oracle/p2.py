@@ -80,9 +80,7 @@ def _check_admission(run: Run, household: Household, session: Session) -> Iterat
 
 def _is_homes_word(run: Run, session: Session, start: Call) -> bool:
     """Whether the home may have lent the slot without seeing what the asking region sees."""
-    is_calm = run.network.is_settled(
-        start.sent_us, answered(start), LINK_AFTER_US, REGION_AFTER_US
-    )
+    is_calm = run.network.is_settled(start.sent_us, answered(start), LINK_AFTER_US, REGION_AFTER_US)
     return session.basis == "borrowed" and not is_calm
 
 

@@ -1,9 +1,11 @@
 """P8 Conserved budgets, as it is judged: every budget record.
 
 The usable grants of an account, summed over all regions at one instant, never exceed L. Of one
-region at most L count, since with L own sessions it refuses whatever it holds. What a smaller plan
-left lent may be used until its leases are over: for `PLAN_US` after a change the larger limit
-counts, and longer while links are in trouble. Records exist in simulated runs only; a run without
+region at most L count, since with L own sessions it refuses whatever it holds.
+
+A smaller plan ends no session, so the slots of those that run stay lent, and come back after them:
+the larger limit counts for `PLAN_US` after a change, for as long after a time at which more than L
+devices lived, and while links are in trouble. Records exist in simulated runs only; a run without
 them says nothing of P8, and its coverage shows that.
 """
 
@@ -30,6 +32,9 @@ def check(run: Run) -> Iterator[Finding]:
             from_us = budget.at_us - PLAN_US
             known = household.limits.known(run.network, from_us, budget.at_us)
             limit = max(known[-1], household.limits.largest_within(from_us, budget.at_us))
+            largest = household.limits.largest(budget.at_us)
+            if largest > limit and len(household.living(from_us, budget.at_us)) > limit:
+                limit = largest
         limit = limit or budget.limit
         if (used := _used(budget, limit)) > limit:
             told.add(budget.account)

@@ -112,6 +112,21 @@ def test_what_a_smaller_plan_left_lent_comes_back(at_s: float, rules: list[objec
     assert story.broken() == rules
 
 
+def test_slots_of_sessions_that_outlive_a_plan_come_back_after_them() -> None:
+    story = Story(limit=2)
+    first, second = story.start("tv", "us", 10), story.start("phone", "eu", 10)
+    story.plan(20, 1)
+    story.limit = 1
+    for session, region in ((first, "us"), (second, "eu")):
+        story.beats(session, region, 40, 100)
+        story.stop(session, region, 110)
+    story.budget(105, us=1, eu=1)
+    story.budget(135, us=1, eu=1)
+    assert story.broken() == []
+    story.budget(150, us=1, eu=1)
+    assert story.broken() == [("P8", "usable grants above L")]
+
+
 def test_no_region_logs_an_error() -> None:
     story = Story()
     story.log(10, "us", "uncaught")
