@@ -2,12 +2,20 @@
 
 import argparse
 import shlex
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from region_sim.plan.errors import PlanError
 from region_sim.plan.faults import FaultKind
+from region_sim.plan.habits import Habits
 from region_sim.plan.latency import WORLDS
-from region_sim.plan.reader import check, load, parse_fault, with_habits
+from region_sim.plan.reader import (
+    check,
+    fault_text,
+    load,
+    number_text,
+    parse_fault,
+    with_habits,
+)
 from region_sim.plan.scenario import Draw, Scenario
 
 _SEEDS_MAX = 1_000_000
@@ -18,6 +26,9 @@ def add_scenario_flags(parser: argparse.ArgumentParser, *, default: str) -> None
     add = parser.add_argument_group("what to run").add_argument
     add("--scenario", default=default, metavar="NAME|FILE", help=f"see `list` (default: {default})")
     add("--households", type=int, metavar="N", help="instead of the scenario's")
+    add(
+        "--only", metavar="A,B", help="of these households only those with these accounts: acc-0007"
+    )
     add("--duration", type=float, metavar="S", help="seconds of the safety phase")
     add("--regions", metavar="A,B,C", help="names of the regions, as us,eu,ap")
     add("--world", choices=WORLDS, help="how far the regions are apart")
@@ -50,6 +61,8 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
         scenario = replace(scenario, world=options.world)
     if options.households is not None:
         scenario = replace(scenario, households=options.households)
+    if options.only is not None:
+        scenario = replace(scenario, only=tuple(options.only.split(",")))
     if options.duration is not None:
         scenario = replace(scenario, duration_s=options.duration)
     if options.no_faults or options.fault or options.draw:
@@ -74,7 +87,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 def flags_text(options: argparse.Namespace) -> str:
     """The flags again, for a shell."""
     parts = ["--scenario", options.scenario]
-    for name in ("households", "duration", "regions", "world", "draw"):
+    for name in ("households", "only", "duration", "regions", "world", "draw"):
         value = getattr(options, name)
         if value is not None:
             parts += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
@@ -84,6 +97,35 @@ def flags_text(options: argparse.Namespace) -> str:
     if options.no_faults:
         parts.append("--no-faults")
     return shlex.join(parts)
+
+
+def flags_of(scenario: Scenario, base: str) -> list[str]:
+    """Flags that make this scenario of the one that is called `base`; what has no flag (jitter,
+    drift, plans, policies) is the base's. Raises PlanError."""
+    was = load(base)
+    flags = ["--scenario", base]
+    if scenario.regions != was.regions:
+        flags += ["--regions", ",".join(scenario.regions)]
+    if scenario.world != was.world:
+        flags += ["--world", scenario.world]
+    if scenario.households != was.households:
+        flags += ["--households", str(scenario.households)]
+    if scenario.only != was.only:
+        flags += ["--only", ",".join(scenario.only)]
+    if scenario.duration_s != was.duration_s:
+        flags += ["--duration", number_text(scenario.duration_s)]
+    for fault in scenario.faults:
+        flags += ["--fault", fault_text(fault, scenario.regions)]
+    if not scenario.faults:
+        flags.append("--no-faults")
+    for name, value in sorted(scenario.settings.items()):
+        if was.settings.get(name) != value:
+            flags += ["--set", f"{name}={number_text(value)}"]
+    for field in fields(Habits):
+        value = getattr(scenario.habits, field.name)
+        if value != getattr(was.habits, field.name):
+            flags += ["--habit", f"{field.name}={number_text(value)}"]
+    return flags
 
 
 def parse_seeds(text: str) -> range:

@@ -22,11 +22,14 @@ WORDS: Final = {
 def plan_text(scenario: Scenario, seed: int) -> str:
     """What will happen: everything that was drawn, before the run begins."""
     plans = ", ".join(f"{name} {share:g}" for name, share in scenario.plans)
+    households = f"{scenario.households} households"
+    if scenario.only:
+        households = f"{', '.join(scenario.only)} of {households}"
     lines = [
         f"scenario {scenario.name}, seed {seed}: {scenario.about}",
         f"  regions    {', '.join(scenario.regions)}; world {scenario.world}, jitter "
         f"{scenario.jitter:g}, last mile {scenario.last_mile_ms:g} ms, drift {scenario.drift:g}",
-        f"  viewers    {scenario.households} households ({plans}) for {scenario.duration_s:g} s",
+        f"  viewers    {households} ({plans}) for {scenario.duration_s:g} s",
     ]
     if scenario.settings:
         pairs = ", ".join(f"{key}={value:g}" for key, value in sorted(scenario.settings.items()))

@@ -4,6 +4,7 @@ A fault is one of the closed list of `KINDS`; `links` are ordered pairs. How eac
 simulated world is in `world/nemesis.py`, on real processes in `live/nemesis.py`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,42 +157,71 @@ def check_fault(fault: Fault, regions: Sequence[str]) -> Fault:
             f"fault {name}: amount = {amount:g} ({doc.amount}) is not in {doc.low:g} to "
             f"{doc.high:g}"
         )
-    return Fault(fault.kind, fault.at_s, fault.for_s, fault.regions, fault.links, how, amount)
+    links = tuple(sorted(set(fault.links)))  # in one order, so that their text says it all
+    return Fault(fault.kind, fault.at_s, fault.for_s, fault.regions, links, how, amount)
 
 
 def parse_links(text: str, regions: Sequence[str]) -> Links:
-    """`us|eu,ap` (all links between two sides), `us-eu` (both ways), `us>eu` (one way), `us` (all
-    links of a region), `*` (all). Raises PlanError."""
-    if text == "*":
-        return tuple(permutations(regions, 2))
-    for separator, is_both in (("|", True), ("-", True), (">", False)):
-        if separator in text:
-            left, right = (_names(side, regions, text) for side in text.split(separator, 1))
-            if set(left) & set(right):
-                raise PlanError(f"links {text!r}: a region stands on both sides")
-            there = tuple(product(left, right))
-            return there + tuple((b, a) for a, b in there) if is_both else there
-    (region,) = _names(text, regions, text)[:1]
-    return parse_links(f"{region}|{','.join(r for r in regions if r != region)}", regions)
+    """`us|eu,ap` or `us-eu` (all links between two sides), `us>eu,ap` (one way), `us` (all links of
+    a region), `*` (all), or several of these with `;` between them. Raises PlanError."""
+    links: set[tuple[str, str]] = set()
+    for part in text.split(";"):
+        if part == "*":
+            links.update(permutations(regions, 2))
+            continue
+        left, right, is_both = _sides(part, regions)
+        for name in (*left, *right):
+            if name not in regions:
+                raise PlanError(
+                    f"links {text!r}: no region {name!r}; there are {', '.join(regions)}. Write "
+                    "us|eu,ap, us-eu, us>eu, us or *"
+                )
+        if set(left) & set(right):
+            raise PlanError(f"links {text!r}: a region stands on both sides")
+        links.update(product(left, right))
+        links.update(product(right, left) if is_both else ())
+    return tuple(sorted(links))
 
 
-def links_text(links: Links) -> str:
-    """Links as a person would write them: two ways as `us-eu`, one way as `us>eu`."""
-    known = set(links)
-    parts = [
-        f"{a}-{b}" if (b, a) in known else f"{a}>{b}"
-        for a, b in sorted(known)
-        if a < b or (b, a) not in known
-    ]
-    return ",".join(parts)
+def links_text(links: Links, regions: Sequence[str] = ()) -> str:
+    """Links as `parse_links` reads them, in few words. `regions`: all that there are, so that all
+    links between them can be written as `*`."""
+    left = set(links)
+    if links and left == set(permutations(regions, 2)):
+        return "*"
+    cuts: dict[str, tuple[str, ...]] = {}
+    while both := [(a, b) for a, b in sorted(left) if (b, a) in left]:
+        # The region with the most links first: `us|ap,eu` instead of `ap|us;eu|us`.
+        hub, _ = Counter(a for a, _ in both).most_common(1)[0]
+        cuts[hub] = tuple(b for a, b in both if a == hub)
+        left -= {pair for end in cuts[hub] for pair in ((hub, end), (end, hub))}
+    ways = {a: tuple(b for source, b in sorted(left) if source == a) for a, _ in sorted(left)}
+    return ";".join([*_merged(cuts, "|"), *_merged(ways, ">")])
 
 
-def _names(text: str, regions: Sequence[str], whole: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in regions:
-            raise PlanError(
-                f"links {whole!r}: no region {name!r}; there are {', '.join(regions)}. Write "
-                "us|eu,ap, us-eu, us>eu, us or *"
-            )
-    return names
+def _merged(targets: dict[str, tuple[str, ...]], sign: str) -> list[str]:
+    """One text for all sources that have the same targets."""
+    sources: dict[tuple[str, ...], list[str]] = {}
+    for source, of_source in targets.items():
+        sources.setdefault(of_source, []).append(source)
+    return [f"{','.join(of)}{sign}{','.join(to)}" for to, of in sources.items()]
+
+
+def _sides(text: str, regions: Sequence[str]) -> tuple[list[str], list[str], bool]:
+    """The two sides, and whether both ways are meant."""
+    text = text.strip()
+    if text in regions:
+        return [text], [region for region in regions if region != text], True
+    for sign in (">", "|"):
+        if sign in text:
+            left, _, right = text.partition(sign)
+            return _names(left), _names(right), sign == "|"
+    splits = [(_names(text[:at]), _names(text[at + 1 :])) for at, c in enumerate(text) if c == "-"]
+    for sides in splits:  # a name may have a dash too
+        if {*sides[0], *sides[1]} <= set(regions):
+            return *sides, True
+    return *(splits[0] if splits else ([text], [])), True
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]

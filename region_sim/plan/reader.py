@@ -7,14 +7,23 @@ that never happens would prove nothing.
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from region_sim.plan.errors import PlanError
-from region_sim.plan.faults import KINDS, Fault, FaultKind, Links, check_fault, parse_links
+from region_sim.plan.faults import (
+    KINDS,
+    Fault,
+    FaultKind,
+    Links,
+    check_fault,
+    links_text,
+    parse_links,
+)
 from region_sim.plan.habits import Habits
 from region_sim.plan.latency import WORLDS, one_way_us
-from region_sim.plan.scenario import Draw, Scenario
+from region_sim.plan.scenario import Draw, Scenario, account_of
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "scenarios"
 REGIONS_MAX: Final = 9
@@ -23,7 +32,7 @@ _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
 }  # fmt: skip
-_TABLES: Final = ("regions", "plans", "habits", "settings", "fault", "draw", "expects")
+_TABLES: Final = ("regions", "only", "plans", "habits", "settings", "fault", "draw", "expects")
 _FAULT_KEYS: Final = ("kind", "at_s", "for_s", "regions", "links", "how", "amount")
 
 
@@ -60,6 +69,8 @@ def read(values: Mapping[str, Any], name: str) -> Scenario:
     scenario = Scenario(name, **plain)
     if "regions" in values:
         scenario = replace(scenario, regions=tuple(_texts(name, "regions", values["regions"])))
+    if "only" in values:
+        scenario = replace(scenario, only=tuple(_texts(name, "only", values["only"])))
     if "plans" in values:
         scenario = replace(scenario, plans=tuple(sorted(_numbers(name, "plans", values).items())))
     if "habits" in values:
@@ -97,6 +108,9 @@ def check(scenario: Scenario) -> Scenario:
     for key, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise PlanError(f"{where}: {key} = {value:g} is not in {low:g} to {high:g}")
+    if len(scenario.accounts()) < len(scenario.only):
+        known = f"{account_of(1)} to {account_of(scenario.households)}"
+        raise PlanError(f"{where}: only = {', '.join(scenario.only)}: there are {known}")
     if scenario.pinned and scenario.pinned not in scenario.regions:
         raise PlanError(f"{where}: pinned = {scenario.pinned!r} is none of the regions")
     if not {plan for plan, _ in scenario.plans} <= {"basic", "standard", "premium"}:
@@ -137,6 +151,22 @@ def parse_fault(text: str, regions: Sequence[str]) -> Fault:
     links = parse_links(where, regions) if KINDS[chosen].on_links else ()
     of_regions = () if KINDS[chosen].on_links else tuple(where.split(","))
     return check_fault(Fault(chosen, regions=of_regions, links=links, how=how, **numbers), regions)
+
+
+def fault_text(fault: Fault, regions: Sequence[str]) -> str:
+    """What `parse_fault` reads as this fault, which must be one that `check_fault` gave."""
+    doc = KINDS[fault.kind]
+    how = f"/{fault.how}" if fault.how != doc.ways[0] else ""
+    amount = f"={number_text(fault.amount)}" if fault.amount != doc.default else ""
+    where = links_text(fault.links, regions) if doc.on_links else ",".join(fault.regions)
+    times = f"{number_text(fault.at_s)}+{number_text(fault.for_s)}"
+    return f"{fault.kind.value}{how}{amount}:{where}@{times}"
+
+
+def number_text(number: float) -> str:
+    """The shortest text that means just this number, without an exponent."""
+    text = format(Decimal(repr(number)), "f")
+    return text.removesuffix(".0")
 
 
 def _read_fault(name: str, table: Any, regions: Sequence[str]) -> Fault:

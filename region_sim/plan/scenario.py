@@ -36,6 +36,8 @@ class Scenario:
     duration_s: float = 120.0
     """The safety phase: viewers act, faults happen. Healing and convergence come after it."""
     households: int = 200
+    only: tuple[str, ...] = ()
+    """Of these households only those with these accounts; each does what it would among all."""
     plans: tuple[tuple[str, float], ...] = (("basic", 0.4), ("standard", 0.35), ("premium", 0.25))
     """Shares of the plans."""
     habits: Habits = Habits()
@@ -51,3 +53,13 @@ class Scenario:
     draw: Draw = Draw()
     expects: tuple[str, ...] = ()
     """Coverage without which the run proves nothing: names of `oracle/coverage.py`."""
+
+    def accounts(self) -> list[str]:
+        """The accounts of the households that take part."""
+        accounts = (account_of(number) for number in range(1, self.households + 1))
+        return [account for account in accounts if not self.only or account in self.only]
+
+
+def account_of(number: int) -> str:
+    """The account of a household, counted from 1."""
+    return f"acc-{number:04d}"

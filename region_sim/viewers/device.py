@@ -40,7 +40,8 @@ class Device:
         """`number` within the household, from 1; `friend`: of the device that may share."""
         self.id = f"{passport.account}.{number}"
         self._friend = f"{passport.account}.{friend}"
-        self._street, self._passport, self._home = street, passport, home
+        self._street = street = street.seen_by(self.id)
+        self._passport, self._home = passport, home
         self._starter = Starter(street, passport, self.id, KINDS[number % len(KINDS)])
         self._stream: Stream | None = None
         self._is_busy = False

@@ -4,7 +4,7 @@ It has as many devices as its plan has streams, and a few more. Kicks, changes o
 bursts come at exponential times; between them the household is three timers.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from region_sim.viewers.device import Device
@@ -18,9 +18,11 @@ class Household:
 
     __slots__ = ("_home", "_passport", "_plans", "_street", "devices")
 
-    def __init__(self, street: Street, account: str, plan: str, plans: Sequence[str]) -> None:
-        """`plans`: those that it may change to."""
-        self._street, self._plans = street, plans
+    def __init__(self, street: Street, account: str, plans: Mapping[str, float]) -> None:
+        """`plans`: those that it may have, with their shares."""
+        self._street = street = street.seen_by(account)
+        self._plans = list(plans)
+        (plan,) = street.random.choices(self._plans, list(plans.values()))
         self._home = street.anywhere()
         homed = self._home if street.chance(street.habits.homed) else ""
         self._passport = Passport(street.town, account, plan, street.pinned or homed)

@@ -4,10 +4,15 @@ Invariant: after `leave` no task of a viewer goes on, and whatever a timer still
 since the street is quiet. An error in a task is told to the loop at once, and raised by `close`.
 Times that go with the heartbeat are drawn at its pace: a run with one every second is a run with
 one every 30 s, thirty times faster.
+
+Each household and each device draws from a stream of its own, named after it, so that leaving out
+some of them, or some of their habits, changes nothing that the others want to do.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from copy import copy
+from random import Random
 from typing import Any, Final, TypeVar
 
 from region_sim.history import Gone
@@ -27,14 +32,29 @@ class Street:
         self.town, self.habits, self.pinned = town, habits, pinned
         self.random, self.regions, self.history = town.random, town.regions, town.history
         self.calls = Calls(town)
-        self.is_quiet = False
-        """Nobody does anything new any more."""
+        self._streams = town.random.getrandbits(64)
+        self._mood = {"is_quiet": False}
         self.later: Callable[..., asyncio.TimerHandle] = asyncio.get_running_loop().call_later
         """`later(delay_s, callback)`: an idle device costs a timer and no task."""
         self.heartbeat_s = self.history.heartbeat_us / 1e6
         self._pace = self.history.heartbeat_us / USUAL_HEARTBEAT_US
         self._tasks: dict[asyncio.Task[Any], None] = {}  # a dict keeps its order, a set does not
         self._failures: list[BaseException] = []
+
+    def seen_by(self, name: str) -> "Street":
+        """The same street for somebody who draws from a stream of their own."""
+        street = copy(self)
+        street.random = Random(f"{self._streams}/{name}")
+        return street
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody does anything new any more."""
+        return self._mood["is_quiet"]
+
+    @is_quiet.setter
+    def is_quiet(self, is_quiet: bool) -> None:
+        self._mood["is_quiet"] = is_quiet
 
     def chance(self, share: float) -> bool:
         """Whether something happens that happens so often."""

@@ -1,7 +1,8 @@
 """All viewers of a run, from the first household to the last heartbeat.
 
-Invariant: everything that chance decides comes from `town.random`, in an order that the loop alone
-determines; so on a loop that always does the same, viewers always do the same.
+Invariant: everything that chance decides comes from `town.random` and streams that are derived from
+it, in an order that the loop alone determines; so on a loop that always does the same, viewers
+always do the same.
 """
 
 from typing import Final
@@ -34,12 +35,10 @@ class Viewers:
         """Move in and begin to watch. Must be called on the running loop, with addresses known."""
         scenario = self._scenario
         street = self._street = Street(self._town, scenario.habits, scenario.pinned)
-        names = [name for name, share in scenario.plans if share > 0]
-        shares = [share for _, share in scenario.plans if share > 0]
-        plans = street.random.choices(names, shares, k=scenario.households)
+        plans = {name: share for name, share in scenario.plans if share > 0}
         spread_s = street.seconds(FIRST_ACTS_S, FIRST_ACTS_S)
-        for number, plan in enumerate(plans, start=1):
-            household = Household(street, f"acc-{number:04d}", plan, names)
+        for account in scenario.accounts():
+            household = Household(street, account, plans)
             self._households.append(household)
             household.begin(spread_s)
 

@@ -38,6 +38,7 @@ class Nemesis:
         self._world = world
         self._running: dict[int, Undo] = {}
         self._faults: list[Fault] = []
+        self._is_over = False
 
     def plan(self, faults: tuple[Fault, ...]) -> None:
         """Let them happen at their times."""
@@ -54,7 +55,9 @@ class Nemesis:
         return len(self._faults) - 1
 
     def begin(self, number: int) -> None:
-        """One fault begins."""
+        """One fault begins, unless everything has been healed for good."""
+        if self._is_over:
+            return
         fault = self._faults[number]
         self._tell(number, is_begin=True)
         self._running[number] = getattr(self, f"_{fault.kind.value}")(fault)
@@ -67,7 +70,8 @@ class Nemesis:
             self._tell(number, is_begin=False)
 
     def heal(self) -> None:
-        """Every fault is over."""
+        """Every fault is over, and those that are still to come do not."""
+        self._is_over = True
         for number in list(self._running):
             self.end(number)
 

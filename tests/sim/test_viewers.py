@@ -48,7 +48,7 @@ STILL = Habits(
 
 @pytest.fixture(scope="module")
 def busy() -> Run:
-    return run(BUSY, 7)
+    return run(BUSY, 10)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def session_of(call: Call) -> str:
 
 
 def test_the_same_seed_gives_the_same_calls(history: History) -> None:
-    again = run(BUSY, 7).history
+    again = run(BUSY, 10).history
     assert repr(again.calls) == repr(history.calls)
     assert (again.joined, again.gone, again.told) == (history.joined, history.gone, history.told)
 
@@ -175,7 +175,9 @@ def test_no_session_is_left_without_a_record(history: History) -> None:
     assert admitted - over == set()
 
 
-def test_in_the_quiet_there_are_only_heartbeats_and_none_moves(history: History) -> None:
+def test_in_the_quiet_there_are_only_heartbeats_and_none_moves() -> None:
+    patient = replace(BUSY, households=24, habits=replace(BUSY.habits, play_s=40))
+    history = run(patient, 7).history
     quiet = [call for call in history.calls if call.sent_us > history.healed_us]
     assert quiet
     assert {call.kind for call in quiet} == {CallKind.HEARTBEAT}
