@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from region_sim.cli import listing, replay, report, run, sweep
+from region_sim.cli import listing, replay, report, run, shrink, sweep
 
-ALL: Final = (run, report, replay, sweep, listing)
+ALL: Final = (run, report, replay, sweep, shrink, listing)
