@@ -76,6 +76,7 @@ def run(
     world_time = _WorldTime()
     began_s = perf_counter()
     had_gc = gc.isenabled()
+    world: World | None = None
     gc.disable()
     try:
         with logs.kept(history), entropy.seeded(seed, world_time.wall_s):

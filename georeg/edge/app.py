@@ -73,15 +73,19 @@ def create_app(
     app.router.add_route(
         "*", "/{path:.*}", wrapped(edge, "unknown", _unknown), expect_handler=_expect
     )
-    app.cleanup_ctx.append(_entitlement_keys)
+    app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_on_shutdown)
     return app
 
 
-async def _entitlement_keys(app: web.Application) -> AsyncIterator[None]:
-    app[EDGE].entitlements.open()
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    """What runs beside the requests: the fetching of keys, the watch over stalls."""
+    edge = app[EDGE]
+    edge.entitlements.open()
+    edge.stalls.open()
     yield
-    await app[EDGE].entitlements.close()
+    edge.stalls.close()
+    await edge.entitlements.close()
 
 
 async def _on_shutdown(app: web.Application) -> None:

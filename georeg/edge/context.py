@@ -11,6 +11,7 @@ from georeg.edge.ports import EdgeRegion
 from georeg.edge.problems import SESSION_ENDED, Problem
 from georeg.edge.render import Renderer, seconds
 from georeg.edge.settings import EdgeSettings
+from georeg.edge.stalls import Stalls
 from georeg.edge.streams import Streams
 from georeg.edge.tokens import KeyRing
 from georeg.edge.whole import WholeAnswers
@@ -34,6 +35,7 @@ class Edge:
     cors: Cors = field(init=False)
     rate: StartRate = field(init=False)
     streams: Streams = field(init=False)
+    stalls: Stalls = field(init=False, default_factory=Stalls)
     whole: WholeAnswers = field(init=False, default_factory=WholeAnswers)
     metrics: EdgeMetrics = field(init=False)
     plan_limits: dict[str, int] = field(init=False)

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from region_sim.cli import listing, replay, report, run, shrink, sweep
+from region_sim.cli import compare, listing, live, replay, report, run, shrink, sweep
 
-ALL: Final = (run, report, replay, sweep, shrink, listing)
+ALL: Final = (run, report, replay, sweep, shrink, compare, live, listing)

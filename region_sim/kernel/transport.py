@@ -87,6 +87,8 @@ class Transport(asyncio.Transport):
         if self._is_lost:
             return
         self._protocol.connection_made(self)
+        if self._inbox:  # what overtook the end of the handshake
+            self._machine.call_soon(self._read)
 
     # ---- asyncio.Transport -------------------------------------------------------------------
 
@@ -227,6 +229,8 @@ class Transport(asyncio.Transport):
         self._read()
 
     def _read(self) -> None:
+        if self._protocol is None:
+            return
         while self._inbox and self._is_reading and not self._is_lost:
             segment = self._inbox.popleft()
             if segment.end is _FIN:
