@@ -176,6 +176,9 @@ class Budget:
     account: str
     limit: int
     usable: dict[str, int]
+    homes: int = 1
+    """How many regions are the account's home in some region's view: more than one while a plan
+    that names another home is on its way."""
 
 
 @dataclass(frozen=True, slots=True)

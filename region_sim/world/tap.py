@@ -92,13 +92,17 @@ class Tap:
 
     def _measure(self, account: str) -> None:
         """What each region could use of the account's slots at this instant."""
-        usable = {}
+        usable, homes = {}, set()
         for name, process in sorted(self._others.items()):
             region = process.node.region
             if process.ground.machine.is_alive and region.joined:
                 usable[name] = self._usable(region, account)
+                if region._state.plan_of(account) is not None:
+                    homes.add(region._state.home_of(account))
         limit = self._region._state.limit_of(account)
-        self._history.budgets.append(Budget(self._now_us, account, limit, usable))
+        self._history.budgets.append(
+            Budget(self._now_us, account, limit, usable, max(1, len(homes)))
+        )
 
     @staticmethod
     def _usable(region: Any, account: str) -> int:

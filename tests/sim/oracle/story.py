@@ -162,9 +162,9 @@ class Story:
         """A region hears of a kick."""
         self.history.learned.append(Learned(us(at_s), region, session))
 
-    def budget(self, at_s: float, **usable: int) -> None:
+    def budget(self, at_s: float, homes: int = 1, **usable: int) -> None:
         """What regions could use at an instant."""
-        self.history.budgets.append(Budget(us(at_s), self.account, self.limit, usable))
+        self.history.budgets.append(Budget(us(at_s), self.account, self.limit, usable, homes))
 
     def probe(self, at_s: float, region: str, **counters: int) -> None:
         """What a region says of itself."""

@@ -97,6 +97,14 @@ def test_grants_sum_up_to_the_limit() -> None:
     assert story.broken() == [("P8", "usable grants above L")]
 
 
+def test_while_two_regions_are_the_home_each_may_lend_the_limit() -> None:
+    story = Story(limit=2)
+    story.budget(10, homes=2, us=2, eu=2)
+    assert story.broken() == []
+    story.budget(20, homes=2, us=2, eu=2, ap=1)
+    assert story.broken() == [("P8", "usable grants above L")]
+
+
 def test_no_region_can_use_more_than_the_limit() -> None:
     story = Story(limit=2)
     story.budget(10, us=4)
