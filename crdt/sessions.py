@@ -256,7 +256,9 @@ class SessionSet:
         For a sweep in steps: 1000 rows take about 40 us, a tenth of it when none has lapsed.
         `first_row` may be beyond the end.
         """
-        heard = self.heard[first_row : first_row + count]
+        heard = self.heard
+        if first_row or count < len(heard):
+            heard = heard[first_row : first_row + count]
         if not heard or min(heard) >= before_ms:
             return []  # the usual case, found ten times as fast
         return [row for row, at_ms in enumerate(heard, first_row) if at_ms < before_ms]

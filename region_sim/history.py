@@ -182,6 +182,16 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Voided:
+    """A region noticed that a lease of its grants had run out or was void (simulated runs only)."""
+
+    at_us: int
+    region: str
+    accounts: int
+    """How many accounts had grants under it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One mesh message from region to region (only when the run was asked to keep them)."""
 
@@ -256,6 +266,7 @@ class History:
     learned: list[Learned] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
+    voided: list[Voided] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
     convergence: list[Convergence] = field(default_factory=list)

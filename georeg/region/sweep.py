@@ -18,8 +18,8 @@ ROWS_MAX: Final = 16_384
 OVERDUE_WALKS: Final = 60
 PLANS_MAX: Final = 256
 """Rows of accounts looked at in one go and shard for plans that may be forgotten."""
-PLAN_WALKS: Final = 16
-"""Plans are kept for days: each shard is looked through for old ones at every 16th walk."""
+FORGET_WALKS: Final = 16
+"""What is kept for minutes or days is looked through for what is too old at every 16th walk."""
 RELEASES_MAX: Final = 24
 """A release costs some 50 us with all that it sets off; a mass lapse is spread over many slices."""
 
@@ -41,7 +41,7 @@ class Sweep:
         now_ms, now_s = clock.now_ms(), clock.wall_ms() // 1000
         while rows_left > 0:
             shard = self._state.shards[self._shard]
-            if self._row == 0:
+            if self._row == 0 and (self._walks + shard.index) % FORGET_WALKS == 0:
                 self._expire(shard, now_ms, now_s)
             over = self._over(shard, rows_left, now_ms, now_s)
             for row, reason in over[:releases_left]:
@@ -62,8 +62,6 @@ class Sweep:
     def _expire(self, shard: Shard, now_ms: int, now_s: int) -> None:
         """Forget what may be forgotten: kicks and ends by their time, plans of idle accounts."""
         shard.expire(now_s, now_ms)
-        if (self._walks + shard.index) % PLAN_WALKS:
-            return
         oldest = hlc_at(max(0, now_s - self._state.settings.plan_memory_s) * 1000)
         first_row = self._plan_rows[shard.index]
         shard.forget_plans(oldest, first_row, PLANS_MAX)

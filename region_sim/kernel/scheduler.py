@@ -106,6 +106,7 @@ class Scheduler:
         self._ready: deque[Event] = deque()
         self._later: list[tuple[int, int, Event]] = []
         self._count = 0
+        self._running: Machine | None = None
 
     def soon(self, event: Event) -> None:
         """Run it at the present instant, after what is ready already."""
@@ -129,14 +130,18 @@ class Scheduler:
 
     def run_until(self, end_us: int, is_done: Callable[[], bool] | None = None) -> None:
         """Run everything up to and including this time, or until `is_done` after an instant."""
-        while True:
-            if self._ready:
-                self._run_ready()
-            elif is_done is not None and is_done():
-                return
-            elif not self._advance(end_us):
-                self.now_us = max(self.now_us, end_us)
-                return
+        try:
+            while True:
+                if self._ready:
+                    self._run_ready()
+                elif is_done is not None and is_done():
+                    return
+                elif not self._advance(end_us):
+                    self.now_us = max(self.now_us, end_us)
+                    return
+        finally:
+            self._running = None
+            asyncio._set_running_loop(None)
 
     def _advance(self, end_us: int) -> bool:
         """Move to the next instant at which something happens; False: none before the end."""
@@ -164,23 +169,16 @@ class Scheduler:
         self._ready.clear()
         if len(batch) > 1:
             self._permute_tasks(batch)
-        trace, now_us = self.trace, self.now_us
-        set_loop = asyncio._set_running_loop
-        current = None
-        try:
-            for event in batch:
-                if event.is_cancelled:
-                    continue
-                machine = event._machine
-                if machine.holds_back(event):
-                    continue
-                trace.step(now_us, machine.name, event.label())
-                if machine is not current:
-                    set_loop(machine)
-                    current = machine
-                event.run()
-        finally:
-            set_loop(None)
+        step, now_us = self.trace.step, self.now_us
+        for event in batch:
+            machine = event._machine
+            if event.is_cancelled or machine.holds_back(event):
+                continue
+            step(now_us, machine.name, event.label())
+            if machine is not self._running:
+                asyncio._set_running_loop(machine)
+                self._running = machine
+            event.run()
 
     def _permute_tasks(self, batch: list[Event]) -> None:
         """Shuffle each run of neighbouring task steps; plain callbacks stay where they are."""

@@ -108,7 +108,8 @@ class Network:
                     down_us = life.at_us if down_us is None else down_us
                 case Life.READY if down_us is not None:
                     is_wiped = self._is_wiped(region, down_us)
-                    down.append(Trouble("down", down_us, life.at_us))
+                    is_first = region not in self.restarts
+                    down.append(Trouble("boot" if is_first else "down", down_us, life.at_us))
                     self.restarts.setdefault(region, []).append(
                         Restart(down_us, life.at_us, is_wiped)
                     )
@@ -164,11 +165,12 @@ class Network:
         return not any(t.meets(from_us, to_us, after_us) for t in self._all)
 
     def is_settled(self, from_us: int, to_us: int, link_us: int, region_us: int) -> bool:
-        """Whether no link was in trouble until `link_us` before, no region until `region_us`."""
-        return not any(
-            t.meets(from_us, to_us, link_us if t.kind in _LINK_KINDS else region_us)
-            for t in self._all
-        )
+        """Whether no link was in trouble until `link_us` before, no region until `region_us`.
+
+        The very first boot of a region is over when its links are up: there is nothing to inherit.
+        """
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in self._all)
 
     def restarted(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost what it had in memory within this time."""

@@ -3,7 +3,8 @@
 **Named.** The answer names at least L distinct devices: not the asking one, not those that the
 start replaces. Each has its evidence: `local` only for a session of the asked region, `beacon` at
 most 3 s old. L is the limit that the answer states; it must be one that the account had, or had
-until shortly before (limits.py).
+until shortly before (limits.py). A suspect session is no evidence, since it yields: what is `local`
+or `confirmed` was heard within the suspect time, and 2 %.
 
 **True.** At least L distinct other devices may really have lived at some moment between 3.1 s and
 one latency before the start was sent, and its answer. Starts without an answer count as soon as
@@ -21,7 +22,7 @@ from typing import Any
 
 from region_sim.history import Call, CallKind
 from region_sim.oracle.run import FRESH_US, TRAVEL_US, Run, answered, seconds
-from region_sim.oracle.sessions import End, Session
+from region_sim.oracle.sessions import DRIFT, SWEEP_US, End, Session
 from region_sim.oracle.truth import Household
 from region_sim.oracle.verdict import Finding
 
@@ -58,6 +59,7 @@ def _check_refusal(run: Run, household: Household, call: Call) -> Iterator[Findi
         return
     if run.is_georeg:
         yield from _check_evidence(call, named)
+        yield from _check_silence(run, household, call, named)
     yield from _check_truth(run, household, call, limit, named)
 
 
@@ -84,6 +86,20 @@ def _check_evidence(call: Call, named: list[dict[str, Any]]) -> Iterator[Finding
         elif how == "beacon" and age_s > BEACON_AGE_S_MAX:
             yield _finding(
                 call, "stale beacon", f"rests on a beacon of {age_s} s for {shown.get('id')}"
+            )
+
+
+def _check_silence(
+    run: Run, household: Household, call: Call, named: list[dict[str, Any]]
+) -> Iterator[Finding]:
+    heard_us = call.sent_us - int(run.history.suspect_us * (1 + DRIFT)) - SWEEP_US
+    for shown in named:
+        session = household.sessions.get(str(shown.get("id")))
+        if session is None or (shown.get("evidence") or {}).get("how") == "beacon":
+            continue
+        if all(b.answered_us < heard_us for b in (*session.beats, *session.perhaps)):
+            yield _finding(
+                call, "rests on a suspect session", f"refused on {session.id}, which must yield"
             )
 
 

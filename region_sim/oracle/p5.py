@@ -16,7 +16,8 @@ s, which were not themselves ended for the limit; two provisional sessions never
 Excused where a session on which the end rests was over beyond a cut. With `end_oldest` another's
 start may end any session, but only of a full account, and not by a device that was so ended before.
 
-**A refused start ends nothing** in the region that refused it.
+**A refused start ends nothing** in the region that refused it. **Who yields may come back**: a
+session that lapsed or was displaced is released, never kicked (tapped runs).
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,10 @@ def check(run: Run) -> Iterator[Finding]:
         for session in household.sessions.values():
             for call in session.refused:
                 yield from _check_410(run, household, session, call)
+            for end in session.spoken:
+                if end.is_kick and end.reason in PASSING:
+                    text = f"{end.region} kicked {session.id}, which had only to yield"
+                    yield _spoken("yielded for good", session, end, text)
         limited = sorted(
             (
                 (end.at_us, number, session, end)

@@ -5,9 +5,12 @@ region at most L count, since with L own sessions it refuses whatever it holds.
 
 A smaller plan ends no session, so the slots of those that run stay lent, and come back after them:
 the larger limit counts for `PLAN_US` after a change, for as long after a time at which more than L
-devices lived, and while links are in trouble. While regions do not agree on the home, since a plan that
-names another one is on its way, each home may lend L: no election is fenced here. Records exist in simulated runs only; a run without
-them says nothing of P8, and its coverage shows that.
+devices lived, and while links are in trouble. While regions do not agree on the home, since a plan
+that names another one is on its way, each home may lend L: no election is fenced here. Records
+exist in simulated runs only; a run without them says nothing of P8, and its coverage shows that.
+
+**Renewed.** A region lease runs on while its holder and its home hear one another: no region loses
+its grants while nothing has been in trouble for `CALM_US`.
 """
 
 from collections.abc import Iterator
@@ -18,10 +21,11 @@ from region_sim.oracle.run import Run
 from region_sim.oracle.verdict import Finding
 
 PLAN_US: Final = 30_000_000
+CALM_US: Final = 60_000_000
 
 
 def check(run: Run) -> Iterator[Finding]:
-    """Every record; of an account the first that is wrong."""
+    """Every record, of an account the first that is wrong; then every lease that ran out."""
     told: set[str] = set()
     for budget in run.history.budgets:
         used = _used(budget, budget.limit)
@@ -42,6 +46,10 @@ def check(run: Run) -> Iterator[Finding]:
             shares = ", ".join(f"{name} {n}" for name, n in sorted(budget.usable.items()) if n)
             text = f"usable grants of {used} at {limit} streams: {shares}"
             yield Finding("P8", "usable grants above L", budget.at_us, budget.account, text)
+    for voided in run.history.voided:
+        if run.network.is_settled(voided.at_us, voided.at_us, CALM_US, CALM_US):
+            text = f"{voided.region} lost its grants of {voided.accounts} accounts to a lease"
+            yield Finding("P8", "a lease ran out in calm", voided.at_us, "", text)
 
 
 def _used(budget: Budget, limit: int) -> int:

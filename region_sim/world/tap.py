@@ -13,7 +13,7 @@ from crdt.events import ActorKind, Entry, Kick, Reason
 from georeg.cli.runtime import Node
 from georeg.edge.render import Renderer
 from georeg.region import wire
-from region_sim.history import Budget, Ended, Frame, Learned, Probe
+from region_sim.history import Budget, Ended, Frame, Learned, Probe, Voided
 from region_sim.world.ground import Ground
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Tap:
         state, overdrafts = region._state, region._overdrafts
         kick, release, hold = state.kick, state.release, state.hold
         apply_kick, judge = state.apply_kick, overdrafts._judge
+        take_voided = region._budget.take_voided
 
         def on_kick(entry: Entry, reason: Reason, *args: Any) -> Kick:
             if state.kicked(entry.account, entry.session) is None:
@@ -73,6 +74,14 @@ class Tap:
             judge(inquiry)
             self._evidence.pop()
 
+        def on_voided(count: int) -> list[str]:
+            accounts: list[str] = take_voided(count)
+            if accounts:
+                voided = Voided(self._now_us, self._ground.name, len(accounts))
+                self._history.voided.append(voided)
+            return accounts
+
+        region._budget.take_voided = on_voided
         state.kick, state.release, state.hold = on_kick, on_release, on_hold
         state.apply_kick, overdrafts._judge = on_apply_kick, on_judge
         if self._ground.chaos.keeps_frames:
@@ -119,11 +128,13 @@ class Tap:
 
     def probe(self) -> None:
         """What the region says of itself."""
-        status = self._region.status()
+        region: Any = self._region
+        shards, budget = region._state.shards, region._budget
         self._history.probes.append(
             Probe(
-                self._now_us, self._ground.name, status.sessions, status.sessions_known,
-                status.overdraft, status.grants_held, status.grants_lent, status.counters,
+                self._now_us, self._ground.name, sum([s.sessions.own_count for s in shards]),
+                sum([s.sessions.count for s in shards]), region._overdrafts.count, budget.held(),
+                budget.book.lent, dict(region._state.counters),
             )
         )  # fmt: skip
 
