@@ -88,8 +88,11 @@ def _is_near(run: Run) -> bool:
 
 def _is_homes_word(run: Run, session: Session, start: Call) -> bool:
     """Whether the home may have lent the slot without seeing what the asking region sees."""
-    is_calm = run.network.is_settled(start.sent_us, answered(start), LINK_AFTER_US, REGION_AFTER_US)
-    return session.basis == "borrowed" and not is_calm
+    return session.basis == "borrowed" and not _is_settled(run, start)
+
+
+def _is_settled(run: Run, start: Call) -> bool:
+    return run.network.is_settled(start.sent_us, answered(start), LINK_AFTER_US, REGION_AFTER_US)
 
 
 def _start_of(household: Household, session: Session) -> Call | None:

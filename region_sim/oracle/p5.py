@@ -25,7 +25,7 @@ from typing import Final
 
 from region_sim.history import Call, Ended
 from region_sim.oracle.run import FRESH_US, TRAVEL_US, Run, answered, seconds
-from region_sim.oracle.sessions import PASSING, Session
+from region_sim.oracle.sessions import PASSING, End, Session
 from region_sim.oracle.truth import Household
 from region_sim.oracle.verdict import Finding
 
@@ -206,11 +206,16 @@ def _limited_by(session: Session, at_us: int) -> bool:
 def _is_beyond(run: Run, end: Ended, session: Session) -> bool:
     """Whether none of a dead session's ends can be known in the region that counted it."""
     ends = [e for e in session.ends if e.at_us <= end.at_us]
-    return bool(ends) and all(
-        e.region != end.region
-        and run.network.is_unreachable(end.region, e.region, e.at_us, end.at_us)
-        for e in ends
-    )
+    return bool(ends) and not any(_is_known(run, end.region, e, end.at_us) for e in ends)
+
+
+def _is_known(run: Run, here: str, end: End, by_us: int) -> bool:
+    """Whether a region must know of an end: what is no kick it forgets when it begins anew."""
+    if end.region != here:
+        return not run.network.is_unreachable(here, end.region, end.at_us, by_us)
+    if end.is_kick:
+        return not run.network.lost_disk(here, end.at_us, by_us)
+    return not run.network.restarted(here, end.at_us, by_us)
 
 
 def _check_evicted(
@@ -244,17 +249,19 @@ def _check_refusals(household: Household) -> Iterator[Finding]:
             for call in refused if end.is_kick and end.by_device else ():
                 is_his = call.device == end.by_device and call.region == end.region
                 is_his = is_his and call.sent_us <= end.at_us <= answered(call)
+                is_his = is_his and not any(act.reason == "stopped" for act in session.acts)
                 if is_his and _is_alone(household, call):
                     text = f"{end.region} ended {session.id} for a start that it refused"
                     yield _spoken("a refused start ended a session", session, end, text)
 
 
 def _is_alone(household: Household, call: Call) -> bool:
-    """Whether no other start of the device was under way, whose act it may have been."""
+    """Whether no other start was under way that may have ended it, or have taken the slot that the
+    session was handed over for."""
     return not any(
-        other.device == call.device
-        and other.number != call.number
+        other.number != call.number
         and other.status != 409
+        and (other.device == call.device or other.region == call.region)
         and other.sent_us <= answered(call)
         and (other.answered_us is None or other.answered_us >= call.sent_us)
         for other in household.starts
