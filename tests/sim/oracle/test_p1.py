@@ -37,19 +37,28 @@ def test_evidence_may_be_three_seconds_old() -> None:
 
 def test_a_session_lives_a_lease_after_its_last_heartbeat_and_no_longer() -> None:
     story = Story()
-    session = story.start("tv", "us", 10)
-    story.beat(session, "us", 40)
-    story.refused("phone", "us", 129, [(session, "local")])
+    session = story.start("tv", "eu", 10)
+    story.beat(session, "eu", 40)
+    story.refused("phone", "us", 129, [(session, "beacon")])
     assert story.broken() == []
-    story.refused("phone", "us", 140, [(session, "local")])
-    assert story.broken() == [("P1", "false block: local: silent")]
+    story.refused("phone", "us", 140, [(session, "beacon")])
+    assert story.broken() == [("P1", "false block: beacon: silent")]
+
+
+def test_who_knows_that_a_session_is_suspect_must_not_refuse_on_it() -> None:
+    story = Story()
+    session = story.start("tv", "us", 10)
+    story.refused("phone", "us", 74, [(session, "local")])
+    assert story.broken() == []
+    story.refused("phone", "us", 80, [(session, "local")])
+    assert story.broken() == [("P1", "rests on a suspect session")]
 
 
 def test_heartbeats_of_a_shared_token_keep_a_session_alive() -> None:
     story = Story()
     session = story.start("tv", "us", 10)
     story.beat(session, "us", 90, device="laptop", cloned=True)
-    story.refused("phone", "us", 170, [(session, "local")])
+    story.refused("phone", "us", 150, [(session, "local")])
     assert story.broken() == []
 
 

@@ -119,9 +119,16 @@ def test_near_regions_are_never_above_the_limit() -> None:
     story = near()
     first = story.start("tv", "us", 60)
     story.beats(first, "us", 90, 150)
-    second = story.start("phone", "eu", 60.02, basis="overdraft")
-    story.ended(second, "eu", 63, "limit", evidence=(first,))
+    second = story.start("phone", "eu", 62, basis="borrowed")
+    story.ended(second, "eu", 62.1, "stopped", is_kick=False)
     assert story.broken() == [("P2", "above L without a partition")]
+
+
+def test_near_regions_need_no_overdraft() -> None:
+    story = near()
+    story.stop(story.start("tv", "us", 10), "us", 20)
+    story.start("phone", "us", 62, basis="overdraft")
+    assert story.broken() == [("P2", "overdraft though all are near")]
 
 
 def test_a_device_that_comes_back_late_may_exceed_the_limit() -> None:

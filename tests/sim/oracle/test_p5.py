@@ -201,3 +201,12 @@ def test_a_refused_start_ends_nothing_where_it_was_refused(region: str, rules: l
     story.refused("phone", "us", 50, [(other, "confirmed")])
     story.ended(mine, region, 50.01, "superseded", by="phone")
     assert p5(story) == rules
+
+
+def test_a_session_that_yields_is_not_kicked() -> None:
+    story = Story()
+    session = story.start("tv", "us", 10)
+    story.ended(session, "us", 80, "displaced", is_kick=False)
+    assert p5(story) == []
+    story.ended(session, "us", 81, "displaced")
+    assert p5(story) == ["yielded for good"]

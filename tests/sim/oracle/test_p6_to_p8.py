@@ -2,8 +2,9 @@
 
 import pytest
 
+from region_sim.history import Voided
 from region_sim.oracle.verdict import Outcome
-from tests.sim.oracle.story import Story
+from tests.sim.oracle.story import Story, us
 
 
 def stopped_in_us() -> tuple[Story, str]:
@@ -103,6 +104,14 @@ def test_while_two_regions_are_the_home_each_may_lend_the_limit() -> None:
     assert story.broken() == []
     story.budget(20, homes=2, us=2, eu=2, ap=1)
     assert story.broken() == [("P8", "usable grants above L")]
+
+
+def test_no_lease_of_grants_runs_out_in_calm() -> None:
+    story = Story()
+    story.history.voided.append(Voided(us(200), "us", 1))
+    assert story.broken() == [("P8", "a lease ran out in calm")]
+    story.cut(150, 160)
+    assert story.broken() == []
 
 
 def test_no_region_can_use_more_than_the_limit() -> None:
