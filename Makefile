@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean tools
+.PHONY: help run test check bench soak lock clean tools
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,9 @@ check: $(VENV)/dev.stamp  ## ruff and mypy --strict
 
 bench: $(VENV)/dev.stamp tools  ## the benchmarks, as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/dev.stamp  ## simulated storms, seed after seed, until Ctrl-C
+	@$(BIN)/region-sim sweep --scenario storm --forever --seeds 1000 $(ARGS)
 
 lock: $(BIN)/python  ## pin the newest dependencies again
 	$(PYTHON) -m venv --without-pip $(VENV)/lock
