@@ -178,7 +178,7 @@ def _check_limited(
         for name in end.evidence
         if name != session.id
         and (s := household.sessions.get(name)) is not None
-        and not s.may_have_lived(since_us, end.at_us)
+        and (s.id in ended or not s.may_have_lived(since_us, end.at_us))
     ]
     is_excused = any(s.id in excused or _is_beyond(run, end, s) for s in dead)
     if is_excused:
