@@ -3,20 +3,24 @@
 import argparse
 import asyncio
 import json
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from region_sim.cli.show import WORDS, plan_text, verdict_json, verdict_text
 from region_sim.history import History
 from region_sim.oracle.judge import judge
 from region_sim.oracle.verdict import Verdict
+from region_sim.plan.draw import draw
 from region_sim.plan.errors import PlanError
 from region_sim.plan.reader import check, load, parse_fault
 from region_sim.plan.scenario import Draw, Scenario
+from region_sim.report import Subject, page
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -34,7 +38,8 @@ pause, drain. The others (loss, clocks, disks, lines of devices) only `region-si
 
 try:
   region-sim live                                         20 s, faults drawn from the seed
-  region-sim live --seed 7 --keep-logs /tmp/live          what each region logged, to read
+  region-sim live --seed 7 --keep-logs logs               what each region logged, to read
+  region-sim live --report live.html                      the run as a page to look at
   region-sim live --fault "cut:us|eu,ap@4+8"              us is cut off for 8 s; nothing is drawn
   region-sim live --fault "cut/reject:us>eu@4+6" --fault kill/wipe:ap@6+5
   region-sim live --scenario partition-heal               in real time: two minutes and a lease
@@ -74,6 +79,9 @@ def add_parser(commands: "Commands") -> None:
     )
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write the run as a page to look at"
+    )
+    parser.add_argument(
         "--keep-logs", type=Path, metavar="DIR", help="a new directory for configs and logs"
     )
     parser.set_defaults(run=run)
@@ -102,7 +110,8 @@ def run(options: argparse.Namespace) -> int:
         return _fail(str(error), USAGE)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _fail("interrupted; all faults, proxies and processes are gone", INTERRUPTED)
-    return _show(history, judge(history, expects=scenario.expects), as_json=options.json)
+    verdict = judge(history, expects=scenario.expects)
+    return _show(options, draw(scenario, options.seed), history, verdict)
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:
@@ -127,26 +136,34 @@ async def _stoppable(running: Coroutine[Any, Any, History]) -> History:
     return await task
 
 
-def _show(history: History, verdict: Verdict, *, as_json: bool) -> int:
-    """Print what was found; the exit code."""
-    if as_json:
-        result = {
-            "seed": history.seed,
-            "scenario": history.scenario,
-            "faults": [asdict(fault) for fault in history.faults],
-            "lives": [asdict(life) for life in history.lives],
-            "verdict": asdict(verdict),
-        }
-        print(json.dumps(result, indent=2))
-        return int(verdict.outcome)
-    for name, count in verdict.operations.items():
-        print(f"{count:7}  {name}")
-    for finding in verdict.findings:
-        print(f"{finding.promise} {finding.at_us / 1e6:.3f} s {finding.account}: {finding.text}")
-    for name in verdict.missing:
-        print(f"never happened: {name}")
-    print(verdict.outcome.name.lower().replace("_", " "))
+def _show(
+    options: argparse.Namespace, scenario: Scenario, history: History, verdict: Verdict
+) -> int:
+    """Tell what was found, and write the page; the exit code."""
+    again = shlex.join(_flags(options))
+    if options.json:
+        print(json.dumps(verdict_json(scenario, history, verdict, "", again), indent=2))
+    else:
+        print(verdict_text(history, verdict))
+    if options.report is not None:
+        plan = plan_text(scenario, options.seed)
+        subject = Subject(history, verdict, scenario, plan, WORDS[verdict.outcome], again)
+        options.report.write_text(page(subject), encoding="utf-8")
+        print(f"page: {options.report}", file=sys.stderr)
+    if not options.json:
+        print(f"again: {again}")
     return int(verdict.outcome)
+
+
+def _flags(options: argparse.Namespace) -> list[str]:
+    """The command once more. Real time is in it, so that it need not end the same way."""
+    parts = ["region-sim", "live", "--scenario", options.scenario, "--seed", str(options.seed)]
+    for name in ("duration", "households"):
+        if getattr(options, name) is not None:
+            parts += [f"--{name}", f"{getattr(options, name):g}"]
+    for fault in options.fault:
+        parts += ["--fault", fault]
+    return parts
 
 
 def _fail(message: str, code: int) -> int:
