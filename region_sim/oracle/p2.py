@@ -44,7 +44,6 @@ LINK_AFTER_US: Final = 20_000_000
 REGION_AFTER_US: Final = 60_000_000
 """What a region inherits is no evidence until its device is heard: a heartbeat and retries."""
 INSTANT_US: Final = 5_000
-TRIPS: Final = 12
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -66,7 +65,7 @@ def _check_admission(run: Run, household: Household, session: Session) -> Iterat
     start = _start_of(household, session)
     if start is None:
         return
-    if session.basis == "overdraft" and _is_near(run) and _is_settled(run, start):
+    if session.basis == "overdraft" and run.is_near and _is_settled(run, start):
         yield _guess(start, session)
     limit = max(household.limits.known(run.network, start.sent_us, answered(start)))
     others = [s for s in household.sessions.values() if _counts(s, session, start)]
@@ -79,11 +78,6 @@ def _check_admission(run: Run, household: Household, session: Session) -> Iterat
         yield _finding(
             run, household, start, session, f"admitted though full: {session.basis}", known
         )
-
-
-def _is_near(run: Run) -> bool:
-    """Whether a decision never runs into its deadline."""
-    return run.latency_us * TRIPS <= run.history.deadline_us
 
 
 def _is_homes_word(run: Run, session: Session, start: Call) -> bool:
@@ -180,7 +174,7 @@ def _guess(start: Call, session: Session) -> Finding:
 
 
 def _check_episodes(run: Run, household: Household) -> Iterator[Finding]:
-    history, is_near = run.history, _is_near(run)
+    history, is_near = run.history, run.is_near
     for episode in episodes(household):
         length_us = episode.to_us - episode.from_us
         excuse = _excuse(run, household, episode)

@@ -12,6 +12,9 @@ s.
 **Not found**: a kick answered 404 although its session surely lived, had begun 5 s before, and was
 all the time in regions that the asked one could hear.
 
+**Pending**: a kick that is not confirmed within the deadline although nothing is in trouble and the
+regions are so near that it must be.
+
 That its slot is free at once is P1: a refusal that names it. A kick without an answer may or may
 not hold; nothing is asked of it.
 """
@@ -28,6 +31,7 @@ from region_sim.oracle.verdict import Finding
 
 SPREAD_US: Final = 2_000_000
 FOUND_US: Final = 5_000_000
+CALM_US: Final = 60_000_000
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -40,6 +44,8 @@ def check(run: Run) -> Iterator[Finding]:
     for call in run.history.calls:
         if call.kind is CallKind.KICK and call.status == 404 and run.is_georeg:
             yield from _check_missing(run, call)
+        elif call.kind is CallKind.KICK and call.status == 200 and run.is_georeg and run.is_near:
+            yield from _check_pending(run, call)
 
 
 def _check_beat(
@@ -96,6 +102,16 @@ def _must_know(run: Run, kick: End, beat: Beat) -> bool:
         and not network.lost_disk(kick.region, kick.at_us, beat.answered_us)
         and not network.lost_disk(beat.region, kick.at_us, beat.answered_us)
     )
+
+
+def _check_pending(run: Run, call: Call) -> Iterator[Finding]:
+    if call.body.get("effect") != "pending" or not run.network.is_settled(
+        call.sent_us, answered(call), CALM_US, CALM_US
+    ):
+        return
+    text = f"{call.region} had not confirmed the end of {call.session} within the deadline"
+    rule, numbers = "kick pending though all are near", (call.number,)
+    yield Finding("P4", rule, answered(call), call.account, text, numbers, (call.session,))
 
 
 def _check_missing(run: Run, call: Call) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ FRESH_US: Final = 3_100_000
 """Evidence by beacon is younger than 3 s, on a clock that may be 2 % slow."""
 TRAVEL_US: Final = 200_000
 """Beyond the latency: batches of 50 ms, queues, a home that serves one request after the other."""
+TRIPS: Final = 12
+"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,11 @@ class Run:
     def latency_us(self) -> int:
         """The longest one-way latency between two regions, with its jitter."""
         return self.history.max_latency_us * 5 // 4
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the regions are so near that a decision never runs into its deadline."""
+        return self.latency_us * TRIPS <= self.history.deadline_us
 
     @property
     def in_time_us(self) -> int:
