@@ -1,0 +1,81 @@
+"""Which kept seed shows which planted bug, and by which rule of the oracle it is noticed.
+
+The seeds were found by `python -m tests.sim.find_mutants`, the first is the quickest; there are
+several because a change of the product shifts every run. docs/simulator-proof.md has the whole
+sweep.
+"""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+SCENARIOS: Final = Path(__file__).parent / "scenarios"
+
+
+class Witness(NamedTuple):
+    """How a planted bug shows."""
+
+    scenario: str
+    """A file of tests/sim/scenarios."""
+    seeds: tuple[int, ...]
+    finding: str
+    """Promise and the beginning of the rule."""
+
+
+def file_of(scenario: str) -> str:
+    """Where a scenario of these tests is."""
+    return str(SCENARIOS / f"{scenario}.toml")
+
+
+WITNESSES: Final[dict[str, Witness]] = {
+    # P1
+    "names_fewer": Witness("near", (1, 2, 3), "P1 fewer than L named"),
+    "lower_limit": Witness("near", (1, 2, 3), "P1 a limit that does not hold"),
+    "no_evidence": Witness("cuts", (1, 2, 3), "P1 stale beacon"),
+    "suspects_count": Witness("sleepers", (1, 2, 3), "P1 rests on a suspect session"),
+    "unconf": Witness("crashes", (1, 2, 3), "P1 "),
+    "device": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
+    "own": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
+    "stale": Witness("vanishing", (1, 2, 3), "P1 rests on a suspect session"),
+    # P2
+    "always_admits": Witness("near", (1, 2, 3), "P2 one region above L"),
+    "own_only": Witness("races", (1, 2, 3), "P2 above L without a partition"),
+    "noreeval": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
+    "confirmwins": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
+    "homeword_final": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
+    "flight": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
+    "nohop": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
+    "yields": Witness("sleepers", (1, 2, 3), "P2 overdraft though all are near"),
+    "finish": Witness("excess", (1, 2, 3), "P2 not ended after the partition"),
+    # P3, availability, errors
+    "patient": Witness("cuts", (1, 2, 3), "P3 late start"),
+    "nokeys": Witness("near", (1, 2, 3), "P3 another answer to the same start"),
+    "hangs": Witness("cuts", (1, 2, 3), "availability no answer to a start"),
+    "logs_errors": Witness("near", (1, 2, 3), "errors mesh_handler_failed"),
+    # P4
+    "noledger": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
+    "kicks_stay": Witness("near", (1, 2, 3), "P4 kicked session answered 200"),
+    "kick_not_found": Witness("kicks", (1, 2, 3), "P4 kick found nothing"),
+    "follow_flush": Witness("kicks-near", (1, 2, 3), "P4 kick pending though all are near"),
+    # P5
+    "take": Witness("replacers", (1, 2, 3), "P5 a refused start ended a session"),
+    "pingpong": Witness("oldest", (1, 2, 3), "P5 oldest ended in turn"),
+    "deaf": Witness("steady", (1, 2, 3), "P5 in time"),
+    "yields_kicked": Witness("sleepers", (1, 2, 3), "P5 yielded for good"),
+    "order": Witness("far-overdraft", (1, 2, 3), "P5 provisional sessions ended one another"),
+    "order_settled": Witness("far-overdraft", (1, 2, 6), "P5 settled session ended for the limit"),
+    # P6
+    "stopfinal": Witness("stops", (1, 2, 3), "P6 a stopped session came back"),
+    "idle": Witness("near", (1, 2, 3), "P6 something is left"),
+    "noreask": Witness("ocean", (1, 2, 3), "P6 something is left"),
+    "slots_stay": Witness("near", (1, 2, 3), "P6 something is left"),
+    # P7
+    "unnumbered_release": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),
+    "skips": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),
+    "never_resends": Witness("lossy", (1, 2, 3), "P7 not converged"),
+    # P8
+    "lease_without_drift": Witness("clocks", (1, 2, 3), "P8 usable grants above L"),
+    "lease_waits_not": Witness("clocks", (1, 2, 3), "P8 usable grants above L"),
+    "lease_any_reply": Witness("shuffled", (1, 2, 3), "P8 usable grants above L"),
+    "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
+    "lease_never_renewed": Witness("quiet", (1, 2, 3), "P8 a lease ran out in calm"),
+}
