@@ -13,6 +13,7 @@ the others.
 from itertools import islice
 from typing import Final
 
+from crdt.dots import SessionId
 from crdt.events import ActorKind, Entry, Reason
 from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
@@ -38,11 +39,16 @@ class Overdrafts:
         self._provisional: dict[str, int] = {}
         self._settled: dict[str, int] = {}
         """account -> its overdraft when it was last looked at; in the order of the next look."""
+        self._young_until: dict[str, dict[SessionId, int]] = {}
+        """Of the accounts in `_provisional`: until when a session may be ended for the limit. Noted
+        when it is first seen, since wall clocks jump and the monotonic one does not."""
         self.count = 0
         """Own live sessions beyond the usable grants, as of the last looks."""
 
     def held(self, account: str, is_provisional: bool) -> None:
         """The account holds a session that no grant covers as yet."""
+        if is_provisional:
+            self._note_young(account)
         self._note(account, max(1, self._forget(account)), is_provisional)
 
     def admitted(self, inquiry: Inquiry | None) -> None:
@@ -71,11 +77,22 @@ class Overdrafts:
         if excess > 0:
             self._note(account, excess, is_provisional=not all(s.settled for s in own))
             self._ask(account, len(own))
+        if account not in self._provisional:
+            self._young_until.pop(account, None)
 
     def _note(self, account: str, excess: int, is_provisional: bool) -> None:
         queue = self._provisional if is_provisional else self._settled
         queue[account] = excess
         self.count += excess
+
+    def _note_young(self, account: str) -> None:
+        """A session counts as young from its start, wherever that was."""
+        state, until = self._state, self._young_until.setdefault(account, {})
+        now_ms, young_ms = state.clock.now_ms(), state.settings.young_ms
+        for seen in state.own(account):
+            if not seen.settled and seen.session not in until:
+                age_ms = state.clock.wall_ms() - seen.entry.started_ms
+                until[seen.session] = now_ms + young_ms - max(0, min(age_ms, young_ms + 1))
 
     def _forget(self, account: str) -> int:
         excess = self._provisional.pop(account, 0) + self._settled.pop(account, 0)
@@ -110,7 +127,8 @@ class Overdrafts:
 
     def _end_or_settle(self, entry: Entry) -> None:
         state = self._state
-        is_young = state.clock.wall_ms() - entry.started_ms <= state.settings.young_ms
+        until_ms = self._young_until.get(entry.account, {}).get(entry.session, 0)
+        is_young = state.clock.now_ms() <= until_ms
         if is_young or state.policy_of(entry.account).excess is Excess.END:
             state.kick(entry, Reason.LIMIT, ActorKind.SYSTEM)
         else:

@@ -55,6 +55,19 @@ def test_covered_once_it_is_settled_for_good_also_when_the_lease_runs_out(
     assert is_settled(cluster, B, tv)
 
 
+@pytest.mark.parametrize("jump_ms", [3_600_000, -3_600_000])
+def test_a_wall_clock_that_jumps_makes_no_session_older_or_younger(
+    cluster: Cluster, jump_ms: int
+) -> None:
+    _, phone = overdrawn(cluster, cut_ms=4_000 if jump_ms > 0 else 14_000)
+    cluster.wall_jump_ms = jump_ms
+    cluster.heal()
+    cluster.run(3_000)
+
+    is_ended = isinstance(phone.beat(), Ended)
+    assert is_ended == (jump_ms > 0)  # young when the regions met again, or no longer
+
+
 def test_disproved_while_young_it_is_ended_for_the_limit(cluster: Cluster) -> None:
     tv, phone = overdrawn(cluster)
     cluster.heal()

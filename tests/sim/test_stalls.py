@@ -1,6 +1,5 @@
 """A region that stood still decides nothing for callers who have given up."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -41,7 +40,7 @@ async def start(world: World, device: str, timeout_s: float) -> int:
         ) as answer:
             await answer.read()
             return answer.status
-    except asyncio.TimeoutError:
+    except TimeoutError:
         return 0
 
 
