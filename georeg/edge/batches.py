@@ -36,6 +36,8 @@ async def heartbeats(edge: Edge, request: web.Request) -> web.StreamResponse:
     body = await read_body(request, edge.settings.batch_body_max)
     require_type(request, MSGPACK_TYPE)
     tokens = _unpacked(body, edge.settings.batch_tokens_max)
+    if edge.stalls.is_recent():
+        await edge.stalls.let_leave(request)
     statuses, waiting = _renew_all(edge, tokens)
     for at, pending in waiting:
         try:

@@ -40,6 +40,8 @@ async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
     session, account = _renewable(edge, token)
     if request.can_read_body:
         await _check_body(edge, request)
+    if edge.stalls.is_recent():
+        await edge.stalls.let_leave(request)
     if not edge.region.renew(session, account):
         require_joined(edge)
         answer = await settled(edge, edge.region.heartbeat(session_claims(edge, token)))

@@ -1,10 +1,11 @@
 """Notices that this process stood still: SIGSTOP, a suspended machine, a starved core.
 
-What then waits in its sockets is old: players that got no answer have started elsewhere, or again.
-A start that is decided for a caller who gave up long ago ends the session that plays by now.
-So for a moment after a stall a start first lets the loop find out whose connection is closed.
+What then waits in its sockets is old: players that got no answer have gone to another region. A
+start that is decided for a caller who gave up long ago ends the session that plays by now, and a
+heartbeat of long ago brings back a session that was stopped elsewhere. So for a moment after a
+stall these first let the loop find out whose connection is closed.
 
-Cost: two timers a second; a comparison a start.
+Cost: two timers a second; a comparison a call.
 """
 
 import asyncio
@@ -41,22 +42,21 @@ class Stalls:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def let_leave(self, request: web.Request) -> None:
-        """Return at once, but after a stall. Raises ConnectionResetError when the caller has gone.
-
-        Nothing may have been decided for the request yet.
-        """
-        if not self._is_recent():
-            return
-        await asyncio.sleep(SETTLE_S)
-        if request.transport is None or request.transport.is_closing():
-            raise ConnectionResetError("the caller gave up while this process stood still")
-
-    def _is_recent(self) -> bool:
+    def is_recent(self) -> bool:
+        """Whether the process stood still just now: `let_leave` comes before any decision."""
         if self._loop is None:
             return False
         now_s = self._loop.time()
         return now_s < self._until_s or now_s - self._ticked_s > STALL_S
+
+    async def let_leave(self, request: web.Request) -> None:
+        """Let a moment pass. Raises ConnectionResetError when the caller has gone.
+
+        Nothing may have been decided for the request yet.
+        """
+        await asyncio.sleep(SETTLE_S)
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError("the caller gave up while this process stood still")
 
     def _tick(self) -> None:
         assert self._loop is not None

@@ -31,7 +31,8 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
         deadline_ms=wait_ms,
         idempotency_key=idempotency_key_of(request),
     )
-    await edge.stalls.let_leave(request)
+    if edge.stalls.is_recent():
+        await edge.stalls.let_leave(request)
     _check_may_start(edge, account)
     outcome = await settled(edge, edge.region.start(asked))
     if isinstance(outcome, Admitted):

@@ -14,6 +14,7 @@ from region_sim.world.georeg import Georeg
 from region_sim.world.world import World
 
 ACCOUNT = "/v1/accounts/acc-1/sessions"
+tokens: dict[str, str] = {}
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def start(world: World, device: str, timeout_s: float) -> int:
             headers=headers,
             timeout=ClientTimeout(total=timeout_s),
         ) as answer:
-            await answer.read()
+            tokens[device] = (await answer.json()).get("token", "")
             return answer.status
     except TimeoutError:
         return 0
@@ -63,6 +64,30 @@ def test_a_start_whose_caller_gave_up_while_the_process_stood_still_is_not_decid
 
     assert waiting.result() == 201
     assert world.call(devices(world)) == ["tv", "waits"]
+
+
+async def heartbeat(world: World, token: str, timeout_s: float) -> int:
+    lines, headers = world.town.lines("us"), {"Authorization": f"Bearer {token}"}
+    address = world.town.address("us") + "/v1/sessions/heartbeat"
+    timeout = ClientTimeout(total=timeout_s)
+    try:
+        async with lines.post(address, headers=headers, timeout=timeout) as answer:
+            return answer.status
+    except TimeoutError:
+        return 0
+
+
+def test_a_heartbeat_of_a_device_that_went_elsewhere_brings_nothing_back(world: World) -> None:
+    assert world.call(start(world, "tv", 3)) == 201
+    world.run_until(world.now_us / 1e6 + 60)
+    world.pause("us")
+    assert world.call(heartbeat(world, tokens["tv"], 5)) == 0
+    world.run_until(world.now_us / 1e6 + 60)
+    world.resume("us")
+    world.run_until(world.now_us / 1e6 + 2)
+
+    assert world.call(devices(world)) == []
+    assert world.call(heartbeat(world, tokens["tv"], 5)) == 200  # it is there and asks: revived
 
 
 def test_a_start_after_a_moment_without_a_stall_does_not_wait(world: World) -> None:
