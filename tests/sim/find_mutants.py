@@ -22,6 +22,7 @@ from tests.sim.mutants import PLANTED, plant
 from tests.sim.witnesses import WITNESSES, file_of
 
 RULES_SHOWN = 3
+SEEDS_SHOWN = 3
 
 
 class Task(NamedTuple):
@@ -86,7 +87,7 @@ def line(scenario: str, mutant: str, results: list[SeedResult]) -> str:
         rule for r in results for rule in sorted({f"{f.promise} {f.rule}" for f in r.findings})
     )
     told = "; ".join(f"{rule} ({count})" for rule, count in rules.most_common(RULES_SHOWN))
-    first = noticed[0] if noticed else ""
+    first = ", ".join(str(seed) for seed in noticed[:SEEDS_SHOWN])
     seeds = f"{len(noticed)} of {len(results)}"
     return f"| {mutant or '(none)'} | {scenario} | {seeds} | {told} | {first} |"
 

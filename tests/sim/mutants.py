@@ -11,7 +11,6 @@ from typing import Any
 from crdt.book import GrantBook
 from crdt.dots import RegionId
 from crdt.holder import GrantHolder
-from crdt.sessions import SessionSet
 from georeg.region import budget
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
@@ -52,12 +51,6 @@ def homeword_final(patch: Patch) -> None:
 
     patch.setattr(Start, "_case", case)
     patch.setattr(Asking, "on_no", no)
-
-
-@planted
-def order_settled(patch: Patch) -> None:
-    """Covered sessions stay provisional: a later look ends one that was granted."""
-    patch.setattr(SessionSet, "is_settled", lambda self, row: False)
 
 
 # ---- budgets: the lease rules of part 6 --------------------------------------------------------

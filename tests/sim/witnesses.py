@@ -31,11 +31,11 @@ WITNESSES: Final[dict[str, Witness]] = {
     "names_fewer": Witness("near", (1, 2, 3), "P1 fewer than L named"),
     "lower_limit": Witness("near", (1, 2, 3), "P1 a limit that does not hold"),
     "no_evidence": Witness("cuts", (1, 2, 3), "P1 stale beacon"),
-    "suspects_count": Witness("sleepers", (1, 2, 3), "P1 rests on a suspect session"),
-    "unconf": Witness("crashes", (1, 2, 3), "P1 "),
-    "device": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
+    "suspects_count": Witness("sleepers", (2, 3, 4), "P1 rests on a suspect session"),
+    "unconf": Witness("crashes", (1, 7, 8), "P1 rests on a suspect session"),
+    "device": Witness("blinded", (1, 3), "P1 fewer than L named"),
     "own": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
-    "stale": Witness("vanishing", (1, 2, 3), "P1 rests on a suspect session"),
+    "stale": Witness("vanishing", (1, 2, 3), "P2 admitted though full"),
     # P2
     "always_admits": Witness("near", (1, 2, 3), "P2 one region above L"),
     "own_only": Witness("races", (1, 2, 3), "P2 above L without a partition"),
@@ -44,8 +44,8 @@ WITNESSES: Final[dict[str, Witness]] = {
     "homeword_final": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
     "flight": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
     "nohop": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
-    "yields": Witness("sleepers", (1, 2, 3), "P2 overdraft though all are near"),
-    "finish": Witness("excess", (1, 2, 3), "P2 not ended after the partition"),
+    "yields": Witness("sleepers", (2, 3, 4), "P2 overdraft though all are near"),
+    "finish": Witness("excess", (1, 2, 5), "P2 not ended after the partition"),
     # P3, availability, errors
     "patient": Witness("cuts", (1, 2, 3), "P3 late start"),
     "nokeys": Witness("near", (1, 2, 3), "P3 another answer to the same start"),
@@ -53,16 +53,15 @@ WITNESSES: Final[dict[str, Witness]] = {
     "logs_errors": Witness("near", (1, 2, 3), "errors mesh_handler_failed"),
     # P4
     "noledger": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
-    "kicks_stay": Witness("near", (1, 2, 3), "P4 kicked session answered 200"),
+    "kicks_stay": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
     "kick_not_found": Witness("kicks", (1, 2, 3), "P4 kick found nothing"),
     "follow_flush": Witness("kicks-near", (1, 2, 3), "P4 kick pending though all are near"),
     # P5
-    "take": Witness("replacers", (1, 2, 3), "P5 a refused start ended a session"),
+    "take": Witness("replacers", (1, 2), "P5 a refused start ended a session"),
     "pingpong": Witness("oldest", (1, 2, 3), "P5 oldest ended in turn"),
     "deaf": Witness("steady", (1, 2, 3), "P5 in time"),
-    "yields_kicked": Witness("sleepers", (1, 2, 3), "P5 yielded for good"),
+    "yields_kicked": Witness("sleepers", (2, 3, 4), "P5 yielded for good"),
     "order": Witness("far-overdraft", (1, 2, 3), "P5 provisional sessions ended one another"),
-    "order_settled": Witness("far-overdraft", (1, 2, 6), "P5 settled session ended for the limit"),
     # P6
     "stopfinal": Witness("stops", (1, 2, 3), "P6 a stopped session came back"),
     "idle": Witness("near", (1, 2, 3), "P6 something is left"),
@@ -73,9 +72,9 @@ WITNESSES: Final[dict[str, Witness]] = {
     "skips": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),
     "never_resends": Witness("lossy", (1, 2, 3), "P7 not converged"),
     # P8
-    "lease_without_drift": Witness("clocks", (1, 2, 3), "P8 usable grants above L"),
+    "lease_without_drift": Witness("clocks", (1, 4, 5), "P8 usable grants above L"),
     "lease_waits_not": Witness("clocks", (1, 2, 3), "P8 usable grants above L"),
-    "lease_any_reply": Witness("shuffled", (1, 2, 3), "P8 usable grants above L"),
+    "lease_any_reply": Witness("shuffled", (2, 3, 1), "P8 usable grants above L"),
     "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
     "lease_never_renewed": Witness("quiet", (1, 2, 3), "P8 a lease ran out in calm"),
 }
