@@ -44,6 +44,8 @@ class Machine(asyncio.AbstractEventLoop):
         self.network = network
         self.is_alive = True
         self.is_paused = False
+        self._is_waking = False
+        """Goes on as soon as what runs at this moment is through."""
         self.jump_ms = 0
         """How far its wall clock is off, apart from drift."""
         self.disk_us: Callable[[], int] = lambda: 300
@@ -58,6 +60,7 @@ class Machine(asyncio.AbstractEventLoop):
         self._base_us = scheduler.now_us
         self._base_s = start_s
         self._held: list[Event] = []
+        self._disk_free_us = 0
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._task_count = 0
 
@@ -65,7 +68,7 @@ class Machine(asyncio.AbstractEventLoop):
 
     def holds_back(self, event: Event) -> bool:
         """Whether the event must not run now; a paused machine keeps it for later."""
-        if self.is_alive and not self.is_paused:
+        if self.is_alive and not self.is_paused and not self._is_waking:
             return False
         if self.is_alive:
             self._held.append(event)
@@ -73,14 +76,21 @@ class Machine(asyncio.AbstractEventLoop):
 
     def pause(self) -> None:
         """Stand still."""
-        self.is_paused = True
+        self.is_paused, self._is_waking = True, False
 
     def resume(self) -> None:
-        """Go on, with everything that was due meanwhile."""
-        self.is_paused = False
+        """Go on, with everything that was due meanwhile, before anything that comes later."""
+        if self.is_paused:
+            self.is_paused, self._is_waking = False, True
+            self.scheduler.wake_next(self)
+
+    def wake(self) -> list[Event]:
+        """For the scheduler, between two events: what was held back, in its order."""
+        if not self._is_waking:
+            return []
+        self._is_waking = False
         held, self._held = self._held, []
-        for event in held:
-            self.scheduler.soon(event)
+        return held
 
     def kill(self) -> None:
         """Never run again."""
@@ -182,7 +192,7 @@ class Machine(asyncio.AbstractEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, _executor: object, func: Callable[..., Any], *args: Any
     ) -> "asyncio.Future[Any]":
-        """Do the work on this machine once its disk is through."""
+        """Do the work on this machine once its disk is through, one piece after the other."""
         future = self.create_future()
 
         def work() -> None:
@@ -198,7 +208,10 @@ class Machine(asyncio.AbstractEventLoop):
                 if not future.done():
                     future.set_result(result)
 
-        self.call_true(self.scheduler.now_us + self.disk_us(), work)
+        # A worker that is slow with one piece of work begins the next one later.
+        begins_us = max(self.scheduler.now_us, self._disk_free_us)
+        self._disk_free_us = begins_us + self.disk_us()
+        self.call_true(self._disk_free_us, work)
         return future
 
     async def create_server(  # type: ignore[override]

@@ -133,7 +133,6 @@ class Network:
         there, back = self.link(source, target), self.link(target, source)
         host = self.host(target)
         await self._knock(machine, there, back, host)
-        await _sleep_until(machine, there.arrival_us(self.scheduler.now_us, 0))
         accept = host.listeners.get(port)
         if accept is None or host.machine is None or not host.machine.is_alive:
             await _sleep_until(machine, back.arrival_us(self.scheduler.now_us, 0))
@@ -149,21 +148,26 @@ class Network:
         except asyncio.CancelledError:
             ours.abort()
             raise
+        if ours.is_closing():  # the other side has died meanwhile, and its kernel has said so
+            raise ConnectionResetError(errno.ECONNRESET, f"{target}:{port} has gone")
         protocol = factory()
         ours.accept(lambda: protocol)
         return ours, protocol
 
     async def _knock(self, machine: Machine, there: Link, back: Link, host: Host) -> None:
-        """Until a SYN gets through and its answer back."""
+        """Until a SYN has got through to a host that can answer it."""
         wait_us = _SYN_RETRY_US
         for _ in range(_SYN_TRIES):
+            again_us = self.scheduler.now_us + wait_us
             if there.rejects or back.rejects:
                 await _sleep_until(machine, there.arrival_us(self.scheduler.now_us, 0))
                 raise ConnectionRefusedError(errno.ECONNREFUSED, f"{host.name} is cut off")
             is_held = there.stalls or back.stalls
-            if not (there.drops or back.drops or is_held) and host.has_power:
-                return
-            await _sleep_until(machine, self.scheduler.now_us + wait_us)
+            if not (there.drops or back.drops or is_held):
+                await _sleep_until(machine, there.arrival_us(self.scheduler.now_us, 0))
+                if host.has_power:
+                    return
+            await _sleep_until(machine, again_us)
             wait_us *= 2
         raise TimeoutError(errno.ETIMEDOUT, f"{host.name} does not answer")
 

@@ -106,6 +106,7 @@ class Scheduler:
         self._ready: deque[Event] = deque()
         self._later: list[tuple[int, int, Event]] = []
         self._count = 0
+        self._waking: list[Machine] = []
         self._running: Machine | None = None
 
     def soon(self, event: Event) -> None:
@@ -116,6 +117,10 @@ class Scheduler:
         """Run it at this time, or now if that has passed."""
         self._count += 1
         heapq.heappush(self._later, (true_us, self._count, event))
+
+    def wake_next(self, machine: "Machine") -> None:
+        """What the machine has held back runs before everything that is not running already."""
+        self._waking.append(machine)
 
     def retime(self, machine: "Machine") -> None:
         """The machine's clock has another rate from now on: its timers move."""
@@ -132,7 +137,7 @@ class Scheduler:
         """Run everything up to and including this time, or until `is_done` after an instant."""
         try:
             while True:
-                if self._ready:
+                if self._ready or self._waking:
                     self._run_ready()
                 elif is_done is not None and is_done():
                     return
@@ -165,6 +170,9 @@ class Scheduler:
 
     def _run_ready(self) -> None:
         """Run what is ready now; what becomes ready meanwhile comes after it."""
+        for machine in reversed(self._waking):
+            self._ready.extendleft(reversed(machine.wake()))
+        self._waking.clear()
         batch = list(self._ready)
         self._ready.clear()
         if len(batch) > 1:
