@@ -183,7 +183,8 @@ def _check_limited(
     is_excused = any(s.id in excused or _is_beyond(run, end, s) for s in dead)
     if is_excused:
         excused.add(session.id)
-    if len({s.device for s in others if s.id not in ended}) >= limit:
+    living = {s.device for s in others if s.id not in ended}
+    if len(living) + _unheard(household, session, end, living) >= limit:
         return
     if is_excused or any(name in excused for name in end.evidence):
         run.counts["limit end on a pending end"] += 1
@@ -191,9 +192,17 @@ def _check_limited(
     rule = "provisional sessions ended one another" if ended else "limit end without L others"
     text = (
         f"{end.region} ended {session.id} for the limit of {limit} while only "
-        f"{sorted({s.device for s in others if s.id not in ended})} lived"
+        f"{sorted(living)} lived"
     )
     yield _spoken(rule, session, end, text)
+
+
+def _unheard(household: Household, session: Session, end: Ended, living: set[str]) -> int:
+    """How many more devices the evidence may name: their starts were admitted, but never answered,
+    so that nobody outside knows of their sessions."""
+    unknown = [name for name in end.evidence if name not in household.sessions]
+    lost = {call.device for call in household.lost if call.sent_us <= end.at_us}
+    return min(len(unknown), len(lost - living - {session.device}))
 
 
 def _limited_by(session: Session, at_us: int) -> bool:

@@ -1,5 +1,7 @@
 """P5: which ends need whose act, which heartbeat was in time, what an end for the limit needs."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.sim.oracle.story import Story
@@ -118,6 +120,14 @@ def test_an_overdraft_ends_when_as_many_as_may_were_there() -> None:
 def test_an_end_for_the_limit_needs_that_many_others() -> None:
     story, _, _ = limited(others=False)
     assert p5(story) == ["limit end without L others"]
+
+
+def test_one_whose_start_was_never_answered_is_one_of_them() -> None:
+    story, first, second = limited(others=False)
+    story.history.ended[-1] = replace(story.history.ended[-1], evidence=(second, "us-1-77"))
+    assert p5(story) == ["limit end without L others"]
+    story.lost_start("tablet", "us", 59)
+    assert p5(story) == []
 
 
 def test_but_for_an_end_beyond_a_cut() -> None:
