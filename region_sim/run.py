@@ -123,7 +123,7 @@ class _Phases:
     def __init__(self, world: World, on_progress: Progress) -> None:
         self._world = world
         self._on_progress = on_progress
-        self._settings = _note_settings(world)
+        self._settings = note_settings(world)
         lease_s = self._settings.client_lease_ms / 1000
         self._quiet_s = 3.0 + 2 * self._settings.beacon_ms / 1000
         idle_s = self._settings.idle_grant_ms / 1000
@@ -215,7 +215,7 @@ class _Phases:
         )  # fmt: skip
 
 
-def _note_settings(world: World) -> Settings:
+def note_settings(world: World) -> Settings:
     """The settings that the regions will have, written into the history. Raises PlanError."""
     settings = settings_of(world.scenario)
     history = world.history
