@@ -12,6 +12,8 @@ RETRY_FIRST_US: Final = 200_000
 """TCP's first retransmission, apart from the round trip; doubled each time (RFC 6298, Linux)."""
 RETRY_MAX_US: Final = 30_000_000
 _LOSSES_MAX: Final = 6
+_QUEUE_US: Final = 1_000_000
+"""What waits for a narrow link is queued in it for so long, and beyond that by its sender."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +41,9 @@ class Link:
     bytes: int = 0
     chunks: int = 0
     on_flow: list[Callable[[], None]] = field(default_factory=list)
-    """Who waits for a stall to be over."""
+    """Who waits for a stall to be over, or for room in a narrow link."""
     _free_us: int = 0
+    _wakes_us: int = 0
 
     @property
     def is_cut(self) -> bool:
@@ -71,9 +74,29 @@ class Link:
                 wait_us *= 2
         return arrival_us
 
+    def is_full(self, now_us: int) -> bool:
+        """Whether a narrow link takes nothing more for the moment."""
+        return self._free_us > now_us + _QUEUE_US
+
+    def next_wake_us(self, now_us: int) -> int | None:
+        """When to call `flow` for those who wait for room; None: somebody does already."""
+        if self._wakes_us > now_us:
+            return None
+        self._wakes_us = self._free_us - _QUEUE_US
+        return self._wakes_us
+
     def unstall(self) -> None:
         """One stall is over; with the last one everything that was held back goes on."""
         self.stalls -= 1
+        self.flow()
+
+    def widen(self) -> None:
+        """A narrow time is over, or the sender has died: the link is empty and free."""
+        self._free_us = self._wakes_us = 0
+        self.flow()
+
+    def flow(self) -> None:
+        """Let those try again who wait for the link."""
         if not self.stalls:
             waiting, self.on_flow = self.on_flow, []
             for flow in waiting:

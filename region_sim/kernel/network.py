@@ -116,6 +116,9 @@ class Network:
         ends, host.transports = host.transports, {}
         for end in ends.values():
             end.die(tell=not power)
+        for link in self._links.values():
+            if link.source == name:
+                link.widen()
 
     def listen(self, machine: Machine, factory: Factory, name: str, port: int) -> Listening:
         """Raises OSError when the port is taken."""

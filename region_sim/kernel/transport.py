@@ -167,6 +167,12 @@ class Transport(asyncio.Transport):
         if link.stalls:
             self._waiting.append(segment)
             link.on_flow.append(self._flow)
+        elif link.is_full(now_us):
+            self._waiting.append(segment)
+            link.on_flow.append(self._flow)
+            wakes_us = link.next_wake_us(now_us)
+            if wakes_us is not None:
+                self._machine.call_true(wakes_us, link.flow)
         elif link.drops or not has_power:
             self._waiting.append(segment)
             self._try_later()

@@ -127,7 +127,15 @@ class Nemesis:
         return _add([link.losses for link in self._links(fault)], fault.amount)
 
     def _narrow(self, fault: Fault) -> Undo:
-        return _add([link.narrows for link in self._links(fault)], fault.amount)
+        links = self._links(fault)
+        remove = _add([link.narrows for link in links], fault.amount)
+
+        def undo() -> None:
+            remove()
+            for link in links:
+                link.widen()
+
+        return undo
 
     def _stall(self, fault: Fault) -> Undo:
         links = self._links(fault)
