@@ -126,7 +126,8 @@ class Transport(asyncio.Transport):
         if self._is_closing or not data:
             return
         self._in_flight += len(data)
-        last = self._last
+        # What is written at one instant travels together, but where bytes have to queue.
+        last = self._last if not self._link.narrows else None
         if last is not None and last.sent_us == self._scheduler.now_us and last.end is None:
             last.data += data
             self._link.bytes += len(data)
