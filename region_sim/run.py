@@ -78,6 +78,7 @@ def run(
     had_gc = gc.isenabled()
     world: World | None = None
     gc.disable()
+    gc.freeze()  # what was there before is not looked through at each collection of a run
     try:
         with logs.kept(history), entropy.seeded(seed, world_time.wall_s):
             world = World(drawn, seed, system, history, trace)
@@ -91,6 +92,7 @@ def run(
     finally:
         del world, world_time, system
         _bury()
+        gc.unfreeze()
         if had_gc:
             gc.enable()
     real_s = perf_counter() - began_s
