@@ -70,6 +70,7 @@ def run(
 ) -> Run:
     """Run a scenario. Raises PlanError, SimulatorError."""
     drawn = draw(scenario, seed)
+    gc.freeze()  # what was there before is not looked through at each collection of the run
     trace = Trace(keep=keep_trace)
     system = make_system()
     history = History(seed, scenario.name, system.name, scenario.regions)
@@ -78,7 +79,6 @@ def run(
     had_gc = gc.isenabled()
     world: World | None = None
     gc.disable()
-    gc.freeze()  # what was there before is not looked through at each collection of a run
     try:
         with logs.kept(history), entropy.seeded(seed, world_time.wall_s):
             world = World(drawn, seed, system, history, trace)
