@@ -46,8 +46,8 @@ lock: $(BIN)/python  ## pin the newest dependencies again
 clean:  ## remove what was built, not what is versioned
 	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# redis-server and Toxiproxy for the tests that need them; says what is missing, never fails.
-tools:
+# Test tools, redis-server and Toxiproxy; says what is missing, never fails.
+tools: $(VENV)/dev.stamp
 	@.ci/tools
 
 # Without pip inside, so that it works where Python comes without ensurepip (Debian).

@@ -93,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
         from region_sim.live.errors import LiveError
         from region_sim.live.run import run_live
     except ModuleNotFoundError as error:
-        return _fail(f"the package {error.name} is missing; pip install toxiproxy-python", USAGE)
+        message = f"the package {error.name} is missing; `make tools` installs it, with Toxiproxy"
+        return _fail(message, USAGE)
     began_s = time.monotonic()
 
     def say(text: str) -> None:
