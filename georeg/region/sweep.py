@@ -69,9 +69,7 @@ class Sweep:
             first_row + PLANS_MAX if first_row + PLANS_MAX < shard.accounts.capacity else 0
         )
 
-    def _over(
-        self, shard: Shard, count: int, now_ms: int, now_s: int
-    ) -> list[tuple[int, Reason]]:
+    def _over(self, shard: Shard, count: int, now_ms: int, now_s: int) -> list[tuple[int, Reason]]:
         """Own rows that are over, among `count` from the present one on.
 
         Hard deadlines are a day away, so each shard is looked through for them once a minute only.

@@ -39,7 +39,6 @@ def test_a_beacon_that_is_not_newer_renews_nothing() -> None:
     assert regions.state(EU, 9_000) is UP
 
 
-
 def test_one_region_down_changes_nothing_for_the_others() -> None:
     regions = table()
     regions.heard(EU, 1, 1, 0)
