@@ -232,9 +232,9 @@ class Network:
         """Whether a region was asked to take no more starts."""
         return any(t.meets(from_us, to_us) for t in self.draining.get(region, ()))
 
-    def has_jumped_in(self, region: str, at_us: int) -> bool:
-        """Whether the wall clock of a region was off."""
-        return any(t.kind == "jump" and t.meets(at_us, at_us) for t in self.clocks.get(region, ()))
+    def has_jumped_in(self, region: str, from_us: int, to_us: int) -> bool:
+        """Whether the wall clock of a region was off at some moment between."""
+        return any(t.kind == "jump" and t.meets(from_us, to_us) for t in self.clocks.get(region, ()))
 
     def has_disk(self, region: str, from_us: int, to_us: int, after_us: int = 0) -> bool:
         """Whether a region's disk was in order."""

@@ -9,10 +9,10 @@ back, the deadline; for a kick two deadlines (the session may have to be looked 
 kick while the disk is in trouble may take as long as it likes. A GET or DELETE on a connection
 that a restart has left dead is sent again by the client's library: two round trips more.
 
-**An answer.** No 503 but for a start where the region drains, or a kick that a refusing disk cannot
-store. No 5xx at all, and none of the statuses that say that the caller was wrong (401, 403, 413,
-422, 429), since the viewers are not; but a plan of the future, as a clock that jumped sees it, is
-422.
+**An answer.** No 503 but for a start or an event stream where the region drains, or a kick that a
+refusing disk cannot store. No 5xx at all, and none of the statuses that say that the caller was
+wrong (401, 403, 413, 422, 429), since the viewers are not; but a plan of the future, as a clock
+that jumped sees it, is 422.
 
 **The same answer** to a start that is repeated with its key in the same region, unless the region
 has begun anew in between.
@@ -96,8 +96,8 @@ def _may_decline(run: Run, call: Call) -> bool:
     if call.status == 404 and call.request.get("events") and not run.is_georeg:
         return True  # baselines have no event streams
     if call.status == 422 and call.kind is CallKind.PLAN:
-        return run.network.has_jumped_in(call.region, call.sent_us)
-    if call.status == 503 and call.kind is CallKind.START:
+        return run.network.has_jumped_in(call.region, call.sent_us, answered(call))
+    if call.status == 503 and (call.kind is CallKind.START or call.request.get("events")):
         return run.network.is_draining(call.region, call.sent_us, answered(call))
     if call.status == 503 and call.kind is CallKind.KICK:
         return not run.network.has_disk(call.region, call.sent_us, answered(call), AFTER_US)
