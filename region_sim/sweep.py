@@ -5,6 +5,7 @@ is told as a failure of the simulator, and not the sweep. Results come as they a
 are the same in whatever order that is.
 """
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -59,6 +60,13 @@ def run_seed(scenario: Scenario, seed: int) -> SeedResult:
     )  # fmt: skip
 
 
+def _begin(prepare: Prepare | None) -> None:
+    """In a worker: Ctrl-C is for the process that reads its results, which then stops it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if prepare is not None:
+        prepare()
+
+
 def sweep(
     scenario: Scenario, seeds: Iterable[int], *, jobs: int, prepare: Prepare | None = None
 ) -> Iterator[SeedResult]:
@@ -72,7 +80,9 @@ def sweep(
         yield from (run_seed(scenario, seed) for seed in seeds)
         return
     # Fresh processes: a forked one would inherit loops and locks of ours.
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=prepare)
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(prepare,)
+    )
     waiting = iter(seeds)
     running: dict[Future[SeedResult], int] = {}
     try:

@@ -234,7 +234,8 @@ class Network:
 
     def has_jumped_in(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether the wall clock of a region was off at some moment between."""
-        return any(t.kind == "jump" and t.meets(from_us, to_us) for t in self.clocks.get(region, ()))
+        clocks = self.clocks.get(region, ())
+        return any(t.kind == "jump" and t.meets(from_us, to_us) for t in clocks)
 
     def has_disk(self, region: str, from_us: int, to_us: int, after_us: int = 0) -> bool:
         """Whether a region's disk was in order."""
