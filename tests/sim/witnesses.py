@@ -73,6 +73,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "never_resends": Witness("lossy", (1, 2, 3), "P7 not converged"),
     # P8
     "lease_without_drift": Witness("clocks", (1, 4, 5), "P8 usable grants above L"),
+    "lease_from_receipt": Witness("late-leases", (1, 2), "P8 usable grants above L"),
     "lease_waits_not": Witness("clocks", (1, 2, 3), "P8 usable grants above L"),
     "lease_any_reply": Witness("shuffled", (2, 3, 1), "P8 usable grants above L"),
     "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
