@@ -121,9 +121,12 @@ def _is_known(run: Run, other: Session, start: Call) -> bool:
     if beat is None or not other.surely_lived(since_us, until_us):
         return False
     last = other.last_beat(start.sent_us) or beat
+    moved_us = since_us - run.history.lease_us
+    if run.network.is_calm(moved_us, until_us):
+        moved_us = since_us  # two regions that took it over at once have found out by now
     return (
         until_us - last.sent_us <= run.in_time_us - 5_000_000
-        and _stayed(other, beat.region, since_us, until_us, run.history.lease_us)
+        and _stayed(other, beat.region, moved_us, until_us, run.history.lease_us)
         and not run.network.restarted(beat.region, beat.sent_us, until_us)
         and not run.network.is_unreachable(start.region, beat.region, since_us, until_us)
     )
