@@ -310,16 +310,22 @@ class Replication:
                 self._state.kick(mine, Reason.SUPERSEDED, ActorKind.DEVICE, event.device.name)
 
     def _name(self, event: Entry) -> None:
-        """The add of a session that was adopted on its token alone: now its device has a name."""
+        """The add of a session that was adopted on its token alone: now its device has a name.
+
+        Its device did not speak: it stays as silent as it was, and yields as soon.
+        """
         state = self._state
-        held = state.held(event.account, event.session)
-        if held is None or held.device.id != event.device.id:
+        own = state.own(event.account)
+        seen = next((s for s in own if s.session == event.session), None)
+        if seen is None or seen.device != event.device.id:
             return
+        held = seen.entry
         state.release(held, Reason.MOVED)
         state.hold(
             event.account, event.device, session=event.session, title=event.title,
             started_ms=event.started_ms, placed_ms=event.placed_ms, deadline_s=event.deadline_s,
-            hop=min(held.hop + 1, HOP_MAX), provisional=event.provisional, at_once=True,
+            hop=min(held.hop + 1, HOP_MAX), provisional=event.provisional,
+            heard_ms=state.clock.now_ms() - seen.silent_ms, at_once=True,
         )  # fmt: skip
 
 

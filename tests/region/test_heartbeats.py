@@ -110,6 +110,21 @@ def test_unknown_here_it_is_adopted_on_the_word_of_its_token(cluster: Cluster) -
     )  # fmt: skip
 
 
+def test_that_its_device_gets_its_name_later_is_no_heartbeat(cluster: Cluster) -> None:
+    cluster.cut(A)
+    tv = cluster.start(A, "tv")
+    tv.beat(B)
+    cluster.run(30_000)
+    cluster.heal()
+    cluster.loses = lambda sent: isinstance(sent.message, Range) and sent.source == B
+    cluster.run(cluster.settings.suspect_ms - 29_000)
+    (seen,) = cluster.regions[B]._state.own(ACCOUNT)
+
+    assert seen.entry.device.name == "the tv"
+    assert seen.suspect
+    cluster.start(B, "phone")
+
+
 def test_it_keeps_its_place_and_its_start(cluster: Cluster) -> None:
     tv = cluster.start(A, "tv")
     cluster.run(7_000)
