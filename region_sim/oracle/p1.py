@@ -8,7 +8,8 @@ or `confirmed` was heard within the suspect time, and 2 %.
 
 **True.** At least L distinct other devices may really have lived at some moment between 3.1 s and
 one latency before the start was sent, and its answer. Starts without an answer count as soon as
-something shows that they took effect.
+something shows that they took effect. A start that is sent again with its key gets the first
+answer, so it is judged as sent when it was sent first.
 
 **Excused** is a refusal that rests on a session whose end cannot be known where it was refused:
 every end of every dead session that it names was spoken beyond a link in trouble, or by or before a
@@ -23,7 +24,7 @@ from typing import Any
 from region_sim.history import Call, CallKind
 from region_sim.oracle.run import FRESH_US, TRAVEL_US, Run, answered, seconds
 from region_sim.oracle.sessions import DRIFT, SWEEP_US, End, Session
-from region_sim.oracle.truth import Household
+from region_sim.oracle.truth import Household, key_of
 from region_sim.oracle.verdict import Finding
 
 BEACON_AGE_S_MAX = 3.01
@@ -40,7 +41,8 @@ def check(run: Run) -> Iterator[Finding]:
 
 def _check_refusal(run: Run, household: Household, call: Call) -> Iterator[Finding]:
     limit = int(call.body["limit"])
-    known = household.limits.known(run.network, call.sent_us, answered(call))
+    sent_us = _first_sent_us(household, call)
+    known = household.limits.known(run.network, sent_us, answered(call))
     if known != [0] and limit < known[0]:
         run.counts["false block"] += 1
         yield _finding(
@@ -59,8 +61,18 @@ def _check_refusal(run: Run, household: Household, call: Call) -> Iterator[Findi
         return
     if run.is_georeg:
         yield from _check_evidence(call, named)
-        yield from _check_silence(run, household, call, named)
-    yield from _check_truth(run, household, call, limit, named)
+        yield from _check_silence(run, household, call, sent_us, named)
+    yield from _check_truth(run, household, call, sent_us, limit, named)
+
+
+def _first_sent_us(household: Household, call: Call) -> int:
+    """When a start was sent for the first time; one without a key is sent once."""
+    key = key_of(call)
+    if not key[1]:
+        return call.sent_us
+    return min(
+        c.sent_us for c in household.starts if key_of(c) == key and c.device == call.device
+    )
 
 
 def _named(call: Call) -> list[dict[str, Any]]:
@@ -90,9 +102,9 @@ def _check_evidence(call: Call, named: list[dict[str, Any]]) -> Iterator[Finding
 
 
 def _check_silence(
-    run: Run, household: Household, call: Call, named: list[dict[str, Any]]
+    run: Run, household: Household, call: Call, sent_us: int, named: list[dict[str, Any]]
 ) -> Iterator[Finding]:
-    heard_us = call.sent_us - int(run.history.suspect_us * (1 + DRIFT)) - SWEEP_US
+    heard_us = sent_us - int(run.history.suspect_us * (1 + DRIFT)) - SWEEP_US
     for shown in named:
         session = household.sessions.get(str(shown.get("id")))
         if session is None or (shown.get("evidence") or {}).get("how") == "beacon":
@@ -104,9 +116,14 @@ def _check_silence(
 
 
 def _check_truth(
-    run: Run, household: Household, call: Call, limit: int, named: list[dict[str, Any]]
+    run: Run,
+    household: Household,
+    call: Call,
+    sent_us: int,
+    limit: int,
+    named: list[dict[str, Any]],
 ) -> Iterator[Finding]:
-    since_us = call.sent_us - FRESH_US - run.latency_us - TRAVEL_US
+    since_us = sent_us - FRESH_US - run.latency_us - TRAVEL_US
     until_us = answered(call)
     replaced = set(call.request.get("replace", ()))
     living = {
