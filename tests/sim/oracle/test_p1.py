@@ -2,7 +2,6 @@
 
 import pytest
 
-from region_sim.history import CallKind
 from tests.sim.oracle.story import Story
 
 
@@ -58,7 +57,7 @@ def test_who_knows_that_a_session_is_suspect_must_not_refuse_on_it() -> None:
 def test_a_start_that_is_sent_again_is_judged_by_its_first_sending() -> None:
     story = Story()
     session = story.start("tv", "us", 10)
-    story.call(CallKind.START, "phone", "us", 74, 0, key="k", took_s=2, error="reset")
+    story.refused("phone", "us", 74, [(session, "local")], key="k")
     story.refused("phone", "us", 80, [(session, "local")], key="k")
     assert story.broken() == []
     story.refused("phone", "us", 82, [(session, "local")], key="another")
