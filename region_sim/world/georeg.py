@@ -68,7 +68,8 @@ def config_text(ground: Ground) -> str:
     return (
         f'cluster = "simulated"\nregion = "{ground.name}"\nnumber = {ground.number}\n'
         f'data_dir = "data"\n[edge]\nhost = "{ground.name}"\nport = {EDGE_PORT}\n'
-        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n{peers}'
+        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n'
+        f"protocol_max = {ground.protocol_max}\n{peers}"
         f"{settings_text(ground.scenario)}"
         f'[[keys.cluster]]\nsecret = "{secrets.cluster}"\n'
         f'[[keys.session]]\nsecret = "{secrets.session}"\n'
