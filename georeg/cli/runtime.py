@@ -26,6 +26,7 @@ from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
 from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
 from georeg.mesh.node import open_session
+from georeg.mesh.versions import Versions
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
@@ -94,7 +95,7 @@ class Node:
             peers={peer.number: Peer(peer.name, peer.url) for peer in config.peers},
             listen_host=config.mesh.host,
             listen_port=config.mesh.port,
-            settings=MeshSettings(),
+            settings=MeshSettings(versions=Versions(newest=config.mesh.protocol_max)),
             on_message=self._on_message,
             on_up=self._on_up,
             random=surroundings.random,
@@ -123,11 +124,11 @@ class Node:
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
 
-    def _on_message(self, peer: RegionId, payload: bytes) -> None:
-        self.region.receive(peer, payload)
+    def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
+        self.region.receive(peer, payload, version)
 
-    def _on_up(self, peer: RegionId) -> None:
-        self.region.peer_up(peer)
+    def _on_up(self, peer: RegionId, version: int) -> None:
+        self.region.peer_up(peer, version)
 
     async def start(self) -> None:
         """Join the cluster, then take calls. Raises StartError when a port is not to be had."""

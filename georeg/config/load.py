@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crdt.dots import REGION_MAX, RegionId
+from crdt.versions import NEWEST, OLDEST
 from georeg.config.check import check_places, check_regions
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
@@ -27,6 +28,7 @@ _NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 _NAME_REMEDY = "1 to 32 of a-z, 0-9 and -, not at the ends"
 _NUMBER_REMEDY = f"1 to {REGION_MAX}, never changed or given to another region: ids hold it"
 _PORT_REMEDY = "a port, 1 to 65535"
+_PROTOCOL_REMEDY = f"{OLDEST} to {NEWEST}, or leave it out: what both sides know is spoken"
 _HOST = r"[A-Za-z0-9.:_-]{1,255}"
 _HOST_REMEDY = 'an address to listen on: "127.0.0.1", or "0.0.0.0" for all'
 
@@ -144,8 +146,11 @@ def _read_mesh(table: Table, sources: Sources) -> MeshConfig:
         paths.append(path)
         if text and not path.is_file():
             table.wrong(key, f"there is no file {path}", "paths are relative to this file")
+    protocol_max = NEWEST
+    if table.has("protocol_max"):
+        protocol_max = table.whole("protocol_max", OLDEST, NEWEST, _PROTOCOL_REMEDY)
     table.finish()
-    return MeshConfig(host, port, TlsFiles(*paths) if given else None)
+    return MeshConfig(host, port, TlsFiles(*paths) if given else None, protocol_max)
 
 
 def _read_peer(table: Table) -> PeerConfig:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from crdt.dots import RegionId
+from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
 from georeg.region.settings import Settings
 
@@ -63,6 +64,9 @@ class MeshConfig:
     host: str
     port: int
     tls: TlsFiles | None
+    protocol_max: int = NEWEST
+    """The highest version of the protocol that is spoken. Lower: a region that is about to go back
+    to an older release says nothing already that this release would not understand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,18 +31,19 @@ def open_session() -> ClientSession:
     return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar())
 
 
-def _ignore(_peer: RegionId) -> None:
+def _ignore(_peer: RegionId, _version: int = 0) -> None:
     """For callers who do not watch links."""
 
 
 class MeshNode:
     """Sends to and receives from the other regions; `start` it on the loop it shall run on.
 
-    `on_message(peer, payload)` gets each message, and may raise `crdt.errors.PeerError` to end the
-    connection that it came on. `on_up(peer)` tells that `send` reaches the peer from now on,
-    `on_down(peer)` that it no longer does; they alternate. All three are called on the loop and
-    must not block. `keys` are the cluster's, the first signs, each verifies. `random` makes the
-    jitter, `token_bytes` the nonces. Raises LocalError when anything does not fit together.
+    `on_message(peer, payload, version)` gets each message, in that version of the protocol, and may
+    raise `crdt.errors.PeerError` to end the connection that it came on. `on_up(peer, version)`
+    tells that `send` reaches the peer from now on, in that version; `on_down(peer)` that it no
+    longer does; they alternate. All three are called on the loop and must not block. `keys` are the
+    cluster's, the first signs, each verifies. `random` makes the jitter, `token_bytes` the nonces.
+    Raises LocalError when anything does not fit together.
     """
 
     def __init__(
@@ -54,8 +55,8 @@ class MeshNode:
         listen_host: str,
         listen_port: int,
         settings: MeshSettings,
-        on_message: Callable[[RegionId, bytes], None],
-        on_up: Callable[[RegionId], None] = _ignore,
+        on_message: Callable[[RegionId, bytes, int], None],
+        on_up: Callable[[RegionId, int], None] = _ignore,
         on_down: Callable[[RegionId], None] = _ignore,
         random: Random,
         token_bytes: Callable[[int], bytes],

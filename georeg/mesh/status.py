@@ -20,6 +20,8 @@ class Inbound:
 
     accepted: bool = False
     """Whether a proven connection of the peer is open."""
+    version: int = 0
+    """Protocol of its newest proven connection; 0: there was none yet."""
     frames: int = 0
     bytes: int = 0
     bad_messages: int = 0
@@ -45,6 +47,10 @@ class LinkStatus:
     """Messages that never left: link down or outbox full."""
     connects: int
     """How often the link came up."""
+    version_out: int
+    """Protocol of the messages to the peer; 0: not up."""
+    version_in: int
+    """Protocol of the messages from the peer; 0: it has not come yet."""
     last_error: str
     """Why it was last not up; empty: nothing went wrong yet."""
     accepted: bool

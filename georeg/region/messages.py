@@ -4,6 +4,9 @@ No message needs an answer for anything to be right: each may be lost, late or d
 waits for an answer waits by its own clock. So a message carries what its receiver needs to judge
 it: numbers of requests, generations of leases, positions of logs.
 
+A field or message that comes later stands at the end, a field with a default: what version 1 of the
+protocol does not have is left out for a peer that speaks it (wire.py), and it never misses it.
+
 Every list in a message has a limit, which is here, next to what it limits.
 """
 
@@ -22,6 +25,7 @@ EVENTS_MAX: Final = 2_000
 NUMBER_MAX: Final = (1 << 63) - 1
 PART_BYTES: Final = 200_000
 PARTS_MAX: Final = 10_000
+SOFTWARE_BYTES_MAX: Final = 64
 AMOUNT_MAX: Final = 255
 
 
@@ -199,7 +203,14 @@ class Bundle(NamedTuple):
     """Each the wire form of a Range."""
 
 
+class About(NamedTuple):
+    """What runs here; said whenever a link comes up. For people: nothing is decided by it."""
+
+    software: str
+    """Its version."""
+
+
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle
+    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle | About
 )  # fmt: skip

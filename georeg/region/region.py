@@ -12,6 +12,8 @@ from typing import Any, Final
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
+from crdt.versions import NEWEST
+from georeg import __version__
 from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
@@ -61,13 +63,15 @@ class Region:
         journal: Journal,
         random: Random,
         election: Election | None = None,
+        software: str = __version__,
     ) -> None:
-        """`names`: all regions of the cluster, this one included."""
+        """`names`: all regions of the cluster, this one included. `software`: what runs here."""
         self.id = region
         self.names = dict(names)
         self.settings = settings
         self._clock = clock
         self._mesh = mesh
+        self._software = software
         self._is_open = False
         self._is_draining = False
         self._tick_at_ms = 0
@@ -120,6 +124,7 @@ class Region:
             messages.Renew: self._home.on_renew,
             messages.Leased: self._budget.on_leased,
             messages.Void: self._budget.on_void,
+            messages.About: self._on_about,
         }
 
     # ---- life --------------------------------------------------------------------------------
@@ -213,32 +218,42 @@ class Region:
 
     # ---- mesh --------------------------------------------------------------------------------
 
-    def receive(self, peer: RegionId, payload: bytes) -> None:
-        """A message of a peer. Raises PeerError, with nothing changed, when it is malformed."""
+    def receive(self, peer: RegionId, payload: bytes, version: int = NEWEST) -> None:
+        """A message of a peer, in the version of the connection that it came on.
+
+        Raises PeerError, with nothing changed, when it is malformed.
+        """
         if not self._is_open or peer not in self.names or peer == self.id:
             return
-        message = wire.decode(payload)
+        message = wire.decode(payload, version)
         if not self.joined and type(message) in _ONLY_JOINED:
             return
         self._handlers[type(message)](peer, message)
 
-    def peer_up(self, peer: RegionId) -> None:
-        """A link to the peer has come up: what was under way is lost."""
+    def peer_up(self, peer: RegionId, version: int = NEWEST) -> None:
+        """A link to the peer has come up, in this version: what was under way is lost."""
+        link = self._replication.links[peer]
+        link.version = version
         if not self._is_open:
             return
+        self._send(peer, messages.About(self._software))
         if self.joined:
-            link = self._replication.links[peer]
             link.sent = list(link.acked)
             self._beacons.send(peer)
             self._replication.push_all(peer)
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
-            self._transmit(peer, wire.encode(message))
+            version = self._replication.links[peer].version
+            if wire.has(type(message), version):
+                self._transmit(peer, wire.encode(message, version))
         elif isinstance(message, messages.Slot | messages.No):
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:
             self._clock.call_later(0, lambda: self._handlers[type(message)](peer, message))
+
+    def _on_about(self, peer: RegionId, message: messages.About) -> None:
+        self._replication.links[peer].software = message.software
 
     def _transmit(self, peer: RegionId, payload: bytes) -> None:
         if self._is_open:
@@ -299,6 +314,7 @@ class Region:
             beacon_age_ms=self._evidence.peer_age_ms(peer),
             round_trip_ms=self._evidence.round_trip_ms(peer),
             events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
+            software=link.software,
         )
 
 

@@ -18,7 +18,7 @@ HEAL_US: Final = 5_000_000
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
 _LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble"})
-_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain"})
+_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade"})
 _PLACE: Final = "@"
 
 Pair = tuple[str, str]
@@ -177,7 +177,7 @@ class Network:
         return any(
             r.down_us <= to_us and r.ready_us >= from_us for r in self.restarts.get(region, ())
         ) or any(
-            t.kind in ("kill", "drain", "down") and t.meets(from_us, to_us)
+            t.kind in ("kill", "drain", "upgrade", "down") and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 

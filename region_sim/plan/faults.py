@@ -32,6 +32,7 @@ class FaultKind(StrEnum):
     JUMP = "jump"
     DISK = "disk"
     DRAIN = "drain"
+    UPGRADE = "upgrade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
     FaultKind.DRAIN: KindDoc(
         "an operator drains the region, stops it in order and starts it again at the end",
         on_links=False, is_live=True,
+    ),
+    FaultKind.UPGRADE: KindDoc(
+        "the region is drained, stopped in order and started again at the end with another "
+        "release; new: it speaks the newest protocol, old: only the oldest",
+        on_links=False, ways=("new", "old"),
     ),
 }  # fmt: skip
 

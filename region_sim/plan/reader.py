@@ -32,7 +32,9 @@ _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
 }  # fmt: skip
-_TABLES: Final = ("regions", "only", "plans", "habits", "settings", "fault", "draw", "expects")
+_TABLES: Final = (
+    "regions", "only", "plans", "habits", "settings", "older", "fault", "draw", "expects",
+)  # fmt: skip
 _FAULT_KEYS: Final = ("kind", "at_s", "for_s", "regions", "links", "how", "amount")
 
 
@@ -77,6 +79,8 @@ def read(values: Mapping[str, Any], name: str) -> Scenario:
         scenario = replace(scenario, habits=with_habits(Habits(), _numbers(name, "habits", values)))
     if "settings" in values:
         scenario = replace(scenario, settings=_numbers(name, "settings", values))
+    if "older" in values:
+        scenario = replace(scenario, older=tuple(_texts(name, "older", values["older"])))
     if "expects" in values:
         scenario = replace(scenario, expects=tuple(_texts(name, "expects", values["expects"])))
     if "draw" in values:
@@ -111,6 +115,8 @@ def check(scenario: Scenario) -> Scenario:
     if len(scenario.accounts()) < len(scenario.only):
         known = f"{account_of(1)} to {account_of(scenario.households)}"
         raise PlanError(f"{where}: only = {', '.join(scenario.only)}: there are {known}")
+    if not set(scenario.older) <= set(scenario.regions):
+        raise PlanError(f"{where}: older = {', '.join(scenario.older)}: not all are regions")
     if scenario.pinned and scenario.pinned not in scenario.regions:
         raise PlanError(f"{where}: pinned = {scenario.pinned!r} is none of the regions")
     if not {plan for plan, _ in scenario.plans} <= {"basic", "standard", "premium"}:

@@ -49,6 +49,8 @@ class Scenario:
     on_limit: str = "refuse"
     pinned: str = ""
     """Region that every entitlement names as the account's home; empty: as the habits say."""
+    older: tuple[str, ...] = ()
+    """Regions that speak only the oldest protocol at first; an `upgrade` changes that."""
     faults: tuple[Fault, ...] = ()
     draw: Draw = Draw()
     expects: tuple[str, ...] = ()

@@ -68,7 +68,8 @@ def config_text(ground: Ground) -> str:
     return (
         f'cluster = "simulated"\nregion = "{ground.name}"\nnumber = {ground.number}\n'
         f'data_dir = "data"\n[edge]\nhost = "{ground.name}"\nport = {EDGE_PORT}\n'
-        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n{peers}'
+        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n'
+        f"protocol_max = {ground.protocol_max}\n{peers}"
         f"{settings_text(ground.scenario)}"
         f'[[keys.cluster]]\nsecret = "{secrets.cluster}"\n'
         f'[[keys.session]]\nsecret = "{secrets.session}"\n'
@@ -92,7 +93,7 @@ class GeoregNode(Node):
     ground: Ground
     tap: Tap
 
-    def _on_message(self, peer: RegionId, payload: bytes) -> None:
+    def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
         source = self.ground.regions[peer - 1]
         chaos, machine = self.ground.chaos, self.ground.machine
         share = chaos.jumbled.get((source, self.ground.name), 0.0)
@@ -100,14 +101,14 @@ class GeoregNode(Node):
             delay_us = int(chaos.random.random() * JUMBLE_DELAY_US)
             is_doubled = chaos.random.random() < 0.5
             at_us = machine.scheduler.now_us + delay_us
-            machine.call_true(at_us, self._deliver, peer, source, payload)
+            machine.call_true(at_us, self._deliver, peer, source, payload, version)
             if not is_doubled:
                 return
-        self._deliver(peer, source, payload)
+        self._deliver(peer, source, payload, version)
 
-    def _deliver(self, peer: RegionId, source: str, payload: bytes) -> None:
+    def _deliver(self, peer: RegionId, source: str, payload: bytes, version: int) -> None:
         self.tap.arrived(source, payload)
-        super()._on_message(peer, payload)
+        super()._on_message(peer, payload, version)
 
 
 class GeoregProcess:

@@ -29,6 +29,8 @@ class Ground:
     """All, this one included; the first has number 1."""
     boot: int
     """1 for its first life."""
+    protocol_max: int
+    """The highest version of the protocol that this life speaks."""
     machine: Machine
     network: Network
     directory: Path

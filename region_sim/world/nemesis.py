@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from crdt.versions import NEWEST, OLDEST
 from region_sim.history import FaultEvent
 from region_sim.kernel.links import Link
 from region_sim.plan.faults import Fault
@@ -180,6 +181,11 @@ class Nemesis:
                 self._world.revive(region)
 
         return undo
+
+    def _upgrade(self, fault: Fault) -> Undo:
+        for region in fault.regions:
+            self._world.slot(region).protocol_max = OLDEST if fault.how == "old" else NEWEST
+        return self._drain(fault)
 
     def _pause(self, fault: Fault) -> Undo:
         for region in fault.regions:

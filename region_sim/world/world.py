@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from crdt.dots import RegionId
+from crdt.versions import NEWEST, OLDEST
 from georeg.edge.backends import mint_backend_key
 from region_sim.history import History, Life, LifeEvent, Transfer
 from region_sim.kernel.machine import Machine, new_machine
@@ -71,6 +72,7 @@ class World:
         self._note_distances(distance_us)
         for slot in self._slots.values():
             slot.own_drift = self._drawn.uniform(-scenario.drift, scenario.drift)
+            slot.protocol_max = OLDEST if slot.name in scenario.older else NEWEST
         self._every(_PROBE_US, self._probe)
         self._every(_COLLECT_US, lambda: gc.collect(1))
 
@@ -148,7 +150,8 @@ class World:
         machine.disk_us, machine.disk_error = slot.disk.sync_us, slot.disk.error
         slot.machine = machine
         self.network.plug(region, machine)
-        self._tell(slot, Life.BOOTED, f"boot {slot.boots}")
+        release = "" if slot.protocol_max == NEWEST else f", protocol {slot.protocol_max}"
+        self._tell(slot, Life.BOOTED, f"boot {slot.boots}{release}")
         machine.call_soon(self._begin, slot, machine)
 
     def _begin(self, slot: Slot, machine: Machine) -> None:
@@ -156,8 +159,8 @@ class World:
         slot.disk.directory.mkdir(parents=True, exist_ok=True)
         ground = Ground(
             name=slot.name, number=RegionId(slot.number), regions=self.scenario.regions,
-            boot=slot.boots, machine=machine, network=self.network,
-            directory=slot.disk.directory,
+            boot=slot.boots, protocol_max=slot.protocol_max, machine=machine,
+            network=self.network, directory=slot.disk.directory,
             random=self.stream(f"region/{slot.name}/{slot.boots}"),
             secrets=self._secrets, scenario=self.scenario, history=self.history, chaos=self.chaos,
         )  # fmt: skip

@@ -156,5 +156,6 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Void: st.builds(messages.Void, NUMBERS),
     messages.Repair: st.builds(messages.Repair, SHARD),
     messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
+    messages.About: st.builds(messages.About, TEXTS),
 }  # fmt: skip
 ANY: st.SearchStrategy[Message] = st.one_of(*MESSAGES.values())

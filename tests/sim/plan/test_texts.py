@@ -105,6 +105,7 @@ SCENARIOS = st.builds(
     plans=st.just(Scenario("x").plans) | st.just((("basic", 1.0),)),
     habits=st.builds(Habits, roam=st.floats(0, 1), play_s=st.floats(0, 1e6)),
     pinned=st.sampled_from(["", "eu"]),
+    older=st.sampled_from([(), ("us",), ("us", "ap")]),
     on_limit=st.sampled_from(["refuse", "end_oldest"]),
     faults=st.lists(faults(("us", "eu", "ap")), max_size=4).map(tuple),
     draw=st.just(Draw()) | st.just(Draw((FaultKind.CUT, FaultKind.KILL), 1, 4)),
