@@ -116,6 +116,11 @@ class GrantHolder:
         held = self._homes.get(home)
         return 0 if held is None else held.slots
 
+    def accounts(self, home: RegionId) -> list[str]:
+        """The accounts of which something is held from this home."""
+        held = self._homes.get(home)
+        return [] if held is None else list(held.amounts)
+
     def claims(self, home: RegionId) -> tuple[int, list[tuple[str, int]]]:
         """What a new term of this home must confirm: (request number, sorted (account, slots)).
 

@@ -36,6 +36,10 @@ class Beacons:
         self._replication = replication
         self._evidence = evidence
         self._send = send
+        self.is_draining: Callable[[], bool] = lambda: False
+        """Set by the region: whether this one drains."""
+        self.on_draining: Callable[[RegionId, bool], None] = lambda peer, is_draining: None
+        """Set by the region: whether another one drains, as its beacon says."""
         self._number = 0
         self._sent_ms: dict[int, int] = {}
         self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
@@ -73,6 +77,7 @@ class Beacons:
                 self._send(peer, Fetched(0, state.incarnations[peer]))
             return
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
+        self.on_draining(peer, beacon.is_draining)
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)
@@ -106,8 +111,9 @@ class Beacons:
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
         held_ms = state.clock.now_ms() - heard_ms if number else 0
         return Beacon(
-            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks
-        )
+            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks,
+            self.is_draining(),
+        )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""

@@ -187,6 +187,8 @@ class PeerStatus:
     """Events of this region that the peer has not acknowledged."""
     software: str = ""
     """What runs there, as it says of itself; empty: not said, as by protocol version 1."""
+    is_draining: bool = False
+    """Its operator drains it, by its newest beacon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +210,5 @@ class Status:
     kicks_remembered: int
     peers: tuple[PeerStatus, ...]
     counters: dict[str, int] = field(default_factory=dict)
+    is_draining: bool = False
+    """Its operator drains this region; `Region.drain` says how far that has come."""

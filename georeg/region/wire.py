@@ -263,7 +263,7 @@ _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
 
 _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
-    1: (Beacon, (_incarnation, _number, _incarnation, _number, _number, _heads, _acks)),
+    1: (Beacon, (_incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag)),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
     3: (
         SnapshotPart,
