@@ -179,11 +179,9 @@ class Joining:
             account, entry.device, session=entry.session, title=entry.title,
             started_ms=entry.started_ms, placed_ms=entry.placed_ms, deadline_s=entry.deadline_s,
             hop=entry.hop, provisional=entry.provisional and heard_ms is not None,
-            unconfirmed=heard_ms is None,
+            unconfirmed=heard_ms is None, heard_ms=heard_ms,
         )  # fmt: skip
         state.counters["inherited"] += 1
-        if heard_ms is not None:
-            shard.sessions.heard[shard.sessions.own_row(account, entry.session)] = heard_ms
 
     def _heard(self) -> dict[int, int]:
         """When the sessions that are held now were last heard; empty at process start."""

@@ -227,9 +227,10 @@ class RegionState:
         hop: int = 0,
         provisional: bool = False,
         unconfirmed: bool = False,
+        heard_ms: int | None = None,
         at_once: bool = False,
     ) -> Entry:
-        """Hold a session from now on: a new one, or one that was adopted or revived."""
+        """Hold a session from now on: new, adopted or revived. `heard_ms`: None is now."""
         shard = self.shard(account)
         entry = shard.add(
             session=session,
@@ -242,7 +243,7 @@ class RegionState:
             hop=hop,
             provisional=provisional,
             unconfirmed=unconfirmed,
-            heard_ms=self.clock.now_ms(),
+            heard_ms=self.clock.now_ms() if heard_ms is None else heard_ms,
             is_settled=not provisional,
         )
         self._logged(shard.index, at_once)

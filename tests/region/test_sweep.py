@@ -119,7 +119,7 @@ def test_ends_kicks_and_plans_are_forgotten_in_time() -> None:
     cluster.run(2 * LEASE_MS + cluster.settings.ends_memory_ms)
     assert sum(len(s.stops) for s in state.shards) == 0
     cluster.wall_jump_ms = (cluster.settings.plan_memory_s + 2 * 86_400) * 1000
-    cluster.run(sweep.FORGET_WALKS * 2 * cluster.settings.beacon_ms)
+    cluster.run(sweep.SLOW_WALKS * 2 * cluster.settings.beacon_ms)
 
     assert cluster.regions[A].status().kicks_remembered == 0
     assert state.plan_of("acc-1") is None
