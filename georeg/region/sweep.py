@@ -39,29 +39,31 @@ class Sweep:
         rows_left, releases_left = ROWS_MAX, RELEASES_MAX
         clock = self._state.clock
         now_ms, now_s = clock.now_ms(), clock.wall_ms() // 1000
-        lapses_ms = max(0, now_ms - self._state.settings.client_lease_ms)
+        before_ms = max(0, now_ms - self._state.settings.client_lease_ms)
         while rows_left > 0:
             shard = self._state.shards[self._shard]
             sessions = shard.sessions
-            over = dict.fromkeys(sessions.lapsed(lapses_ms, self._row, rows_left), Reason.LAPSED)
-            if (self._walks + self._shard) % SLOW_WALKS == 0:
-                if self._row == 0:
+            is_slow = (self._walks + self._shard) % SLOW_WALKS == 0
+            if is_slow or sessions.heard_since_ms < before_ms:  # seldom: most of a lease is quiet
+                if is_slow and self._row == 0:
                     self._expire(shard, now_ms, now_s)
-                overdue = sessions.overdue(now_s, self._row, rows_left)
-                over.update(dict.fromkeys(overdue, Reason.EXPIRED))
-            for row in sorted(over)[:releases_left]:
-                self._state.release(sessions.entry(row), over[row])
-            if len(over) >= releases_left:
-                return False  # the same rows again: there may be more in them
-            releases_left -= len(over)
-            self._row += rows_left
-            rows_left -= max(1, min(rows_left, sessions.capacity))
-            if self._row >= sessions.capacity:
-                self._row = 0
-                self._shard = (self._shard + 1) % SHARDS
-                if self._shard == 0:
-                    self._walks += 1
-                    return True
+                lapsed = sessions.lapsed(before_ms, self._row, rows_left)
+                overdue = sessions.overdue(now_s, self._row, rows_left) if is_slow else []
+                over = dict.fromkeys(lapsed, Reason.LAPSED) | dict.fromkeys(overdue, Reason.EXPIRED)
+                for row in sorted(over)[:releases_left]:
+                    self._state.release(sessions.entry(row), over[row])
+                if len(over) >= releases_left:
+                    return False  # the same rows again: there may be more in them
+                releases_left -= len(over)
+                self._row += rows_left
+                rows_left -= max(1, min(rows_left, sessions.capacity))
+                if self._row < sessions.capacity:
+                    continue
+            self._row = 0
+            self._shard = (self._shard + 1) % SHARDS
+            if self._shard == 0:
+                self._walks += 1
+                return True
         return False
 
     def _expire(self, shard: Shard, now_ms: int, now_s: int) -> None:

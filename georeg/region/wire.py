@@ -77,8 +77,9 @@ from georeg.region.seen import Seen
 
 def encode(message: Message) -> bytes:
     """The wire form of a message that is not a Range."""
-    body = [_NUMBERS[type(message)], *(_plain(field) for field in message)]
-    return msgpack.packb(body)  # type: ignore[no-any-return]  # msgpack's stubs say Any
+    number = _NUMBERS[type(message)]
+    fields = map(_plain, message) if type(message) in _NAMING_SESSIONS else message
+    return codec.pack((number, *fields))
 
 
 def encode_range(shard: int, incarnation: int, first: int, events: Sequence[bytes]) -> bytes:
@@ -280,4 +281,5 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     16: (Repair, (_shard,)),
     17: (Bundle, (_many(_bytes, SHARDS),)),
 }  # fmt: skip
+_NAMING_SESSIONS: Final = frozenset({No, Recalled, Confirmed})
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}
