@@ -96,22 +96,24 @@ class Beacons:
 
     def _beacon(self, peer: RegionId) -> Beacon:
         state, link = self._state, self._replication.links[peer]
-        audited = self._number % SHARDS
-        heads = []
-        listed = {}
-        for index, shard in enumerate(state.shards):
-            top = shard.log.top
-            if link.acked[index] != top:
-                listed[index] = top
-            if index == audited or index in listed:
-                heads.append((index, top, shard.state_hash(state.region)))
+        tops = [shard.log.top for shard in state.shards]
+        listed = {
+            index: top
+            for index, (top, acked) in enumerate(zip(tops, link.acked, strict=True))
+            if top != acked
+        }
         self._listed[peer, self._number] = listed
+        audited = self._number % SHARDS
+        heads = tuple(
+            (index, tops[index], state.shards[index].state_hash(state.region))
+            for index in sorted({audited, *listed})
+        )
         acks = tuple((index, *state.shards[index].position(peer)) for index in sorted(link.ack_due))
         link.ack_due.clear()
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
         held_ms = state.clock.now_ms() - heard_ms if number else 0
         return Beacon(
-            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks,
+            state.incarnation, self._number, incarnation, number, held_ms, heads, acks,
             self.is_draining(),
         )  # fmt: skip
 

@@ -326,8 +326,8 @@ class Home:
             if sum(valid.values()) > state.limit_of(account):
                 self._take_back(account, valid)
                 continue
-            if state.live(account):
-                continue
+            if state.shard(account).sessions.has_any_of(account, valid) or state.live(account):
+                continue  # a holder with a dot uses its slots: the usual case, and cheaply seen
             since_ms = self._idle_since.get(account, now_ms)
             if now_ms - since_ms <= state.settings.idle_grant_ms:
                 self._idle_found[account] = since_ms

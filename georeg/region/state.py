@@ -230,10 +230,7 @@ class RegionState:
         heard_ms: int | None = None,
         at_once: bool = False,
     ) -> Entry:
-        """Hold a session from now on: a new one, or one that was adopted or revived.
-
-        `heard_ms`: when its device was last heard; None: right now.
-        """
+        """Hold a session from now on: new, adopted or revived. `heard_ms`: None is now."""
         shard = self.shard(account)
         entry = shard.add(
             session=session,

@@ -90,9 +90,10 @@ def has(kind: type, version: int) -> bool:
 
 def encode(message: Message, version: int = NEWEST) -> bytes:
     """The wire form of a message that the version has and that is not a Range of encoded events."""
-    fields = message if version == NEWEST else message[: _OLDER[version][type(message)]]
-    body = [_NUMBERS[type(message)], *(_plain(field) for field in fields)]
-    return msgpack.packb(body)  # type: ignore[no-any-return]  # msgpack's stubs say Any
+    kind = type(message)
+    fields = message if version == NEWEST else message[: _OLDER[version][kind]]
+    plain = map(_plain, fields) if kind in _NAMING_SESSIONS else fields
+    return codec.pack((_NUMBERS[kind], *plain))
 
 
 def encode_range(shard: int, incarnation: int, first: int, events: Sequence[bytes]) -> bytes:
@@ -300,6 +301,7 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     17: (Bundle, (_many(_bytes, SHARDS),)),
     22: (About, (_text(SOFTWARE_BYTES_MAX, may_be_empty=True),)),
 }  # fmt: skip
+_NAMING_SESSIONS: Final = frozenset({No, Recalled, Confirmed})
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}
 
 _OLDER: Final[dict[int, dict[type, int]]] = {
