@@ -17,7 +17,7 @@ HEAL_US: Final = 5_000_000
 """After a fault links are dialled again (2 s to connect, 1 s between two tries) and catch up."""
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
-_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble"})
+_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
 _DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade"})
 _PLACE: Final = "@"
 

@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     NARROW = "narrow"
     STALL = "stall"
     JUMBLE = "jumble"
+    LATE = "late"
     LINE = "line"
     KILL = "kill"
     PAUSE = "pause"
@@ -77,6 +78,10 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
     FaultKind.JUMBLE: KindDoc(
         "messages between regions arrive twice or overtake one another, as when a link breaks "
         "again and again", True, amount="share of messages", default=0.2, low=0.001, high=0.9,
+    ),
+    FaultKind.LATE: KindDoc(
+        "each message between regions comes late, by its own time: what a broken link held comes "
+        "over the next one", True, amount="seconds at most", default=2, low=0.001, high=5,
     ),
     FaultKind.LINE: KindDoc(
         "the lines of devices near a region to it: requests and answers are lost",

@@ -22,7 +22,7 @@ from region_sim.plan.faults import (
     parse_links,
 )
 from region_sim.plan.habits import Habits
-from region_sim.plan.latency import WORLDS, one_way_us
+from region_sim.plan.latency import WORLDS
 from region_sim.plan.scenario import Draw, Scenario, account_of
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "scenarios"
@@ -33,7 +33,8 @@ _PLAIN: Final = {
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
 }  # fmt: skip
 _TABLES: Final = (
-    "regions", "only", "plans", "habits", "settings", "older", "fault", "draw", "expects",
+    "regions", "round_trip_ms", "only", "plans", "habits", "settings", "older", "fault", "draw",
+    "expects",
 )  # fmt: skip
 _FAULT_KEYS: Final = ("kind", "at_s", "for_s", "regions", "links", "how", "amount")
 
@@ -71,6 +72,9 @@ def read(values: Mapping[str, Any], name: str) -> Scenario:
     scenario = Scenario(name, **plain)
     if "regions" in values:
         scenario = replace(scenario, regions=tuple(_texts(name, "regions", values["regions"])))
+    if "round_trip_ms" in values:
+        table = _numbers(name, "round_trip_ms", values)
+        scenario = replace(scenario, round_trip_ms=table)
     if "only" in values:
         scenario = replace(scenario, only=tuple(_texts(name, "only", values["only"])))
     if "plans" in values:
@@ -101,7 +105,8 @@ def check(scenario: Scenario) -> Scenario:
         raise PlanError(f"{where}: regions must be 1 to {REGIONS_MAX} different names")
     if scenario.world not in WORLDS:
         raise PlanError(f"{where}: world = {scenario.world!r}; there are {', '.join(WORLDS)}")
-    one_way_us(scenario.world, scenario.regions)
+    if min(scenario.distances_us().values(), default=0) < 0:
+        raise PlanError(f"{where}: round_trip_ms must be 0 or more")
     bounds = {
         "duration_s": (scenario.duration_s, 1, 1e6),
         "households": (scenario.households, 0, HOUSEHOLDS_MAX),

@@ -96,6 +96,11 @@ class GeoregNode(Node):
     def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
         source = self.ground.regions[peer - 1]
         chaos, machine = self.ground.chaos, self.ground.machine
+        late_us = chaos.late_us.get((source, self.ground.name), 0)
+        if late_us:
+            at_us = machine.scheduler.now_us + int(chaos.random.random() * late_us)
+            machine.call_true(at_us, self._deliver, peer, source, payload)
+            return
         share = chaos.jumbled.get((source, self.ground.name), 0.0)
         if share and chaos.random.random() < share:
             delay_us = int(chaos.random.random() * JUMBLE_DELAY_US)

@@ -4,7 +4,7 @@ Two systems live on the same ground: georeg itself (georeg.py) and the baselines
 with. Neither knows that the world is not real.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -103,4 +103,6 @@ class Chaos:
     """The stream of the network."""
     jumbled: dict[tuple[str, str], float]
     """Ordered pair -> share of messages that arrive twice or late."""
+    late_us: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Ordered pair -> by how much each message may be late."""
     keeps_frames: bool = False

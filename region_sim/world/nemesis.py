@@ -160,6 +160,17 @@ class Nemesis:
 
         return undo
 
+    def _late(self, fault: Fault) -> Undo:
+        late_us = self._world.chaos.late_us
+        for pair in fault.links:
+            late_us[pair] = int(fault.amount * 1e6)
+
+        def undo() -> None:
+            for pair in fault.links:
+                late_us.pop(pair, None)
+
+        return undo
+
     # ---- regions -----------------------------------------------------------------------------
 
     def _kill(self, fault: Fault) -> Undo:

@@ -21,7 +21,6 @@ from region_sim.kernel.machine import Machine, new_machine
 from region_sim.kernel.network import Network
 from region_sim.kernel.scheduler import Scheduler
 from region_sim.kernel.trace import Trace
-from region_sim.plan.latency import one_way_us
 from region_sim.plan.scenario import Scenario
 from region_sim.world.ground import Chaos, Ground, Secrets, System
 from region_sim.world.slot import Disk, Slot
@@ -43,7 +42,7 @@ class World:
         )  # fmt: skip
         self._drawn = self.stream("world")
         self.scheduler = Scheduler(self.stream("scheduler"), trace)
-        distances = one_way_us(scenario.world, scenario.regions)
+        distances = scenario.distances_us()
         last_mile_us = round(scenario.last_mile_ms * 1000)
 
         def distance_us(source: str, target: str) -> int:

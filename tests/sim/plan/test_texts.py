@@ -96,6 +96,7 @@ SCENARIOS = st.builds(
     about=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20),
     regions=st.just(("us", "eu", "ap")),
     world=st.sampled_from(["aws", "near"]),
+    round_trip_ms=st.dictionaries(st.sampled_from(["us-eu", "ap>us,eu"]), st.floats(0, 1e3)),
     jitter=st.floats(0, 10),
     duration_s=st.floats(1, 1e6),
     households=st.integers(1, 2000),
