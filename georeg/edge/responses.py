@@ -56,7 +56,10 @@ _SESSION: Final[dict[str, Schema]] = {
 RESPONSES: Final[dict[str, Schema]] = {
     "Session": record(**_SESSION),
     "BlockingSession": record(**_SESSION, evidence=record(how=_HOW, age_s=_NUMBER)),
-    "Heartbeat": record(session=SESSION_ID_SCHEMA, next_heartbeat_s=_NUMBER, lease_s=_NUMBER),
+    "Heartbeat": record(
+        session=SESSION_ID_SCHEMA, next_heartbeat_s=_NUMBER, lease_s=_NUMBER, token=_TEXT
+    )
+    | {"required": ["session", "next_heartbeat_s", "lease_s"]},
     "Statuses": {
         "description": "A msgpack array with one status per token, in the same order.",
         "type": "array",
