@@ -3,7 +3,9 @@
 A row is a number. What is searched or swept is in columns of its own; the rest of a session is one
 packed record of 31 bytes, written and read in one call. Rows of one account are chained from
 `AccountTable.first`; texts are in a slab, names and kinds of devices interned. `heard` is when the
-device was last heard, on this region's monotonic clock; NEVER marks what other regions hold.
+device was last heard, on this region's monotonic clock; NEVER marks what other regions hold. With
+it go `marks` and `paces`, three bytes: which token was shown last, and how far the device is ahead
+of its pace (region/clones.py). None of the three is ever replicated.
 
 Invariants: one row per dot, and its content never changes (a dot joins with itself by equality; a
 difference is a double-spent dot); per region the XOR of the mixed dots follows every change; rows
@@ -48,7 +50,7 @@ class SessionSet:
 
     __slots__ = (
         "_accounts", "_deadlines_s", "_free", "_hashes", "_labels", "_next", "_records", "_used",
-        "count", "dots", "heard", "heard_since_ms", "own_count", "sessions",
+        "count", "dots", "heard", "heard_since_ms", "marks", "own_count", "paces", "sessions",
     )  # fmt: skip
 
     def __init__(self, accounts: AccountTable, labels: Interner[str] | None = None) -> None:
@@ -64,6 +66,9 @@ class SessionSet:
         """Own monotonic ms of the last heartbeat; whoever renews a session writes a later one."""
         self.heard_since_ms = NEVER
         """No own row was last heard before this: as of the last look at all rows together."""
+        self.marks = array("H")
+        """Mark of the token that was shown last, 0: none yet; written as `heard` is."""
+        self.paces = array("B")
         self._next = array("i")
         self._deadlines_s = array("I")
         self._records = bytearray()
@@ -117,6 +122,7 @@ class SessionSet:
         self.sessions[row] = session
         self.heard[row] = heard_ms
         self.heard_since_ms = min(self.heard_since_ms, heard_ms)
+        self.marks[row] = self.paces[row] = 0
         self._next[row] = first
         self._deadlines_s[row] = deadline_s
         _RECORD.pack_into(
@@ -292,7 +298,9 @@ class SessionSet:
     def _new_row(self) -> int:
         row = self._used
         if row == len(self.dots):
-            for column in (self.dots, self.sessions, self._next, self._deadlines_s):
+            for column in (
+                self.dots, self.sessions, self.marks, self.paces, self._next, self._deadlines_s,
+            ):  # fmt: skip
                 column.frombytes(bytes(ROWS_STEP * column.itemsize))
             self.heard.extend(array("Q", [NEVER]) * ROWS_STEP)
             self._records += bytes(ROWS_STEP * _RECORD.size)

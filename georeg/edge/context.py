@@ -13,6 +13,7 @@ from georeg.edge.metrics import EdgeMetrics
 from georeg.edge.ports import EdgeRegion
 from georeg.edge.problems import SESSION_ENDED, Problem
 from georeg.edge.render import Renderer, seconds
+from georeg.edge.rolling import Rolling
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.stalls import Stalls
 from georeg.edge.streams import Streams
@@ -42,6 +43,7 @@ class Edge:
     streams: Streams = field(init=False)
     stalls: Stalls = field(init=False, default_factory=Stalls)
     whole: WholeAnswers = field(init=False, default_factory=WholeAnswers)
+    rolling: Rolling = field(init=False)
     metrics: EdgeMetrics = field(init=False)
     plan_limits: dict[str, int] = field(init=False)
     heartbeat_s: float = field(init=False)
@@ -64,6 +66,7 @@ class Edge:
         self.plan_limits = {name: policy.limit for name, policy in sorted(agreed.plans.items())}
         self.heartbeat_s = seconds(agreed.heartbeat_ms)
         self.lease_s = seconds(agreed.client_lease_ms)
+        self.rolling = Rolling(agreed.token_roll_ms, agreed.heartbeat_ms)
         tail = f'","next_heartbeat_s":{self.heartbeat_s},"lease_s":{self.lease_s}}}'
         self.heartbeat_tail = tail.encode()
         self.farewell = Farewell(

@@ -165,9 +165,12 @@ class Region:
         """Decide a start by the deadline. Only while `joined`."""
         return self._starts.start(request)
 
-    def renew(self, session: int, account: str) -> bool:
-        """A heartbeat of a session that lives here; False: ask `heartbeat`."""
-        return self._heartbeats.renew(session, account)
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
+        """A heartbeat of a session that lives here; False: ask `heartbeat`.
+
+        `mark`, `parent`: of the token that its device shows (clones.py); 0: not to be judged.
+        """
+        return self._heartbeats.renew(session, account, mark, parent)
 
     def renewer(self) -> Callable[[int, bytes], bool]:
         """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""

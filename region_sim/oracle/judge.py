@@ -15,6 +15,7 @@ from typing import Final
 from region_sim.history import Call, CallKind, History
 from region_sim.oracle import (
     availability,
+    clones,
     coverage,
     errors,
     latency,
@@ -39,6 +40,7 @@ CHECKERS: Final[dict[str, Checker]] = {
     "P6": p6.check,
     "P7": p7.check,
     "P8": p8.check,
+    "clones": clones.check,
     "availability": availability.check,
     "errors": errors.check,
 }
@@ -46,7 +48,7 @@ CHECKERS: Final[dict[str, Checker]] = {
 ABOUT: Final = {
     name: (module.__doc__ or "").split("\n", 1)[0].rstrip(".")
     for name, module in zip(
-        CHECKERS, (p1, p2, p3, p4, p5, p6, p7, p8, availability, errors), strict=True
+        CHECKERS, (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, errors), strict=True
     )
 }
 """What each checker is for, in one line."""

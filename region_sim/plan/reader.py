@@ -31,6 +31,7 @@ HOUSEHOLDS_MAX: Final = 1_000_000
 _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
+    "clones": str,
 }  # fmt: skip
 _TABLES: Final = (
     "regions", "round_trip_ms", "only", "plans", "habits", "settings", "older", "fault", "draw",

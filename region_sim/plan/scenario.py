@@ -51,6 +51,7 @@ class Scenario:
     """Differences from the usual settings of a region, as in its config file's [settings]."""
     excess: str = "finish"
     on_limit: str = "refuse"
+    clones: str = "report"
     pinned: str = ""
     """Region that every entitlement names as the account's home; empty: as the habits say."""
     older: tuple[str, ...] = ()

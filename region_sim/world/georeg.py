@@ -33,7 +33,7 @@ def settings_text(scenario: Scenario) -> str:
     """[settings] and [plans] as an operator would write them."""
     plans = "".join(
         f'[plans.{name}]\nlimit = {limit}\non_limit = "{scenario.on_limit}"\n'
-        f'excess = "{scenario.excess}"\n'
+        f'excess = "{scenario.excess}"\nclones = "{scenario.clones}"\n'
         for name, limit in LIMITS.items()
     )
     settings = "".join(f"{key} = {value!r}\n" for key, value in sorted(scenario.settings.items()))

@@ -6,14 +6,16 @@ machine. What is tapped are methods of one instance; the product has no hooks fo
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crdt.events import ActorKind, Entry, Kick, Reason
 from georeg.cli.runtime import Node
 from georeg.edge.render import Renderer
 from georeg.region import wire
-from region_sim.history import Budget, Ended, Frame, Learned, Probe, Voided
+from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Probe, Voided
 from region_sim.world.ground import Ground
 
 if TYPE_CHECKING:
@@ -84,8 +86,18 @@ class Tap:
         region._budget.take_voided = on_voided
         state.kick, state.release, state.hold = on_kick, on_release, on_hold
         state.apply_kick, overdrafts._judge = on_apply_kick, on_judge
+        clones = region._heartbeats._clones
+        clones._found = partial(self._cloned, clones._found, by_pace=False)
+        clones._is_fast = partial(self._cloned, clones._is_fast, by_pace=True)
         if self._ground.chaos.keeps_frames:
             self._keep_frames(node)
+
+    def _cloned(self, count: Callable[[Entry], None], entry: Entry, *, by_pace: bool) -> None:
+        session = self._render.session_id(entry.session)
+        self._history.cloned.append(
+            Cloned(self._now_us, self._ground.name, entry.account, session, by_pace)
+        )
+        count(entry)
 
     def _ended(self, entry: Entry, reason: Reason, *, is_kick: bool, by: str) -> None:
         self._history.ended.append(
