@@ -18,6 +18,7 @@ from region_sim.oracle import (
     clones,
     coverage,
     errors,
+    evacuation,
     latency,
     p1,
     p2,
@@ -42,13 +43,16 @@ CHECKERS: Final[dict[str, Checker]] = {
     "P8": p8.check,
     "clones": clones.check,
     "availability": availability.check,
+    "evacuation": evacuation.check,
     "errors": errors.check,
 }
 """By promise, in the order in which they are told."""
 ABOUT: Final = {
     name: (module.__doc__ or "").split("\n", 1)[0].rstrip(".")
     for name, module in zip(
-        CHECKERS, (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, errors), strict=True
+        CHECKERS,
+        (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, evacuation, errors),
+        strict=True,
     )
 }
 """What each checker is for, in one line."""
