@@ -43,6 +43,8 @@ class Beacon(NamedTuple):
     """(shard, position, state hash) of shards that the receiver has not acknowledged in full."""
     acks: tuple[tuple[int, int, int], ...]
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
+    regions: bytes = b""
+    """The numbers of all regions by the sender's config, in order; empty: not said (version 1)."""
 
 
 class Range(NamedTuple):

@@ -208,3 +208,6 @@ class Status:
     kicks_remembered: int
     peers: tuple[PeerStatus, ...]
     counters: dict[str, int] = field(default_factory=dict)
+    regions_not_agreed: tuple[RegionId, ...] = ()
+    """Who has not said yet that it has the same regions in its config, since that of here changed;
+    until all have, accounts whose home has moved are decided on evidence."""

@@ -18,12 +18,14 @@ from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
-from georeg.region.election import Election, StaticElection
+from georeg.region.election import Election
 from georeg.region.evidence import Evidence
+from georeg.region.growing import Growing
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.home import Home
 from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
+from georeg.region.members import Members
 from georeg.region.messages import Message
 from georeg.region.model import (
     Claims,
@@ -67,7 +69,9 @@ class Region:
     ) -> None:
         """`names`: all regions of the cluster, this one included. `software`: what runs here."""
         self.id = region
-        self.names = dict(names)
+        self._members = Members(region, names, election)
+        self.names = self._members.names
+        """Of all regions, also of those that were removed: ids of sessions hold their numbers."""
         self.settings = settings
         self._clock = clock
         self._mesh = mesh
@@ -75,10 +79,7 @@ class Region:
         self._is_open = False
         self._is_draining = False
         self._tick_at_ms = 0
-        peers = [r for r in names if r != region]
-        state = RegionState(
-            region, peers, settings, clock, journal, election or StaticElection(names)
-        )
+        state = RegionState(region, self._members, settings, clock, journal)
         self._state = state
         self._evidence = Evidence(state)
         self._budget = Budget(state, self._send)
@@ -96,6 +97,7 @@ class Region:
         self._joining = Joining(
             state, self._budget, self._replication, self._beacons, random, self._send, self._joined
         )
+        self._growing = Growing(state, self._replication, self._beacons, self._evidence)
         self._sweep = Sweep(state)
         state.on_dirty = self._replication.dirty
         state.on_uncovered = self._overdrafts.held
@@ -158,6 +160,11 @@ class Region:
     def drain(self) -> None:
         """Admit no more starts; running sessions go on."""
         self._is_draining = True
+
+    def set_regions(self, names: Mapping[RegionId, str]) -> None:
+        """The cluster has these regions from now on, this one included; only while `joined`."""
+        assert self.joined, "a region begins with the regions of its config"
+        self._growing.change(names)
 
     # ---- devices and backends ----------------------------------------------------------------
 
@@ -223,7 +230,7 @@ class Region:
 
         Raises PeerError, with nothing changed, when it is malformed.
         """
-        if not self._is_open or peer not in self.names or peer == self.id:
+        if not self._is_open or peer not in self._replication.links:
             return
         message = wire.decode(payload, version)
         if not self.joined and type(message) in _ONLY_JOINED:
@@ -244,9 +251,9 @@ class Region:
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
-            version = self._replication.links[peer].version
-            if wire.has(type(message), version):
-                self._transmit(peer, wire.encode(message, version))
+            link = self._replication.links.get(peer)  # None: removed while this was being prepared
+            if link is not None and wire.has(type(message), link.version):
+                self._transmit(peer, wire.encode(message, link.version))
         elif isinstance(message, messages.Slot | messages.No):
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:
@@ -304,6 +311,7 @@ class Region:
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
+            regions_not_agreed=self._members.silent,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:
