@@ -3,7 +3,7 @@
 Standard output carries one line, when the region takes calls; the log goes to standard error as one
 JSON object a line. SIGTERM or SIGINT drains: no more starts, readiness says no, heartbeats go on
 for `[edge] drain_s`, then running requests end and the process exits with 0. A second signal skips
-the wait.
+the wait. SIGHUP reads the config file again: all of it takes effect, or nothing (reload.py).
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import Node, StartError, Surroundings
 from georeg.config import Config, ConfigError, load
 from georeg.edge.logs import configure_logs
@@ -116,6 +117,7 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
     try:
         surroundings = Surroundings(wall_ms, random.SystemRandom(), secrets.token_bytes, journal)
         node = Node(config, surroundings)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node)
         try:
             await _run_until_stopped(node, config, stops)
         finally:
@@ -124,6 +126,17 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
         journal.close()
     log.info("stopped", reason=stops.reason)
     return 0
+
+
+def _reload(node: Node) -> None:
+    """Read the config file again. What is wrong with it is logged, and nothing changes."""
+    file = node.config.file
+    try:
+        changed = node.reload(load(file))
+    except (OSError, ConfigError, ReloadError) as error:
+        log.error("reload_refused", file=str(file), reason=str(error))
+    else:
+        log.info("reloaded", file=str(file), changed=changed)
 
 
 async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> None:
@@ -144,10 +157,11 @@ async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> Non
         flush=True,
     )
     await stops.wait(1)
-    log.info("draining", reason=stops.reason, drain_s=edge.drain_s)
+    drain_s = node.config.edge.drain_s
+    log.info("draining", reason=stops.reason, drain_s=drain_s)
     node.drain()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stops.wait(2), edge.drain_s)
+        await asyncio.wait_for(stops.wait(2), drain_s)
 
 
 class _Stops:

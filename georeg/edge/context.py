@@ -1,5 +1,6 @@
 """What the handlers of one app share: region, keys, limits. Built once by `app.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from georeg.edge.backends import BackendKeys
@@ -56,11 +57,28 @@ class Edge:
         )
         self.streams = Streams(settings.event_streams_max, settings.retry_after_s)
         self.metrics = EdgeMetrics(self.region, self.streams, self.render)
-        self.plan_limits = {name: policy.limit for name, policy in sorted(agreed.plans.items())}
+        self.plan_limits = _limits(self.region)
         self.heartbeat_s = seconds(agreed.heartbeat_ms)
         self.lease_s = seconds(agreed.client_lease_ms)
         tail = f'","next_heartbeat_s":{self.heartbeat_s},"lease_s":{self.lease_s}}}'
         self.heartbeat_tail = tail.encode()
+
+    def reload(
+        self,
+        settings: EdgeSettings,
+        entitlements: EntitlementVerifier,
+        backends: BackendKeys,
+        session_keys: Sequence[bytes],
+    ) -> None:
+        """Other keys, pages and plans from now on; the region has its new ones already.
+
+        Raises SettingsError for session keys that do not fit; then nothing has changed.
+        """
+        self.keys.replace(session_keys)
+        self.settings, self.entitlements, self.backends = settings, entitlements, backends
+        self.cors = Cors(settings.cors_origins)
+        self.plan_limits = _limits(self.region)
+        self.render.learn(self.region.names)
 
     def drain(self) -> None:
         """Take no more starts and send the event streams elsewhere; heartbeats go on."""
@@ -77,3 +95,7 @@ class Edge:
             f"the session was ended: {reason}",
             members=self.render.ended(ended),
         )
+
+
+def _limits(region: EdgeRegion) -> dict[str, int]:
+    return {name: policy.limit for name, policy in sorted(region.settings.plans.items())}

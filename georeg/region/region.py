@@ -66,10 +66,14 @@ class Region:
         random: Random,
         election: Election | None = None,
         software: str = __version__,
+        former: Mapping[RegionId, str] | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included. `software`: what runs here."""
+        """`names`: all regions of the cluster, this one included. `software`: what runs here.
+        `former`: regions that were removed.
+        """
         self.id = region
         self._members = Members(region, names, election)
+        self._members.names |= former or {}
         self.names = self._members.names
         """Of all regions, also of those that were removed: ids of sessions hold their numbers."""
         self.settings = settings
@@ -165,6 +169,10 @@ class Region:
         """The cluster has these regions from now on, this one included; only while `joined`."""
         assert self.joined, "a region begins with the regions of its config"
         self._growing.change(names)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Other settings, which differ only in what is looked up each time that it is needed."""
+        self.settings = self._state.settings = settings
 
     # ---- devices and backends ----------------------------------------------------------------
 
