@@ -16,6 +16,7 @@ from random import Random
 from aiohttp import ClientSession
 
 from crdt.dots import RegionId
+from georeg.cli.reload import ReloadError, check
 from georeg.config import Config, TlsFiles
 from georeg.edge.app import EDGE, create_app
 from georeg.edge.backends import BackendKeys
@@ -77,14 +78,17 @@ class Node:
         self._mesh = self._make_mesh(surroundings)
         self.region = Region(
             config.number,
-            {config.number: config.name} | {peer.number: peer.name for peer in config.peers},
+            _names(config),
             config.settings,
             clock,
             self._mesh,
             surroundings.journal,
             surroundings.random,
+            former=config.former,
         )
+        self._clock = clock
         self._edge = self._make_edge(clock)
+        self._closing: set[asyncio.Task[None]] = set()
 
     def _make_mesh(self, surroundings: Surroundings) -> MeshNode:
         config = self._config
@@ -92,7 +96,7 @@ class Node:
         return MeshNode(
             identity=Identity(config.cluster, config.number, config.name),
             keys=config.keys.cluster,
-            peers={peer.number: Peer(peer.name, peer.url) for peer in config.peers},
+            peers=_peers(config),
             listen_host=config.mesh.host,
             listen_port=config.mesh.port,
             settings=MeshSettings(versions=Versions(newest=config.mesh.protocol_max)),
@@ -107,21 +111,14 @@ class Node:
 
     def _make_edge(self, clock: Clock) -> EdgeServer:
         config, keys = self._config, self._config.keys
-        sources: list[KeySource] = [RemoteKeys(url, now_ms=clock.now_ms) for url in keys.jwks_urls]
-        if keys.entitlements:
-            sources.insert(0, StaticKeys(keys.entitlements))
         self._app = create_app(
             self.region,
             KeyRing(keys.session, cluster=config.cluster),
-            EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins),
+            _edge_settings(config),
             clock=clock,
-            entitlements=EntitlementVerifier(
-                sources,
-                audience=keys.audience,
-                age_ms_max=config.settings.plan_memory_s * 1000,
-            ),
+            entitlements=_verifier(config, clock),
             backends=BackendKeys(keys.backends),
-            addresses={peer.number: peer.edge_url for peer in config.peers if peer.edge_url},
+            addresses=_places(config),
             public_url=config.edge.public_url,
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
@@ -155,6 +152,46 @@ class Node:
         """The links to all peers, by the number of the peer."""
         return self._mesh.links()
 
+    @property
+    def config(self) -> Config:
+        """What it runs by now."""
+        return self._config
+
+    def reload(self, config: Config) -> list[str]:
+        """Run by another config from now on; returns in words what has changed.
+
+        Raises ReloadError, and nothing has changed, when a part of it needs a restart.
+        """
+        if not self.region.joined:
+            raise ReloadError("the region is still joining; nothing was changed. Try again soon")
+        now, edge = self._config, self._app[EDGE]
+        changed = check(now, config)
+        backends, peers = BackendKeys(config.keys.backends), _peers(config)
+        verifier = edge.entitlements
+        if _verified_by(now) != _verified_by(config):
+            verifier = _verifier(config, self._clock)
+        KeyRing(config.keys.session, cluster=config.cluster)  # all that may fail, before all else
+        self._mesh.set_keys(config.keys.cluster)
+        self._mesh.set_peers(peers)
+        self.region.set_settings(config.settings)
+        if _names(now).keys() != _names(config).keys():
+            self.region.set_regions(_names(config))
+        self.region.names |= config.former
+        if verifier is not edge.entitlements:
+            verifier.open()
+            self._end(edge.entitlements)
+        edge.reload(
+            _edge_settings(config), verifier, backends, config.keys.session, _places(config)
+        )
+        self._config = config
+        return changed
+
+    def _end(self, verifier: EntitlementVerifier) -> None:
+        """Let the keys that were fetched for it go, when no call waits for them any more."""
+        task = asyncio.get_running_loop().create_task(verifier.close(), name="close-verifier")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     def drain(self) -> None:
         """This process stops soon: take no more starts and tell devices where to go."""
         self._app[EDGE].drain(round(self._config.edge.drain_s * 1000))
@@ -169,6 +206,40 @@ class Node:
         await self._edge.stop()
         self.region.close()
         await self._mesh.stop()
+
+
+def _names(config: Config) -> dict[RegionId, str]:
+    """All regions of the cluster."""
+    return {config.number: config.name} | {peer.number: peer.name for peer in config.peers}
+
+
+def _places(config: Config) -> dict[RegionId, str]:
+    """Where devices reach the other regions, as far as the config says."""
+    return {peer.number: peer.edge_url for peer in config.peers if peer.edge_url}
+
+
+def _peers(config: Config) -> dict[RegionId, Peer]:
+    return {peer.number: Peer(peer.name, peer.url) for peer in config.peers}
+
+
+def _edge_settings(config: Config) -> EdgeSettings:
+    return EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins)
+
+
+def _verified_by(config: Config) -> tuple[object, ...]:
+    """What a verifier is made of: the same one goes on, with the keys that it has fetched."""
+    keys = config.keys
+    return keys.entitlements, keys.jwks_urls, keys.audience, config.settings.plan_memory_s
+
+
+def _verifier(config: Config, clock: Clock) -> EntitlementVerifier:
+    """Whoever signs entitlements for this region."""
+    keys = config.keys
+    sources: list[KeySource] = [RemoteKeys(url, now_ms=clock.now_ms) for url in keys.jwks_urls]
+    if keys.entitlements:
+        sources.insert(0, StaticKeys(keys.entitlements))
+    age_ms_max = config.settings.plan_memory_s * 1000
+    return EntitlementVerifier(sources, audience=keys.audience, age_ms_max=age_ms_max)
 
 
 async def _try_to_listen(host: str, port: int) -> None:

@@ -93,6 +93,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         sources,
         is_dev=edge.dev,
     )
+    former = _read_former(top.table("former", "write it as [former] with ap = 3"))
     top.finish()
     config = Config(
         file,
@@ -106,11 +107,25 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         peers,
         settings,
         keys,
+        former,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)
     check_places(config, top.findings)
     return config
+
+
+def _read_former(table: Table) -> dict[RegionId, str]:
+    """Regions that were removed: `ap = 3`."""
+    former = {}
+    names = table.keys()
+    for name in names:
+        number = RegionId(table.whole(name, 1, REGION_MAX, "the number that the region had"))
+        if re.fullmatch(_NAME, name) is None:
+            table.wrong(name, "is not a region's name", _NAME_REMEDY)
+        former[number] = name
+    table.finish()
+    return former
 
 
 def _read_edge(table: Table) -> EdgeConfig:

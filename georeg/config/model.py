@@ -106,3 +106,5 @@ class Config:
     peers: tuple[PeerConfig, ...]
     settings: Settings
     keys: Keys
+    former: dict[RegionId, str] = field(default_factory=dict)
+    """Names of regions that were removed: ids of sessions that began there are still read."""

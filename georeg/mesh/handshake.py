@@ -193,6 +193,8 @@ class Acceptor:
         self._version = version
         self._nonce = credentials.nonce()
         self._is_over = False
+        self.claimed: RegionId | None = None
+        """The region that the dialler says it is."""
         self.peer: RegionId | None = None
         """The region that has proven itself; None: none yet."""
 
@@ -207,6 +209,7 @@ class Acceptor:
         self._is_over = True
         _check_head(frame, _Kind.HELLO, self._version, _HELLO.size + 1, _HELLO.size + 64)
         _, _, dialler, acceptor, nonce_d, proof = _HELLO.unpack_from(frame)
+        self.claimed = RegionId(dialler)
         cluster = frame[_HELLO.size :].decode("ascii", "replace")
         self._check_names(cluster, dialler, acceptor)
         ends = (self._version, cluster, dialler, acceptor, self._nonce, nonce_d)

@@ -35,11 +35,12 @@ _STAMP: Final = Struct("!Q")
 """A ping carries this side's loop time in microseconds; the pong brings it back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dialling:
     """What all links of a region share."""
 
     credentials: Credentials
+    """Those of the next connections: keys rotate while links are up."""
     settings: MeshSettings
     session: ClientSession
     tls: SSLContext | None
@@ -92,6 +93,7 @@ class Link:
             frames_in=inbound.frames,
             bytes_in=inbound.bytes,
             bad_messages=inbound.bad_messages,
+            last_refusal=inbound.last_refusal,
         )
 
     async def run(self) -> None:

@@ -67,8 +67,9 @@ class Listener:
         tls: SSLContext | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._credentials = credentials
-        self._peers = peers
+        self.credentials = credentials
+        """Those of the next connections: keys rotate while regions are connected."""
+        self._peers: Mapping[RegionId, Peer] = {}
         self._settings = settings
         self._on_message = on_message
         self._tls = tls
@@ -85,9 +86,19 @@ class Listener:
             keepalive_timeout=settings.handshake_ms / 1000,
             lingering_time=0,
         )
-        self.inbound: dict[RegionId, Inbound] = {peer: Inbound() for peer in peers}
+        self.inbound: dict[RegionId, Inbound] = {}
         self.refusals: Counter[Closing] = Counter()
         """Connections that were closed here for what the other side did, by reason."""
+        self.set_peers(peers)
+
+    def set_peers(self, peers: Mapping[RegionId, Peer]) -> None:
+        """These are let in from now on; who is no more among them is told so and hung up on."""
+        self._peers = peers
+        self.inbound = {peer: self.inbound.get(peer) or Inbound() for peer in peers}
+        for peer, connection in list(self._current.items()):
+            if peer not in peers:
+                connection.wire.farewell = (Closing.REGION, f"region {peer} is not known here")
+                connection.task.cancel()
 
     @property
     def port(self) -> int:
@@ -195,7 +206,7 @@ class Listener:
         self._unlogged = 0
 
     async def _prove(self, wire: Wire, version: int) -> RegionId:
-        handshake = Acceptor(self._credentials, self._peers, version)
+        handshake = Acceptor(self.credentials, self._peers, version)
         limit_ms = self._settings.handshake_ms
         try:
             async with asyncio.timeout(limit_ms / 1000):
@@ -203,12 +214,18 @@ class Listener:
                 await wire.send(handshake.receive(await wire.receive_frame()))
         except TimeoutError:
             raise PeerError(Closing.SILENT, f"no handshake within {limit_ms} ms") from None
+        except PeerError as error:
+            if handshake.claimed in self.inbound:
+                self.inbound[handshake.claimed].last_refusal = f"{error.closing.value} {error}"
+            raise
         assert handshake.peer is not None
         return handshake.peer
 
     async def _carry(self, connection: _Connection) -> NoReturn:
         """Deliver until the connection is over; never returns, always raises."""
         peer = connection.peer
+        if peer not in self._peers:
+            raise PeerError(Closing.REGION, f"region {peer} is not known here")
         replaced = self._current.get(peer)
         self._current[peer] = connection
         if replaced is not None:

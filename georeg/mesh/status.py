@@ -26,6 +26,8 @@ class Inbound:
     bytes: int = 0
     bad_messages: int = 0
     """Messages that the region refused; each cost its connection."""
+    last_refusal: str = ""
+    """Why one who called itself this peer was last turned away; empty: it never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,5 @@ class LinkStatus:
     frames_in: int
     bytes_in: int
     bad_messages: int
+    last_refusal: str
+    """Why one who called itself this peer was last turned away here; empty: it never was."""

@@ -52,6 +52,17 @@ class Beacons:
         self._number = 0
         self._sent_ms.clear()
         self._listed.clear()
+        self._state.members.begin()
+
+    @property
+    def next_number(self) -> int:
+        """Of the first beacon that is still to be made."""
+        return self._number + 1
+
+    def forget(self, peer: RegionId) -> None:
+        """A region was removed; should it come back, nothing of before is echoed to it."""
+        self._echoes.pop(peer, None)
+        self._listed = {key: listed for key, listed in self._listed.items() if key[0] != peer}
 
     def send_all(self) -> None:
         """One round."""
@@ -82,10 +93,12 @@ class Beacons:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)
         link.ack_due.update(shard for shard, _, _ in beacon.heads)
+        is_answer = beacon.echo_incarnation == state.incarnation
+        state.members.heard(peer, beacon.regions, beacon.echo_number if is_answer else 0)
         for shard, incarnation, position in beacon.acks:
             self._replication.acknowledged(peer, shard, incarnation, position)
         sent_ms = None
-        if beacon.echo_incarnation == state.incarnation:
+        if is_answer:
             sent_ms = self._sent_ms.get(beacon.echo_number)
             # Again with every beacon until it is acknowledged: what goes out again may be lost too.
             listed = self._listed.get((peer, beacon.echo_number), {})
@@ -114,7 +127,7 @@ class Beacons:
         held_ms = state.clock.now_ms() - heard_ms if number else 0
         return Beacon(
             state.incarnation, self._number, incarnation, number, held_ms, heads, acks,
-            self.is_draining(),
+            self.is_draining(), state.members.said,
         )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:

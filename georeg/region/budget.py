@@ -59,11 +59,22 @@ class Budget:
         """Slots of the account that this region may use now without asking."""
         state = self._state
         home, now_ms = state.home_of(account), state.clock.now_ms()
+        if self.is_moving(account):
+            return 0
         if home != state.region:
             return self.holder.usable(home, account, now_ms)
         if self.book.is_learning(now_ms):
             return 0
         return state.limit_of(account) - sum(self.taken(account, state.live(account)).values())
+
+    def is_moving(self, account: str) -> bool:
+        """Whether regions may differ about who is home: then no slot is used or lent (members.py).
+        """
+        members = self._state.members
+        if members.are_agreed:
+            return False
+        known = self._state.plan_of(account)
+        return members.is_moving(account, known.plan.home if known is not None else 0)
 
     def taken(self, account: str, live: list[Entry]) -> dict[RegionId, int]:
         """At the home: what other regions hold or use, per region the larger one."""

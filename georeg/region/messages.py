@@ -45,6 +45,8 @@ class Beacon(NamedTuple):
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
     is_draining: bool = False
     """The sender's operator drains it: nobody is to be sent there."""
+    regions: bytes = b""
+    """The numbers of all regions by the sender's config, in order; empty: not said (version 1)."""
 
 
 class Range(NamedTuple):

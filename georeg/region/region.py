@@ -19,12 +19,14 @@ from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
 from georeg.region.drain import Drain
-from georeg.region.election import Election, StaticElection
+from georeg.region.election import Election
 from georeg.region.evidence import Evidence
+from georeg.region.growing import Growing
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.home import Home
 from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
+from georeg.region.members import Members
 from georeg.region.messages import Message
 from georeg.region.model import (
     Claims,
@@ -65,20 +67,23 @@ class Region:
         random: Random,
         election: Election | None = None,
         software: str = __version__,
+        former: Mapping[RegionId, str] | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included. `software`: what runs here."""
+        """`names`: all regions of the cluster, this one included. `software`: what runs here.
+        `former`: regions that were removed.
+        """
         self.id = region
-        self.names = dict(names)
+        self._members = Members(region, names, election)
+        self._members.names |= former or {}
+        self.names = self._members.names
+        """Of all regions, also of those that were removed: ids of sessions hold their numbers."""
         self.settings = settings
         self._clock = clock
         self._mesh = mesh
         self._software = software
         self._is_open = False
         self._tick_at_ms = 0
-        peers = [r for r in names if r != region]
-        state = RegionState(
-            region, peers, settings, clock, journal, election or StaticElection(names)
-        )
+        state = RegionState(region, self._members, settings, clock, journal)
         self._state = state
         self._evidence = Evidence(state)
         self._budget = Budget(state, self._send)
@@ -96,6 +101,7 @@ class Region:
         self._joining = Joining(
             state, self._budget, self._replication, self._beacons, random, self._send, self._joined
         )
+        self._growing = Growing(state, self._replication, self._beacons, self._evidence)
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
         """Operators begin and end it; the edge asks it what to tell devices."""
@@ -158,6 +164,15 @@ class Region:
         """Take part no more; nothing is said to the peers, as in a crash."""
         self._is_open = False
         self._joining.close()
+
+    def set_regions(self, names: Mapping[RegionId, str]) -> None:
+        """The cluster has these regions from now on, this one included; only while `joined`."""
+        assert self.joined, "a region begins with the regions of its config"
+        self._growing.change(names)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Other settings, which differ only in what is looked up each time that it is needed."""
+        self.settings = self._state.settings = settings
 
     # ---- devices and backends ----------------------------------------------------------------
 
@@ -226,7 +241,7 @@ class Region:
 
         Raises PeerError, with nothing changed, when it is malformed.
         """
-        if not self._is_open or peer not in self.names or peer == self.id:
+        if not self._is_open or peer not in self._replication.links:
             return
         message = wire.decode(payload, version)
         if not self.joined and type(message) in _ONLY_JOINED:
@@ -247,9 +262,9 @@ class Region:
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
-            version = self._replication.links[peer].version
-            if wire.has(type(message), version):
-                self._transmit(peer, wire.encode(message, version))
+            link = self._replication.links.get(peer)  # None: removed while this was being prepared
+            if link is not None and wire.has(type(message), link.version):
+                self._transmit(peer, wire.encode(message, link.version))
         elif isinstance(message, messages.Slot | messages.No):
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:
@@ -313,6 +328,7 @@ class Region:
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
             is_draining=self.drain.is_on,
+            regions_not_agreed=self._members.silent,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:

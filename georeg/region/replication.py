@@ -91,6 +91,10 @@ class Replication:
         self.is_open = False
         """Whether the own logs may go out: only after the incarnation has begun."""
 
+    def set_peers(self) -> None:
+        """The cluster has grown or shrunk: the logs are kept for those that belong to it."""
+        self.links = {peer: self.links.get(peer) or Link() for peer in self._state.peers}
+
     # ---- out ---------------------------------------------------------------------------------
 
     def dirty(self, at_once: bool) -> None:
@@ -156,7 +160,7 @@ class Replication:
         """Send every shard that the peer lacks, one per turn of the loop; then call back."""
 
         def step(shard: int) -> None:
-            if shard == SHARDS:
+            if shard == SHARDS or peer not in self.links:
                 then()
                 return
             self.push(peer, shard)
@@ -190,6 +194,8 @@ class Replication:
 
     def send_snapshot(self, peer: RegionId, writer: RegionId, shard: int) -> None:
         """Send the complete state of one writer's shard, in parts."""
+        if peer not in self.links:
+            return  # it was removed meanwhile
         whole = self._state.shards[shard].snapshot(writer)
         data = snapshot.encode_snapshot(whole, self.links[peer].version)
         pieces = [data[i : i + PART_BYTES] for i in range(0, len(data), PART_BYTES)]

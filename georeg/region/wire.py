@@ -258,13 +258,24 @@ def _raw_events(value: Any) -> tuple[Any, ...]:
     return tuple(_items(value, EVENTS_MAX))
 
 
+def _regions(value: Any) -> bytes:
+    if type(value) is not bytes or list(value) != sorted({*value} - {0}):
+        raise _Wrong("expected region numbers in order, a byte each")
+    return value
+
+
 _ends = _many(_end, LIST_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
 
 _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
-    1: (Beacon, (_incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag)),
+    1: (
+        Beacon,
+        (
+            _incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag, _regions,
+        ),
+    ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
     3: (
         SnapshotPart,

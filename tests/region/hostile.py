@@ -119,6 +119,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(
