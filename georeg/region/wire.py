@@ -184,7 +184,7 @@ def _items(value: Any, limit: int) -> Sequence[Any]:
 
 
 def _many(read: Callable[[Any], Any], limit: int) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda value: tuple(read(item) for item in _items(value, limit))
+    return lambda value: tuple([read(item) for item in _items(value, limit)])
 
 
 def _fields(*readers: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -192,7 +192,7 @@ def _fields(*readers: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
         items = _items(value, len(readers))
         if len(items) != len(readers):
             raise _Wrong(f"expected an array of {len(readers)}")
-        return tuple(r(item) for r, item in zip(readers, items, strict=True))
+        return tuple([read_one(item) for read_one, item in zip(readers, items, strict=True)])
 
     return read
 

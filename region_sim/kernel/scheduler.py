@@ -150,11 +150,12 @@ class Scheduler:
         if not later or later[0][0] > end_us:
             return False
         now_us = self.now_us = max(self.now_us, later[0][0])
-        ready = self._ready
         while later and later[0][0] <= now_us:
             event = heapq.heappop(later)[2]
-            if not event.is_cancelled:
-                ready.append(event)
+            if event.is_cancelled:
+                self.cancelled -= 1
+            else:
+                self.soon(event)
         return True
 
     def _run_ready(self) -> None:
