@@ -7,6 +7,7 @@ from georeg.edge.cors import Cors
 from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.limits import StartRate
 from georeg.edge.metrics import EdgeMetrics
+from georeg.edge.overload import Overload
 from georeg.edge.ports import EdgeRegion
 from georeg.edge.problems import SESSION_ENDED, Problem
 from georeg.edge.render import Renderer, seconds
@@ -37,6 +38,7 @@ class Edge:
     rate: StartRate = field(init=False)
     streams: Streams = field(init=False)
     stalls: Stalls = field(init=False, default_factory=Stalls)
+    overload: Overload = field(init=False, default_factory=Overload)
     whole: WholeAnswers = field(init=False, default_factory=WholeAnswers)
     rolling: Rolling = field(init=False)
     metrics: EdgeMetrics = field(init=False)
@@ -57,7 +59,7 @@ class Edge:
             accounts_max=settings.start_accounts_max,
         )
         self.streams = Streams(settings.event_streams_max, settings.retry_after_s)
-        self.metrics = EdgeMetrics(self.region, self.streams, self.render)
+        self.metrics = EdgeMetrics(self.region, self.streams, self.render, self.overload)
         self.plan_limits = {name: policy.limit for name, policy in sorted(agreed.plans.items())}
         self.heartbeat_s = seconds(agreed.heartbeat_ms)
         self.lease_s = seconds(agreed.client_lease_ms)
