@@ -10,6 +10,7 @@ from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.farewell import STOP_MS, Farewell
 from georeg.edge.limits import StartRate
 from georeg.edge.metrics import EdgeMetrics
+from georeg.edge.overload import Overload
 from georeg.edge.ports import EdgeRegion
 from georeg.edge.problems import SESSION_ENDED, Problem
 from georeg.edge.render import Renderer, seconds
@@ -42,6 +43,7 @@ class Edge:
     rate: StartRate = field(init=False)
     streams: Streams = field(init=False)
     stalls: Stalls = field(init=False, default_factory=Stalls)
+    overload: Overload = field(init=False, default_factory=Overload)
     whole: WholeAnswers = field(init=False, default_factory=WholeAnswers)
     rolling: Rolling = field(init=False)
     metrics: EdgeMetrics = field(init=False)
@@ -62,7 +64,7 @@ class Edge:
             accounts_max=settings.start_accounts_max,
         )
         self.streams = Streams(settings.event_streams_max, settings.retry_after_s)
-        self.metrics = EdgeMetrics(self.region, self.streams, self.render)
+        self.metrics = EdgeMetrics(self.region, self.streams, self.render, self.overload)
         self.plan_limits = _limits(self.region)
         self.heartbeat_s = seconds(agreed.heartbeat_ms)
         self.lease_s = seconds(agreed.client_lease_ms)

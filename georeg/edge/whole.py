@@ -67,6 +67,8 @@ class _WholeAnswer(web.StreamResponse):
         if transport is None:
             raise ConnectionResetError
         transport.write(self._data)
+        if request.protocol.writing_paused:
+            await request.writer.drain()
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
