@@ -46,7 +46,8 @@ class SessionSet:
     """The dots of one shard. `labels` may be shared by the sets of all shards."""
 
     __slots__ = (
-        "_accounts", "_deadlines_s", "_free", "_hashes", "_labels", "_next", "_records", "_used",
+        "_accounts", "_counts", "_deadlines_s", "_free", "_hashes", "_labels", "_next", "_records",
+        "_used",
         "count", "dots", "heard", "own_count", "sessions",
     )  # fmt: skip
 
@@ -67,6 +68,7 @@ class SessionSet:
         self._used = 0
         self._free = NONE
         self._hashes = array("Q", [0]) * (REGION_MAX + 1)
+        self._counts = array("I", [0]) * (REGION_MAX + 1)
 
     @property
     def capacity(self) -> int:
@@ -122,6 +124,7 @@ class SessionSet:
         )  # fmt: skip
         accounts.first[owner] = row
         self._hashes[dot >> 56] ^= mix(dot)
+        self._counts[dot >> 56] += 1
         self.count += 1
         if heard_ms != NEVER:
             self.own_count += 1
@@ -276,6 +279,20 @@ class SessionSet:
         """The hash of the set of one region's dots (see digest.py); 0 when it has none."""
         return self._hashes[region]
 
+    def count_of(self, region: RegionId) -> int:
+        """How many dots of one region are there."""
+        return self._counts[region]
+
+    def counts_at(self, account_row: int) -> dict[int, int]:
+        """Region -> dots of the account in this row; nothing is decoded."""
+        counts: dict[int, int] = {}
+        row = self._accounts.first[account_row]
+        while row != NONE:
+            region = self.dots[row] >> 56
+            counts[region] = counts.get(region, 0) + 1
+            row = self._next[row]
+        return counts
+
     # ---- rows --------------------------------------------------------------------------------
 
     def _new_row(self) -> int:
@@ -306,6 +323,7 @@ class SessionSet:
             self._labels.drop(kind_number)
         dot = self.dots[row]
         self._hashes[dot >> 56] ^= mix(dot)
+        self._counts[dot >> 56] -= 1
         self.count -= 1
         if self.heard[row] != NEVER:
             self.own_count -= 1

@@ -14,12 +14,14 @@ from typing import Final
 
 from crdt.dots import SHARDS, RegionId
 from georeg.region.evidence import Evidence
-from georeg.region.messages import Beacon, Fetched, Message
+from georeg.region.messages import Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
 
 REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
+VITALS_EVERY: Final = 5
+"""Every so many beacons say how the sender is, from the first one on: 60 bytes, for operators."""
 
 
 class Beacons:
@@ -36,6 +38,10 @@ class Beacons:
         self._replication = replication
         self._evidence = evidence
         self._send = send
+        self.vitals: Callable[[], tuple[Vitals, ...]] = lambda: ()
+        """Set by the region: what this region says of itself."""
+        self.on_vitals: Callable[[RegionId, Vitals], None] = lambda peer, vitals: None
+        """Set by the region: a peer has said how it is."""
         self._number = 0
         self._sent_ms: dict[int, int] = {}
         self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
@@ -73,6 +79,8 @@ class Beacons:
                 self._send(peer, Fetched(0, state.incarnations[peer]))
             return
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
+        for vitals in beacon.vitals:
+            self.on_vitals(peer, vitals)
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)
@@ -105,9 +113,11 @@ class Beacons:
         link.ack_due.clear()
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
         held_ms = state.clock.now_ms() - heard_ms if number else 0
+        vitals = self.vitals() if self._number % VITALS_EVERY == 1 else ()
         return Beacon(
-            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks
-        )
+            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks,
+            vitals,
+        )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""

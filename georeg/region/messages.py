@@ -22,7 +22,30 @@ EVENTS_MAX: Final = 2_000
 NUMBER_MAX: Final = (1 << 63) - 1
 PART_BYTES: Final = 200_000
 PARTS_MAX: Final = 10_000
+VERSION_BYTES_MAX: Final = 32
 AMOUNT_MAX: Final = 255
+
+
+class Vitals(NamedTuple):
+    """What a region says of itself to the others, for operators: no decision rests on it."""
+
+    version: str
+    wall_ms: int
+    """Its wall clock when it said this."""
+    uptime_s: int
+    sessions: int
+    """Live sessions that it holds."""
+    grants_held: int
+    """Slots that it has leased from other homes."""
+    grants_used: int
+    """How many of these were in use when it last counted."""
+    overdraft: int
+    starts: int
+    """Starts that it decided in the last minute, whatever became of them."""
+    refused_local: int
+    """Refusals of the last minute, by their weakest evidence."""
+    refused_confirmed: int
+    refused_beacon: int
 
 
 class Beacon(NamedTuple):
@@ -39,6 +62,8 @@ class Beacon(NamedTuple):
     """(shard, position, state hash) of shards that the receiver has not acknowledged in full."""
     acks: tuple[tuple[int, int, int], ...]
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
+    vitals: tuple[Vitals, ...] = ()
+    """One in every fifth beacon."""
 
 
 class Range(NamedTuple):

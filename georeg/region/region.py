@@ -39,6 +39,7 @@ from georeg.region.pending import Pending
 from georeg.region.ports import Clock, Journal, Mesh
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
+from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
 from georeg.region.show import Show
 from georeg.region.starts import Starts
@@ -98,6 +99,11 @@ class Region:
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
+        self.report = Reporting(
+            state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
+            lambda: self._is_draining, lambda: self.joined,
+        )  # fmt: skip
+        self.report.wire(self._starts, self._beacons)
         self._handlers = self._handlers_by_type()
 
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
@@ -264,6 +270,7 @@ class Region:
         self._overdrafts.tick()
         self._home.sweep_idle()
         self._asking.expire_flights()
+        self.report.tick()
 
     def _sweep_on(self) -> None:
         """One slice of the sweep; a whole walk is done at most once a beacon round."""

@@ -53,6 +53,7 @@ from georeg.region.messages import (
     NUMBER_MAX,
     PART_BYTES,
     PARTS_MAX,
+    VERSION_BYTES_MAX,
     Beacon,
     Borrow,
     Bundle,
@@ -70,6 +71,7 @@ from georeg.region.messages import (
     Repair,
     Slot,
     SnapshotPart,
+    Vitals,
     Void,
 )  # fmt: skip
 from georeg.region.seen import Seen
@@ -242,9 +244,21 @@ _ends = _many(_end, LIST_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
+_read_vitals = _fields(_text(VERSION_BYTES_MAX), _time, *[_number] * 9)
+
+
+def _vitals(value: Any) -> Vitals:
+    return Vitals(*_read_vitals(value))
+
 
 _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
-    1: (Beacon, (_incarnation, _number, _incarnation, _number, _number, _heads, _acks)),
+    1: (
+        Beacon,
+        (
+            _incarnation, _number, _incarnation, _number, _number, _heads, _acks,
+            _many(_vitals, 1),
+        ),
+    ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
     3: (
         SnapshotPart,

@@ -114,11 +114,15 @@ def ranges(draw: st.DrawFn) -> messages.Range:
     return messages.Range(shard, incarnation, first, tuple(raw))
 
 
+VITALS = st.builds(
+    messages.Vitals, st.text(max_size=9), st.just(EPOCH_MS) | NUMBERS, *[NUMBERS] * 9
+)
 MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Beacon: st.builds(
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        st.lists(VITALS, max_size=2).map(tuple),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(
