@@ -120,6 +120,8 @@ class Node:
                 age_ms_max=config.settings.plan_memory_s * 1000,
             ),
             backends=BackendKeys(keys.backends),
+            addresses={peer.number: peer.edge_url for peer in config.peers if peer.edge_url},
+            public_url=config.edge.public_url,
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
 
@@ -153,8 +155,13 @@ class Node:
         return self._mesh.links()
 
     def drain(self) -> None:
-        """Take no more starts and tell event streams; everything else goes on."""
-        self._app[EDGE].drain()
+        """This process stops soon: take no more starts and tell devices where to go."""
+        self._app[EDGE].drain(round(self._config.edge.drain_s * 1000))
+
+    @property
+    def is_evacuated(self) -> bool:
+        """Whether no session is left here."""
+        return self.region.drain.sessions_left() == 0
 
     async def stop(self) -> None:
         """Let running requests end, then leave. Harmless when `start` failed half way."""

@@ -1,9 +1,10 @@
 """`georeg serve`: runs one region until it is told to stop.
 
 Standard output carries one line, when the region takes calls; the log goes to standard error as one
-JSON object a line. SIGTERM or SIGINT drains: no more starts, readiness says no, heartbeats go on
-for `[edge] drain_s`, then running requests end and the process exits with 0. A second signal skips
-the wait.
+JSON object a line. SIGTERM or SIGINT drains: no more starts, readiness says no, devices are told
+where to go and served for `[edge] drain_s`, or until the last one has left; then running requests
+end and the process exits with 0. A second signal skips the wait. A drain by an operator, which the
+process outlives, is another matter (region/drain.py).
 """
 
 import argparse
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 JOURNAL_NAME = "journal.sqlite3"
+EVACUATION_POLL_S = 0.1
 log = structlog.get_logger("georeg")
 
 EPILOG = """\
@@ -147,7 +149,19 @@ async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> Non
     log.info("draining", reason=stops.reason, drain_s=edge.drain_s)
     node.drain()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stops.wait(2), edge.drain_s)
+        async with asyncio.timeout(edge.drain_s):
+            await _until_evacuated(node, stops)
+    log.info("leaving", sessions_left=node.region.drain.sessions_left())
+
+
+async def _until_evacuated(node: Node, stops: "_Stops") -> None:
+    """Until the last session has left, or a second signal."""
+    told_again = asyncio.ensure_future(stops.wait(2))
+    try:
+        while not (node.is_evacuated or told_again.done()):
+            await asyncio.wait((told_again,), timeout=EVACUATION_POLL_S)
+    finally:
+        told_again.cancel()
 
 
 class _Stops:

@@ -51,6 +51,19 @@ def check_regions(config: Config, findings: Findings) -> None:
             )
 
 
+def check_public_urls(config: Config, findings: Findings) -> None:
+    """Each region has its own address for devices: nobody is sent back to where it comes from."""
+    urls = {config.edge.public_url: "this region's own"} if config.edge.public_url else {}
+    for index, peer in enumerate(config.peers):
+        other = f"peer[{index}]'s"
+        if peer.edge_url and (taken := urls.setdefault(peer.edge_url, other)) != other:
+            findings.add(
+                ("peer", index, "edge_url"),
+                f"{peer.edge_url} is {taken} address as well",
+                "give the address at which devices reach that region and no other",
+            )
+
+
 def check_places(config: Config, findings: Findings) -> None:
     """Listeners do not collide, nothing unsafe is public, TLS is used on both ends."""
     edge, mesh = config.edge, config.mesh

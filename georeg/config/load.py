@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crdt.dots import REGION_MAX, RegionId
-from georeg.config.check import check_places, check_regions
+from georeg.config.check import check_places, check_public_urls, check_regions
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
@@ -106,6 +106,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         keys,
     )
     check_regions(config, top.findings)
+    check_public_urls(config, top.findings)
     check_places(config, top.findings)
     return config
 
@@ -124,11 +125,26 @@ def _read_edge(table: Table) -> EdgeConfig:
             lambda origin: re.fullmatch(r"\*|https?://[a-z0-9.:\[\]-]+", origin) is not None,
         ),
         drain_s=DRAIN_S if drain_s is None else drain_s,
+        public_url=_read_public_url(table, "public_url"),
     )
     if "*" in edge.cors_origins and len(edge.cors_origins) > 1:
         table.wrong("cors_origins", '"*" stands beside others', 'give "*" alone or leave it out')
     table.finish()
     return edge
+
+
+def _read_public_url(table: Table, key: str) -> str:
+    """Where devices reach a region, without a slash at the end; empty when it is not given."""
+    remedy = 'where devices call, "https://eu.video.example", perhaps with a path; or leave it out'
+    url = table.text(key, remedy, default="")
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if url and (not is_good or parts.query or parts.fragment or parts.username is not None):
+        table.wrong(key, f'"{url}" is not the address of an edge', remedy)
+    return url.rstrip("/")
 
 
 def _read_mesh(table: Table, sources: Sources) -> MeshConfig:
@@ -162,6 +178,7 @@ def _read_peer(table: Table) -> PeerConfig:
         name=table.text("name", _NAME_REMEDY, pattern=_NAME),
         number=RegionId(table.whole("number", 1, REGION_MAX, _NUMBER_REMEDY)),
         url=url.removesuffix("/mesh"),
+        edge_url=_read_public_url(table, "edge_url"),
     )
     table.finish()
     return peer

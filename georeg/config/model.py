@@ -30,6 +30,8 @@ class PeerConfig:
     number: RegionId
     url: str
     """Where its mesh listens: ws:// or wss://."""
+    edge_url: str
+    """Where devices reach it, told to them while this region drains; empty: they know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,11 @@ class EdgeConfig:
     """Calls of accounts and backends need no Authorization. Loopback only."""
     cors_origins: tuple[str, ...]
     drain_s: float
-    """How long a stopping region goes on answering, so that balancers see that it is not ready.
-    Longer than their check interval; 0: stops at once."""
+    """How long a stopping region goes on answering, so that balancers see that it is not ready and
+    devices leave; it stops earlier when all have left. Longer than the balancers' check interval;
+    0: stops at once."""
+    public_url: str
+    """Where devices reach this region; empty: not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ traceback, and the log gets one line without account or device.
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 from aiohttp import web
 
+from crdt.dots import RegionId
 from georeg.edge.backends import BackendKeys
 from georeg.edge.context import Edge
 from georeg.edge.entitlements import EntitlementVerifier
@@ -46,10 +47,14 @@ def create_app(
     clock: Clock,
     entitlements: EntitlementVerifier | None = None,
     backends: BackendKeys | None = None,
+    addresses: Mapping[RegionId, str] | None = None,
+    public_url: str = "",
 ) -> web.Application:
     """The app of one region's edge. Raises SettingsError when the settings cannot work.
 
     Without `entitlements` no account can call, without `backends` no backend, except under dev.
+    `addresses`: where devices reach the other regions, to be told while this one drains.
+    `public_url`: where they reach this one, for the OpenAPI document; empty: not told.
     """
     edge = Edge(
         region=region,
@@ -58,7 +63,8 @@ def create_app(
         entitlements=entitlements or EntitlementVerifier(()),
         backends=backends or BackendKeys({}),
         settings=settings,
-        document=build_document(ROUTES),
+        document=build_document(ROUTES, public_url),
+        addresses=addresses or {},
     )
     app = web.Application()
     app[EDGE] = edge
@@ -90,7 +96,8 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _on_shutdown(app: web.Application) -> None:
     """Open streams would otherwise hold the shutdown until its timeout."""
-    app[EDGE].drain()
+    if not app[EDGE].region.drain.is_forced:
+        app[EDGE].drain()
 
 
 def wrapped(edge: Edge, name: str, handler: Handler) -> _Wrapped:

@@ -2,9 +2,10 @@
 
 What is stored is BLAKE2b-256 of the secret, salted with the backend's name, so that one secret in
 two places does not look alike; personalised with what the key is for, so that the key of a backend
-is never one of an operator (`georeg/ops/keys.py` makes those in the same way). Why no scrypt: a slow hash protects secrets that people choose.
-These are 256 bits from the system's generator, which nobody guesses at any speed, and a slow hash
-on the event loop would let a stranger stop the service with wrong keys.
+is never one of an operator (`georeg/ops/keys.py` makes those in the same way). Why no scrypt: a
+slow hash protects secrets that people choose. These are 256 bits from the system's generator, which
+nobody guesses at any speed, and a slow hash on the event loop would let a stranger stop the service
+with wrong keys.
 
 Invariant: an unknown name takes as long as a wrong secret.
 """

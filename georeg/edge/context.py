@@ -1,10 +1,13 @@
 """What the handlers of one app share: region, keys, limits. Built once by `app.py`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from crdt.dots import RegionId
 from georeg.edge.backends import BackendKeys
 from georeg.edge.cors import Cors
 from georeg.edge.entitlements import EntitlementVerifier
+from georeg.edge.farewell import STOP_MS, Farewell
 from georeg.edge.limits import StartRate
 from georeg.edge.metrics import EdgeMetrics
 from georeg.edge.ports import EdgeRegion
@@ -31,6 +34,8 @@ class Edge:
     settings: EdgeSettings
     document: bytes
     """The OpenAPI document."""
+    addresses: Mapping[RegionId, str]
+    """Where devices reach the other regions, as far as that is configured."""
     render: Renderer = field(init=False)
     cors: Cors = field(init=False)
     rate: StartRate = field(init=False)
@@ -43,7 +48,7 @@ class Edge:
     lease_s: float = field(init=False)
     heartbeat_tail: bytes = field(init=False)
     """What follows the session's id in the answer to a heartbeat."""
-    is_draining: bool = field(init=False, default=False)
+    farewell: Farewell = field(init=False)
 
     def __post_init__(self) -> None:
         settings, agreed = self.settings, self.region.settings
@@ -61,13 +66,23 @@ class Edge:
         self.lease_s = seconds(agreed.client_lease_ms)
         tail = f'","next_heartbeat_s":{self.heartbeat_s},"lease_s":{self.lease_s}}}'
         self.heartbeat_tail = tail.encode()
+        self.farewell = Farewell(
+            self.region.drain,
+            self.region.names,
+            self.addresses,
+            lease_s=self.lease_s,
+            retry_after_s=settings.retry_after_s,
+        )
+        self.region.drain.watch(self._on_drain)
 
-    def drain(self) -> None:
-        """Take no more starts and send the event streams elsewhere; heartbeats go on."""
-        if not self.is_draining:
-            self.is_draining = True
-            self.region.drain()
-            self.streams.drain()
+    def drain(self, over_ms: int = STOP_MS) -> None:
+        """This process stops soon: take no more starts, let devices leave within `over_ms`."""
+        self.region.drain.begin(None, over_ms=over_ms, force=True)
+
+    def _on_drain(self) -> None:
+        """Event streams are sent elsewhere at once; an undone drain lets them be opened again."""
+        if self.region.drain.has_effect:
+            self.streams.end(self.farewell.message)
 
     def session_ended(self, ended: Ended) -> Problem:
         """The 410 that tells a device why its session is over."""

@@ -33,7 +33,7 @@ _USUAL_BODIES: Final = frozenset(
 
 
 async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
-    """200 with when to come next, or 410 with why the session is over."""
+    """200 with when to come next, and where if the region drains; 410 with why it is over."""
     token = bearer(request.headers)
     if token is None:
         raise unauthorized("the session's token is missing: Authorization: Bearer TOKEN")
@@ -47,7 +47,10 @@ async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
         answer = await settled(edge, edge.region.heartbeat(session_claims(edge, token)))
         if isinstance(answer, Ended):
             raise edge.session_ended(answer)
-    body = b'{"session":"%b%b' % (edge.render.session_id(session).encode(), edge.heartbeat_tail)
+    tail = edge.heartbeat_tail
+    if edge.region.drain.has_effect:
+        tail = edge.farewell.heartbeat_tail(session) or tail
+    body = b'{"session":"%b%b' % (edge.render.session_id(session).encode(), tail)
     return edge.whole.make(request, body, edge.clock.wall_ms())
 
 

@@ -166,6 +166,12 @@ class EdgeMetrics:
             ("grants_lent_slots", "Slots leased out as home.", status.grants_lent),
             ("overdraft_sessions", "Own sessions without a grant.", status.overdraft),
             ("kicks_remembered", "Kicks in the ledger.", status.kicks_remembered),
+            ("draining", "1 while this region is drained.", float(status.is_draining)),
+            (
+                "drain_sessions_left",
+                "Sessions that have not left while this region is drained, else 0.",
+                status.sessions if status.is_draining else 0,
+            ),
         )
         for name, about, value in gauges:
             yield GaugeMetricFamily(f"georeg_{name}", about, value=value)
@@ -183,6 +189,9 @@ class EdgeMetrics:
         behind = GaugeMetricFamily(
             "georeg_peer_events_behind", "Events it has not acknowledged.", labels=("peer",)
         )
+        draining = GaugeMetricFamily(
+            "georeg_peer_draining", "1 while the region is drained.", labels=("peer",)
+        )
         for peer in status.peers:
             name = self._render.name_of(peer.region)
             for state in PEER_STATES:
@@ -192,4 +201,5 @@ class EdgeMetrics:
             if peer.round_trip_ms is not None:
                 trips.add_metric((name,), peer.round_trip_ms / 1000)
             behind.add_metric((name,), peer.events_behind)
-        yield from (states, ages, trips, behind)
+            draining.add_metric((name,), float(peer.is_draining))
+        yield from (states, ages, trips, behind, draining)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Plan
+from georeg.region.drain import Drain
 from georeg.region.model import (
     Claims,
     Ended,
@@ -41,7 +42,11 @@ class EdgeRegion(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Takes starts: has joined and is not draining."""
+        """Takes starts: has joined, and no drain has effect."""
+
+    @property
+    def drain(self) -> Drain:
+        """Whether its operator drains it, and where devices are to go then."""
 
     def start(self, request: StartRequest) -> Pending[Outcome]:
         """Decide a start."""
@@ -77,9 +82,6 @@ class EdgeRegion(Protocol):
 
     def watch(self, session: int, callback: Callable[[Ended], None]) -> Callable[[], None]:
         """Call back when the session ends; returns what takes the watch away."""
-
-    def drain(self) -> None:
-        """Admit no more starts."""
 
     def status(self) -> Status:
         """Numbers for operators."""

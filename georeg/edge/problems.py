@@ -95,6 +95,12 @@ UNAVAILABLE: Final = Kind(
     "Not available at the moment",
     "Wait as long as Retry-After says, then try again, here or in another region. Go on playing.",
 )
+DRAINING: Final = Kind(
+    "draining",
+    503,
+    "This region is being drained",
+    "Ask again at once at the first of `regions` that answers, and go on there. Go on playing.",
+)
 
 KINDS: Final = (
     LIMIT_REACHED,
@@ -107,6 +113,7 @@ KINDS: Final = (
     TOO_LARGE,
     TOO_MANY_REQUESTS,
     UNAVAILABLE,
+    DRAINING,
 )
 
 

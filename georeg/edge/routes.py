@@ -16,6 +16,7 @@ from georeg.edge.heartbeats import heartbeat, stop
 from georeg.edge.introspect import introspect
 from georeg.edge.plans import set_plan
 from georeg.edge.problems import (
+    DRAINING,
     FORBIDDEN,
     INVALID_REQUEST,
     LIMIT_REACHED,
@@ -120,7 +121,7 @@ ROUTES: Final = (
         callers=BY_SESSION,
         status=200,
         answer="Events",
-        problems=(UNAUTHORIZED, SESSION_ENDED, UNAVAILABLE),
+        problems=(UNAUTHORIZED, SESSION_ENDED, UNAVAILABLE, DRAINING),
         answer_type="text/event-stream",
     ),
     Route(
@@ -139,6 +140,7 @@ ROUTES: Final = (
             INVALID_REQUEST,
             TOO_MANY_REQUESTS,
             UNAVAILABLE,
+            DRAINING,
         ),
         body=START,
         headers=("Idempotency-Key", "Prefer"),
@@ -209,7 +211,7 @@ ROUTES: Final = (
         callers=BY_ANYONE,
         status=200,
         answer="Ready",
-        problems=(UNAVAILABLE,),
+        problems=(UNAVAILABLE, DRAINING),
     ),
     Route(
         name="metrics",

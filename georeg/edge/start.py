@@ -51,8 +51,9 @@ def _check_may_start(edge: Edge, account: str) -> None:
     if wait_s > 0:
         raise too_many("too many starts of this account", max(1, -int(-wait_s // 1)))
     if not edge.region.ready:
-        why = "is draining; start in another region" if edge.is_draining else "is joining"
-        raise unavailable(f"this region {why}", edge.settings.retry_after_s)
+        if edge.region.drain.has_effect:
+            raise edge.farewell.problem("start")
+        raise unavailable("this region is joining", edge.settings.retry_after_s)
 
 
 def _device(body: dict[str, object]) -> Device:

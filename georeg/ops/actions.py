@@ -1,4 +1,4 @@
-"""What operators do. Each action says first what it would do (`?dry_run=1`), and has its audit line.
+"""What operators do to accounts. With `?dry_run=1` a call says what it would do, and does nothing.
 
 Invariant: a dry run changes nothing, and refuses what the action itself would refuse.
 """
@@ -12,8 +12,7 @@ from crdt.events import ActorKind, Plan
 from georeg.edge.answers import json_answer
 from georeg.edge.bodies import read_json
 from georeg.edge.instants import instant
-from georeg.edge.problems import Problem, invalid, not_found, unavailable
-from georeg.edge.problems import PLAN_OUTDATED as OUTDATED
+from georeg.edge.problems import PLAN_OUTDATED, Problem, invalid, not_found, unavailable
 from georeg.edge.schemas import account_of
 from georeg.edge.shapes import Fields, Text, Whole
 from georeg.ops import render
@@ -53,9 +52,8 @@ async def kick(ops: Ops, operator: Operator, request: web.Request) -> web.Respon
         shown = [render.session(ops, one) for one in known]
         return json_answer({"account": account, "dry_run": True, "would_end": shown})
     ops.require_joined()
-    return json_answer(
-        {"account": account, "dry_run": False, "kicked": [await _kick(ops, operator, account, session)]}
-    )
+    kicked = [await _kick(ops, operator, account, session)]
+    return json_answer({"account": account, "dry_run": False, "kicked": kicked})
 
 
 async def kick_all(ops: Ops, operator: Operator, request: web.Request) -> web.Response:
@@ -71,9 +69,7 @@ async def kick_all(ops: Ops, operator: Operator, request: web.Request) -> web.Re
 
 
 async def _kick(ops: Ops, operator: Operator, account: str, session: SessionId) -> render.Json:
-    outcome = await settled(
-        ops.region.kick(account, session, ActorKind.OPERATOR, operator.name)
-    )
+    outcome = await settled(ops.region.kick(account, session, ActorKind.OPERATOR, operator.name))
     if isinstance(outcome, NotDurable):
         raise unavailable(
             f"the session has ended, but the disk refused ({outcome.error}): kick it again", 1
@@ -114,5 +110,5 @@ async def set_plan(ops: Ops, _operator: Operator, request: web.Request) -> web.R
         return json_answer(told)
     ops.require_joined()
     if not ops.region.set_plan(account, Plan(name, limit, 0), ops.region.plan_time()):
-        raise Problem(OUTDATED, "a newer plan of this account is known")
+        raise Problem(PLAN_OUTDATED, "a newer plan of this account is known")
     return json_answer({**told, "at": instant(ops.clock.wall_ms())})

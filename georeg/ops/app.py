@@ -35,7 +35,7 @@ def create_ops_app(ops: Ops, more: Sequence[OpsRoute] = ()) -> web.Application:
 
 
 async def _unknown(_ops: Ops, _operator: Operator, request: web.Request) -> web.StreamResponse:
-    """404, or 405 with the methods that the path takes. Needs a key, so that nobody maps the API."""
+    """404, or 405 with the methods that the path takes; only for those who have a key."""
     methods: set[str] = set()
     for resource in request.app.router.resources():
         if resource.canonical != "/{path}":

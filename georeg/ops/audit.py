@@ -61,7 +61,8 @@ class Audit:
 
 def to_stderr(line: str) -> None:
     """Keep a line on standard error, whatever the log's level."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def to_file(file: Path) -> Callable[[str], None]:

@@ -12,6 +12,7 @@ from georeg.edge.render import Renderer
 from georeg.mesh.status import LinkStatus
 from georeg.ops.audit import Audit
 from georeg.ops.keys import OperatorKeys
+from georeg.region.drain import Drain
 from georeg.region.model import KickOutcome
 from georeg.region.pending import Pending
 from georeg.region.ports import Clock
@@ -26,6 +27,7 @@ class OpsRegion(Protocol):
     """What operators use of a region; `georeg.region.region.Region` is one."""
 
     report: Reporting
+    drain: Drain
 
     @property
     def id(self) -> RegionId: ...

@@ -20,16 +20,16 @@ ONE_WAY_MS: Final = 5_000
 """A region that is heard, but whose beacons have echoed nothing of ours for so long."""
 
 _RECENT: Final = {
-    "clock_jumps": "its wall clock jumped {times} in the last minute: plans that are stated now may "
-    "lose against older ones; look at the time service",
+    "clock_jumps": "its wall clock jumped {times} in the last minute: plans that are stated now "
+    "may lose against older ones; look at the time service",
     "journal_refusals": "its disk refused {times} in the last minute: kicks answer 503 and would "
     "not survive a crash; look at the disk of data_dir",
     "late_rounds": "its process stood still for a second or more {times} in the last minute: look "
     "at the machine's load",
     "plans_ahead_of_clock": "plans from ahead of its clock came in {times} in the last minute: two "
     "regions' clocks are far apart",
-    "state_mismatches": "its state differed from another region's at equal positions {times} in the "
-    "last minute; it was repaired by snapshot. Report this: it is a bug",
+    "state_mismatches": "its state differed from another region's at equal positions {times} in "
+    "the last minute; it was repaired by snapshot. Report this: it is a bug",
 }
 
 
@@ -71,6 +71,9 @@ def _own(own: RegionReport, name_of: Callable[[RegionId], str]) -> Iterable[Trou
     if own.state == "joining":
         detail = f"{name} is joining: it takes no calls yet, for a few seconds after its start"
         yield Trouble(Severity.WARNING, "joining", own.region, detail)
+    if own.is_draining:
+        detail = f"{name} drains: it takes no starts and sends its devices to other regions"
+        yield Trouble(Severity.NOTE, "draining", own.region, detail)
     if vitals is not None and vitals.overdraft:
         detail = (
             f"{_streams(vitals.overdraft)} in {name} run in overdraft: they were admitted or "
@@ -98,7 +101,9 @@ def _peer(
     link: LinkStatus | None,
 ) -> Iterable[Trouble]:
     name, here = name_of(peer.region), name_of(own.region)
-    why = f" ({link.last_error})" if link and link.state is not LinkState.UP and link.last_error else ""
+    why = ""
+    if link is not None and link.state is not LinkState.UP and link.last_error:
+        why = f" ({link.last_error})"
     if peer.state == "down":
         yield Trouble(Severity.CRITICAL, "down", peer.region, _down(peer, name, why))
     elif peer.state == "suspect":
@@ -109,10 +114,13 @@ def _peer(
         yield Trouble(Severity.WARNING, "suspect", peer.region, detail)
     elif peer.evidence_age_ms is None or peer.evidence_age_ms > ONE_WAY_MS:
         detail = (
-            f"{name} is heard, but does not hear {here}{why}: the cut is one-way. Its sessions count, "
-            "but are no evidence for refusals"
+            f"{name} is heard, but does not hear {here}{why}: the cut is one-way. Its sessions "
+            "count, but are no evidence for refusals"
         )
         yield Trouble(Severity.WARNING, "one-way", peer.region, detail)
+    if peer.is_draining:
+        detail = f"{name} drains: its devices come to other regions, {here} among them"
+        yield Trouble(Severity.NOTE, "draining", peer.region, detail)
     if peer.events_behind > EVENTS_BEHIND_MAX:
         detail = f"{name} lacks {peer.events_behind:,} events of {here}: it catches up by snapshot"
         yield Trouble(Severity.WARNING, "lag", peer.region, detail)
@@ -137,12 +145,10 @@ def _down(peer: RegionReport, name: str, why: str) -> str:
         heard = f"{name} has not been heard for {_ago(peer.silent_ms)}{why}"
     if not peer.sessions:
         return f"{heard}: no session of it is known here"
-    if peer.sessions == 1:
-        return f"{heard}: its session is not counted; a device that reports elsewhere is adopted there"
-    return (
-        f"{heard}: its {peer.sessions:,} sessions are not counted; devices that report elsewhere "
-        "are adopted there"
-    )
+    one = peer.sessions == 1
+    sessions = "session is" if one else f"{peer.sessions:,} sessions are"
+    reports = "a device that reports elsewhere is" if one else "devices that report elsewhere are"
+    return f"{heard}: its {sessions} not counted; {reports} adopted there"
 
 
 def _streams(count: int) -> str:

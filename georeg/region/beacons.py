@@ -38,6 +38,10 @@ class Beacons:
         self._replication = replication
         self._evidence = evidence
         self._send = send
+        self.is_draining: Callable[[], bool] = lambda: False
+        """Set by the region: whether this one drains."""
+        self.on_draining: Callable[[RegionId, bool], None] = lambda peer, is_draining: None
+        """Set by the region: whether another one drains, as its beacon says."""
         self.vitals: Callable[[], tuple[Vitals, ...]] = lambda: ()
         """Set by the region: what this region says of itself."""
         self.on_vitals: Callable[[RegionId, Vitals], None] = lambda peer, vitals: None
@@ -79,6 +83,7 @@ class Beacons:
                 self._send(peer, Fetched(0, state.incarnations[peer]))
             return
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
+        self.on_draining(peer, beacon.is_draining)
         for vitals in beacon.vitals:
             self.on_vitals(peer, vitals)
         if beacon.incarnation > link.incarnation:
@@ -116,7 +121,7 @@ class Beacons:
         vitals = self.vitals() if self._number % VITALS_EVERY == 1 else ()
         return Beacon(
             state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks,
-            vitals,
+            self.is_draining(), vitals,
         )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:

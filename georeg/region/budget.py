@@ -13,6 +13,7 @@ from crdt.dots import RegionId
 from crdt.events import ActorKind, Entry, Reason
 from crdt.holder import GrantHolder
 from georeg.region.messages import (
+    AMOUNT_MAX,
     CLAIMS_MAX,
     LIST_MAX,
     Leased,
@@ -123,6 +124,12 @@ class Budget:
             home, account, self._state.clock.now_ms()
         ):
             self._give_back(home, account, 0, 1, 0)
+
+    def hand_back(self, home: RegionId, account: str) -> None:
+        """Give back unasked what no own session of the account uses."""
+        in_use = len(self._state.own_rows(account))
+        if self.holder.usable(home, account, self._state.clock.now_ms()) > in_use:
+            self._give_back(home, account, 0, AMOUNT_MAX, in_use)
 
     def _give_back(self, home: RegionId, account: str, wid: int, at_most: int, in_use: int) -> None:
         state = self._state

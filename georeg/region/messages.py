@@ -62,6 +62,8 @@ class Beacon(NamedTuple):
     """(shard, position, state hash) of shards that the receiver has not acknowledged in full."""
     acks: tuple[tuple[int, int, int], ...]
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
+    is_draining: bool = False
+    """The sender's operator drains it: nobody is to be sent there."""
     vitals: tuple[Vitals, ...] = ()
     """One in every fifth beacon."""
 

@@ -185,6 +185,8 @@ class PeerStatus:
     round_trip_ms: int | None
     events_behind: int
     """Events of this region that the peer has not acknowledged."""
+    is_draining: bool = False
+    """Its operator drains it, by its newest beacon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +208,5 @@ class Status:
     kicks_remembered: int
     peers: tuple[PeerStatus, ...]
     counters: dict[str, int] = field(default_factory=dict)
+    is_draining: bool = False
+    """Its operator drains this region; `Region.drain` says how far that has come."""

@@ -60,14 +60,19 @@ class Overdrafts:
             inquiry.is_waiting = False
             self._judge(inquiry)
 
-    def tick(self) -> None:
-        """Once a beacon round: ask for cover where there is none."""
+    def tick(self, *, is_leaving: bool = False) -> None:
+        """Once a beacon round: ask for cover where there is none.
+
+        `is_leaving`: only for provisional sessions, which must be proved or disproved; the settled
+        ones of a region that drains leave, and need no slots here.
+        """
         for account in self._budget.take_voided(VOIDED_MAX):
             if account not in self._provisional and account not in self._settled:
                 self._note(account, 0, is_provisional=False)
         accounts = list(islice(self._provisional, ROUND_MAX))
         in_turn = len(self._settled) // SETTLED_ROUNDS + 1
-        accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
+        if not is_leaving:
+            accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
         for account in accounts:
             self._look(account)
 

@@ -16,6 +16,7 @@ from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
+from georeg.region.drain import Drain
 from georeg.region.election import Election, StaticElection
 from georeg.region.evidence import Evidence
 from georeg.region.heartbeats import Heartbeats
@@ -70,7 +71,6 @@ class Region:
         self._clock = clock
         self._mesh = mesh
         self._is_open = False
-        self._is_draining = False
         self._tick_at_ms = 0
         peers = [r for r in names if r != region]
         state = RegionState(
@@ -94,6 +94,10 @@ class Region:
             state, self._budget, self._replication, self._beacons, random, self._send, self._joined
         )
         self._sweep = Sweep(state)
+        self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
+        """Operators begin and end it; the edge asks it what to tell devices."""
+        self._beacons.is_draining = lambda: self.drain.is_on
+        self._beacons.on_draining = self.drain.heard
         state.on_dirty = self._replication.dirty
         state.on_uncovered = self._overdrafts.held
         state.on_kick = self._starts.kicked
@@ -101,7 +105,7 @@ class Region:
         self._replication.on_released = self._kicks.released
         self.report = Reporting(
             state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
-            lambda: self._is_draining, lambda: self.joined,
+            lambda: self.drain.is_on, lambda: self.joined,
         )  # fmt: skip
         self.report.wire(self._starts, self._beacons)
         self._handlers = self._handlers_by_type()
@@ -143,7 +147,7 @@ class Region:
     @property
     def ready(self) -> bool:
         """Whether this region takes new starts; independent of other regions."""
-        return self._joining.is_joined and not self._is_draining
+        return self._joining.is_joined and not self.drain.has_effect
 
     def open(self) -> None:
         """Begin: ask the peers what they hold of this region, then take part."""
@@ -155,10 +159,6 @@ class Region:
         """Take part no more; nothing is said to the peers, as in a crash."""
         self._is_open = False
         self._joining.close()
-
-    def drain(self) -> None:
-        """Admit no more starts; running sessions go on."""
-        self._is_draining = True
 
     # ---- devices and backends ----------------------------------------------------------------
 
@@ -252,6 +252,10 @@ class Region:
 
     # ---- time --------------------------------------------------------------------------------
 
+    def _say_drain(self) -> None:
+        if self.joined:
+            self._beacons.send_all()
+
     def _joined(self) -> None:
         self._tick_at_ms = self._clock.now_ms()
         self._tick()
@@ -267,7 +271,8 @@ class Region:
         self._clock.call_later(self._tick_at_ms - now_ms, self._tick)
         self._beacons.send_all()
         self._budget.renew()
-        self._overdrafts.tick()
+        self.drain.tick()
+        self._overdrafts.tick(is_leaving=self.drain.has_effect)
         self._home.sweep_idle()
         self._asking.expire_flights()
         self.report.tick()
@@ -296,6 +301,7 @@ class Region:
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
+            is_draining=self.drain.is_on,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:
@@ -306,6 +312,7 @@ class Region:
             beacon_age_ms=self._evidence.peer_age_ms(peer),
             round_trip_ms=self._evidence.round_trip_ms(peer),
             events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
+            is_draining=self.drain.is_draining(peer),
         )
 
 

@@ -1,4 +1,4 @@
-"""What operators are told of a region, as values; `reporting.py` makes them, `georeg/ops` shows them.
+"""What operators are told of a region, as values: made by `reporting.py`, shown by `georeg/ops`.
 
 Everything is as one region sees it: its own numbers are exact, of another region it knows the
 sessions from that region's log, and the rest from the last word that it said of itself.

@@ -176,7 +176,7 @@ class Reporting:
         return RegionReport(
             region=peer,
             state=status.state,
-            is_draining=False,
+            is_draining=status.is_draining,
             sessions=sum(s.sessions.count_of(peer) for s in state.shards),
             vitals=vitals,
             vitals_age_ms=now_ms - said_ms,

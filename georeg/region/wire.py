@@ -255,7 +255,7 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     1: (
         Beacon,
         (
-            _incarnation, _number, _incarnation, _number, _number, _heads, _acks,
+            _incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag,
             _many(_vitals, 1),
         ),
     ),

@@ -122,6 +122,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        st.booleans(),
         st.lists(VITALS, max_size=2).map(tuple),
     ),
     messages.Range: ranges(),

@@ -123,7 +123,7 @@ def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: fl
         region.directory.mkdir(mode=0o700)
         peers = "".join(
             f'\n[[peer]]\nname = "{peer.name}"\nnumber = {peer.number}\n'
-            f'url = "ws://{HOST}:{peer.mesh_port}"\n'
+            f'url = "ws://{HOST}:{peer.mesh_port}"\nedge_url = "{peer.address}"\n'
             for peer in plan
             if peer is not region
         )
@@ -131,6 +131,7 @@ def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: fl
             f'cluster = "demo"\nregion = "{region.name}"\nnumber = {region.number}\n'
             f'data_dir = "data"\n'
             f'\n[edge]\nhost = "{HOST}"\nport = {region.edge_port}\ndev = true\ndrain_s = 0\n'
+            f'public_url = "{region.address}"\n'
             f'\n[mesh]\nhost = "{HOST}"\nport = {region.mesh_port}\n'
             f"{peers}\n[settings]\n{settings}"
             f'\n[[keys.cluster]]\nsecret = "{cluster_key}"\n'
