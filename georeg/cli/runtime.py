@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from aiohttp import ClientSession
@@ -23,9 +24,15 @@ from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
-from georeg.edge.tokens import KeyRing
+from georeg.edge.tokens import KeyRing, key_id
 from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
 from georeg.mesh.node import open_session
+from georeg.ops.app import create_ops_app
+from georeg.ops.audit import Audit, to_file, to_stderr
+from georeg.ops.context import KeyInUse, Ops
+from georeg.ops.drains import DRAIN_ROUTES
+from georeg.ops.keys import OperatorKeys
+from georeg.ops.server import OpsServer
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
@@ -83,7 +90,9 @@ class Node:
             surroundings.journal,
             surroundings.random,
         )
+        self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
+        self._ops = self._make_ops(clock)
 
     def _make_mesh(self, surroundings: Surroundings) -> MeshNode:
         config = self._config
@@ -111,7 +120,7 @@ class Node:
             sources.insert(0, StaticKeys(keys.entitlements))
         self._app = create_app(
             self.region,
-            KeyRing(keys.session, cluster=config.cluster),
+            self._ring,
             EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins),
             clock=clock,
             entitlements=EntitlementVerifier(
@@ -125,6 +134,32 @@ class Node:
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
 
+    def _make_ops(self, clock: Clock) -> OpsServer | None:
+        config, ops = self._config, self._config.ops
+        if ops is None:
+            return None
+        write = to_stderr if ops.audit_file is None else to_file(ops.audit_file)
+        shared = Ops(
+            self.region,
+            clock,
+            OperatorKeys(config.keys.operators),
+            Audit(write, clock.wall_ms, region=config.name, cluster=config.cluster),
+            config.cluster,
+            ops_urls={peer.number: peer.ops_url for peer in config.peers if peer.ops_url},
+            rings={
+                "cluster": tuple(
+                    KeyInUse(_id(key), at == 0, lambda: None)
+                    for at, key in enumerate(config.keys.cluster)
+                ),
+                "session": tuple(
+                    KeyInUse(_id(key), at == 0, partial(self._ring.accepted, key_id(key)))
+                    for at, key in enumerate(config.keys.session)
+                ),
+            },
+            links=self.links,
+        )
+        return OpsServer(create_ops_app(shared, DRAIN_ROUTES), ops.host, ops.port)
+
     def _on_message(self, peer: RegionId, payload: bytes) -> None:
         self.region.receive(peer, payload)
 
@@ -132,7 +167,10 @@ class Node:
         self.region.peer_up(peer)
 
     async def start(self) -> None:
-        """Join the cluster, then take calls. Raises StartError when a port is not to be had."""
+        """Join the cluster, then take calls. Raises StartError when a port is not to be had.
+
+        Operators are answered before the region has joined, so that they see why it does not.
+        """
         edge, mesh = self._config.edge, self._config.mesh
         try:
             await _try_to_listen(edge.host, edge.port)
@@ -142,6 +180,8 @@ class Node:
             await self._mesh.start()
         except OSError as error:
             raise _port_error("mesh", mesh.host, mesh.port, error) from None
+        if self._ops is not None:
+            await self._listen_for_operators(self._ops)
         self.region.open()
         while not self.region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
             await asyncio.sleep(_JOIN_POLL_S)
@@ -149,6 +189,13 @@ class Node:
             await self._edge.start()
         except OSError as error:
             raise _port_error("edge", edge.host, edge.port, error) from None
+
+    async def _listen_for_operators(self, server: OpsServer) -> None:
+        assert self._config.ops is not None
+        try:
+            await server.start()
+        except OSError as error:
+            raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
 
     def links(self) -> dict[RegionId, LinkStatus]:
         """The links to all peers, by the number of the peer."""
@@ -167,6 +214,8 @@ class Node:
         """Let running requests end, then leave. Harmless when `start` failed half way."""
         await self._edge.stop()
         self.region.close()
+        if self._ops is not None:
+            await self._ops.stop()
         await self._mesh.stop()
 
 
@@ -175,6 +224,11 @@ async def _try_to_listen(host: str, port: int) -> None:
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
     server.close()
     await server.wait_closed()
+
+
+def _id(key: bytes) -> str:
+    """A key's id as operators see it."""
+    return f"{key_id(key):04x}"
 
 
 def _port_error(what: str, host: str, port: int, error: OSError) -> StartError:

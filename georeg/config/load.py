@@ -17,6 +17,7 @@ from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
 from georeg.config.model import Config, EdgeConfig, LogLevel, MeshConfig, PeerConfig, TlsFiles
+from georeg.config.ops import check_ops, read_operators, read_ops, read_ops_url
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
 
@@ -86,11 +87,10 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         top.table("settings", "write it as [settings]"),
         top.table("plans", "write each as [plans.NAME]"),
     )
-    keys = read_keys(
-        top.table("keys", "make keys with: georeg keygen all", required=True),
-        sources,
-        is_dev=edge.dev,
-    )
+    ops = read_ops(top, sources)
+    table = top.table("keys", "make keys with: georeg keygen all", required=True)
+    operators = read_operators(table, sources)
+    keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
     top.finish()
     config = Config(
         file,
@@ -104,10 +104,12 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         peers,
         settings,
         keys,
+        ops,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)
     check_places(config, top.findings)
+    check_ops(config, top.findings)
     return config
 
 
@@ -179,6 +181,7 @@ def _read_peer(table: Table) -> PeerConfig:
         number=RegionId(table.whole("number", 1, REGION_MAX, _NUMBER_REMEDY)),
         url=url.removesuffix("/mesh"),
         edge_url=_read_public_url(table, "edge_url"),
+        ops_url=read_ops_url(table),
     )
     table.finish()
     return peer

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crdt.dots import RegionId
 from georeg.edge.jwk import VerificationKey
+from georeg.ops.keys import OperatorKey
 from georeg.region.settings import Settings
 
 
@@ -32,6 +33,8 @@ class PeerConfig:
     """Where its mesh listens: ws:// or wss://."""
     edge_url: str
     """Where devices reach it, told to them while this region drains; empty: they know it."""
+    ops_url: str = ""
+    """Where its operators' API is; empty: whoever asks must know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,19 @@ class MeshConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OpsConfig:
+    """Where operators call."""
+
+    host: str
+    port: int
+    audit_file: Path | None
+    """Where the audit log goes; None: to standard error."""
+    key_file: Path | None
+    """Holds an operator's key, for the commands that are given this config; the region itself does
+    not read it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """All that this region proves itself and others by. The key rings are rotated by adding the new
     key last everywhere, then putting it first everywhere, then removing the old one."""
@@ -85,6 +101,7 @@ class Keys:
     jwks_urls: tuple[str, ...]
     audience: str
     """What entitlements must name as their audience; empty: they need not."""
+    operators: tuple[OperatorKey, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +119,5 @@ class Config:
     peers: tuple[PeerConfig, ...]
     settings: Settings
     keys: Keys
+    ops: OpsConfig | None = None
+    """None: operators have no API here."""

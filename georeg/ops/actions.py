@@ -16,7 +16,7 @@ from georeg.edge.problems import PLAN_OUTDATED, Problem, invalid, not_found, una
 from georeg.edge.schemas import account_of
 from georeg.edge.shapes import Fields, Text, Whole
 from georeg.ops import render
-from georeg.ops.context import Ops, settled
+from georeg.ops.context import TERMS, Ops, settled
 from georeg.ops.keys import Operator
 from georeg.region.model import Kicked, NotDurable
 
@@ -96,6 +96,7 @@ async def set_plan(ops: Ops, _operator: Operator, request: web.Request) -> web.R
     if limit is None:
         known = ", ".join(sorted(ops.region.settings.plans))
         raise invalid(("plan", f"is none of {known}: give a limit with it"))
+    request[TERMS] = {"plan": name, "limit": limit}
     before = ops.region.report.account(account)
     devices = len({one.info.device.id for one in before.sessions})
     told = {

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from georeg.edge.auth import bearer
 from georeg.edge.problems import Problem, forbidden, not_found, plain, unauthorized, unavailable
-from georeg.ops.context import Ops
+from georeg.ops.context import TERMS, Ops
 from georeg.ops.keys import May, Operator
 from georeg.ops.routes import ROUTES, OpsRoute
 
@@ -76,12 +76,14 @@ async def _handled(ops: Ops, route: OpsRoute, request: web.Request) -> web.Strea
     if not route.is_audited:
         return await route.handler(ops, operator, request)
     what |= {"operator": operator.name, "may": operator.may.value}
-    if route.may is May.OPERATE:
+    if route.may is May.OPERATE and request.query.get("dry_run") != "1":
         ops.audit.note(route.name, "begun", **what)
     try:
         response = await route.handler(ops, operator, request)
     except Problem as problem:
-        ops.audit.note(route.name, problem.kind.name or "refused", why=problem.detail, **what)
+        terms = request.get(TERMS, {})
+        outcome = problem.kind.name or "refused"
+        ops.audit.note(route.name, outcome, why=problem.detail, **what, **terms)
         raise
     except asyncio.CancelledError:
         ops.audit.note(route.name, "cut off", **what)
@@ -89,7 +91,7 @@ async def _handled(ops: Ops, route: OpsRoute, request: web.Request) -> web.Strea
     except Exception as error:
         ops.audit.note(route.name, "failed", why=type(error).__name__, **what)
         raise
-    ops.audit.note(route.name, "done", **what)
+    ops.audit.note(route.name, "done", **what, **request.get(TERMS, {}))
     return response
 
 

@@ -21,6 +21,8 @@ from georeg.region.settings import Settings
 
 T = TypeVar("T")
 ANSWER_MS_MAX: Final = 5_000
+TERMS: Final = "terms"
+"""Where a handler leaves in its request what the audit log should say of the request's body."""
 
 
 class OpsRegion(Protocol):

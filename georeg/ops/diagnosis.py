@@ -5,6 +5,7 @@ stable `kind`, under which docs/operations.md says what to do. Bounds are those 
 would ask; thresholds for alarms are the alarm's own (`georeg check`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -19,6 +20,7 @@ CLOCK_MS_MAX: Final = 2_000
 ONE_WAY_MS: Final = 5_000
 """A region that is heard, but whose beacons have echoed nothing of ours for so long."""
 
+_CONNECT: Final = re.compile(r"^Cannot connect to host (\S+) ssl:\S+ \[.*\]$")
 _RECENT: Final = {
     "clock_jumps": "its wall clock jumped {times} in the last minute: plans that are stated now "
     "may lose against older ones; look at the time service",
@@ -103,7 +105,7 @@ def _peer(
     name, here = name_of(peer.region), name_of(own.region)
     why = ""
     if link is not None and link.state is not LinkState.UP and link.last_error:
-        why = f" ({link.last_error})"
+        why = f" ({in_short(link.last_error)})"
     if peer.state == "down":
         yield Trouble(Severity.CRITICAL, "down", peer.region, _down(peer, name, why))
     elif peer.state == "suspect":
@@ -136,6 +138,11 @@ def _peer(
     if peer.vitals.version != own.vitals.version:
         detail = f"{name} runs version {peer.vitals.version}, {here} {own.vitals.version}"
         yield Trouble(Severity.NOTE, "version", peer.region, detail)
+
+
+def in_short(error: str) -> str:
+    """Why a link is not up, without what aiohttp adds for programmers."""
+    return _CONNECT.sub(r"cannot connect to \1", error)
 
 
 def _down(peer: RegionReport, name: str, why: str) -> str:

@@ -16,7 +16,7 @@ from georeg.edge.problems import Kind, Problem, invalid
 from georeg.edge.shapes import Choice, Fields, Text, Whole
 from georeg.ops import render
 from georeg.ops.actions import BODY_MAX, is_dry_run
-from georeg.ops.context import Ops
+from georeg.ops.context import TERMS, Ops
 from georeg.ops.keys import May, Operator
 from georeg.ops.routes import OpsRoute, action
 from georeg.region.drain import FOR_MS, FOR_MS_MAX
@@ -50,6 +50,7 @@ async def begin(ops: Ops, _operator: Operator, request: web.Request) -> web.Resp
     for_s = cast("int | None", body.get("for_s")) or FOR_MS // 1000
     over_s = cast("int | None", body.get("over_s"))
     force = body.get("force") == "yes"
+    request[TERMS] = {"for_s": for_s, "force": force, "comment": body.get("comment", "")}
     if over_s is not None and over_s > for_s:
         raise invalid(("over_s", "is longer than the drain itself, for_s"))
     drain = ops.region.drain

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from georeg.edge.backends import BackendKeys, mint_backend_key
 
-OPERATOR: Final = b"georeg/operator/1"
+OPERATOR: Final = b"georeg/ops/1"
 
 
 class May(StrEnum):

@@ -11,7 +11,7 @@ from georeg.edge.instants import instant
 from georeg.edge.schemas import account_of
 from georeg.ops import render
 from georeg.ops.context import Ops
-from georeg.ops.diagnosis import troubles
+from georeg.ops.diagnosis import in_short, troubles
 from georeg.ops.keys import Operator
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ async def peers(ops: Ops, _operator: Operator, _request: web.Request) -> web.Res
                     "queued_bytes": link.queued_bytes,
                     "dropped": link.dropped,
                     "bad_messages": link.bad_messages,
-                    "last_error": link.last_error,
+                    "last_error": in_short(link.last_error),
                 },
             }
         )
