@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
+from aiohttp import web
+
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Plan
 from georeg.edge.problems import unavailable
@@ -21,7 +23,7 @@ from georeg.region.settings import Settings
 
 T = TypeVar("T")
 ANSWER_MS_MAX: Final = 5_000
-TERMS: Final = "terms"
+TERMS: Final = web.RequestKey("terms", dict[str, object])
 """Where a handler leaves in its request what the audit log should say of the request's body."""
 
 
