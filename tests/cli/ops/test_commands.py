@@ -20,8 +20,8 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpsWorld]:
-    """Three regions, us the home of both accounts: jan plays on two devices in eu, where a third was
-    refused, lena on one in ap.
+    """Three regions, us the home of both accounts: jan plays on two devices in eu, where a third
+    was refused, lena on one in ap.
     """
     monkeypatch.setattr("georeg.region.reporting.__version__", "1.2.3")
     async with OpsWorld(names=("us", "eu", "ap")) as world:
@@ -214,7 +214,7 @@ async def test_check_gives_the_exit_codes_of_nagios(world: OpsWorld, capsys: Cap
     assert await world.georeg("check", "--format", "nagios") == 1
     world.clock.advance(20_000)
     assert await world.georeg("check", "--format", "nagios") == 2
-    assert printed(capsys).splitlines()[-1].startswith("GEOREG CRITICAL - ap was heard 28s ago")
+    assert printed(capsys).splitlines()[-1].startswith("GEOREG CRITICAL - ap was heard 27s ago")
     assert await world.georeg("check", key="nobody.x") == 3
 
 
