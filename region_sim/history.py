@@ -112,6 +112,9 @@ class Life(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     DRAINING = "draining"
+    """It takes no more starts; the note says `operator` when it is to go on afterwards."""
+    UNDRAINED = "undrained"
+    """It takes starts again: its operator has said so, or the drain is over by itself."""
     STOPPED = "stopped"
 
 

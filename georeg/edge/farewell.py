@@ -4,7 +4,8 @@
 drain. It stands in the answer to a heartbeat, in the last message of an event stream and in the 503
 of a start. A region whose public address nobody has configured is named without one.
 
-Invariant: nobody is told to go while there is nowhere to go. Cost: 2 us a heartbeat while draining.
+Invariant: nobody is told to go while there is nowhere to go. Cost: a heartbeat of a region that is
+drained costs about as much again as its renewal.
 """
 
 from collections.abc import Mapping
@@ -37,6 +38,10 @@ class Farewell:
         self._addresses = addresses
         self._lease_s = lease_s
         self._retry_after_s = retry_after_s
+        self._written: tuple[RegionId, ...] = ()
+        """For which regions the next is written."""
+        self._rest = b""
+        """What follows the time of the next heartbeat in its answer."""
 
     def regions(self) -> list[dict[str, str]]:
         """Where to go, best first; empty when there is nowhere."""
@@ -50,14 +55,18 @@ class Farewell:
 
     def heartbeat_tail(self, session: int) -> bytes | None:
         """What follows the session's id in the answer to a heartbeat; None: the usual."""
-        if not self._drain.elsewhere:
+        elsewhere = self._drain.elsewhere
+        if not elsewhere:
             return None
         next_ms = self._drain.next_heartbeat_ms(session)
         if next_ms is None:
             return None
-        return b'","next_heartbeat_s":%b,"lease_s":%b,"regions":%b}' % (
-            to_json(next_ms / 1000), to_json(self._lease_s), to_json(self.regions()),
-        )  # fmt: skip
+        if elsewhere != self._written:
+            self._written = elsewhere
+            self._rest = b',"lease_s":%b,"regions":%b}' % (
+                to_json(self._lease_s), to_json(self.regions()),
+            )  # fmt: skip
+        return b'","next_heartbeat_s":%d.%03d%b' % (next_ms // 1000, next_ms % 1000, self._rest)
 
     def message(self, session: int) -> Message:
         """`event: drain`: connect elsewhere when it is the session's turn."""

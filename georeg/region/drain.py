@@ -159,7 +159,8 @@ class Drain:
 
     def leaves_in_ms(self, session: int) -> int:
         """How long until it is a session's turn to leave; 0 when that is over."""
-        return max(0, self._turn_ms(session) - self._state.clock.now_ms())
+        turn_ms = self._since_ms + (_share(session) * self._over_ms >> _SPREAD_BITS)
+        return max(0, turn_ms - self._state.clock.now_ms())
 
     def next_heartbeat_ms(self, session: int) -> int | None:
         """When a device that has just been heard must be heard elsewhere.
@@ -167,17 +168,16 @@ class Drain:
         None: it is not its turn yet, its next heartbeat comes here. A device that was told before
         and stays is told again, at its usual pace.
         """
-        interval_ms = self._state.settings.heartbeat_ms
-        now_ms, turn_ms = self._state.clock.now_ms(), self._turn_ms(session)
+        state, since_ms, share = self._state, self._since_ms, _share(session)
+        interval_ms, now_ms = state.settings.heartbeat_ms, state.clock.now_ms()
+        turn_ms = since_ms + (share * self._over_ms >> _SPREAD_BITS)
         if turn_ms > now_ms + interval_ms:
             return None
-        if now_ms > max(turn_ms, self._since_ms + interval_ms):
+        if now_ms > turn_ms and now_ms > since_ms + interval_ms:
             return interval_ms
-        low, high = (interval_ms // parts for parts in SOON_PARTS)
-        return max(turn_ms - now_ms, low + (_share(session) * (high - low) >> _SPREAD_BITS))
-
-    def _turn_ms(self, session: int) -> int:
-        return self._since_ms + (_share(session) * self._over_ms >> _SPREAD_BITS)
+        soon_ms = interval_ms // SOON_PARTS[0]
+        latest_ms = interval_ms // SOON_PARTS[1]
+        return max(turn_ms - now_ms, soon_ms + (share * (latest_ms - soon_ms) >> _SPREAD_BITS))
 
     # ---- other regions -----------------------------------------------------------------------
 

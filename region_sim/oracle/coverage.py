@@ -65,6 +65,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "restart without disk": "a region began anew with an empty disk",
     "pause": "a region's process stood still",
     "drained start": "a draining region sent a start elsewhere",
+    "drained start went": "such a start was admitted next where it had been sent",
+    "drained heartbeat went": "a draining region said where to go, and a device went there",
+    "evacuated": "a region that its operator drained held sessions, and none at the drain's end",
     "budgets checked": "records of usable grants that were added up",
     "convergence checked": "looks at whether the regions agree",
 }

@@ -17,6 +17,7 @@ from region_sim.oracle import (
     availability,
     coverage,
     errors,
+    evacuation,
     latency,
     p1,
     p2,
@@ -40,13 +41,16 @@ CHECKERS: Final[dict[str, Checker]] = {
     "P7": p7.check,
     "P8": p8.check,
     "availability": availability.check,
+    "evacuation": evacuation.check,
     "errors": errors.check,
 }
 """By promise, in the order in which they are told."""
 ABOUT: Final = {
     name: (module.__doc__ or "").split("\n", 1)[0].rstrip(".")
     for name, module in zip(
-        CHECKERS, (p1, p2, p3, p4, p5, p6, p7, p8, availability, errors), strict=True
+        CHECKERS,
+        (p1, p2, p3, p4, p5, p6, p7, p8, availability, evacuation, errors),
+        strict=True,
     )
 }
 """What each checker is for, in one line."""

@@ -19,6 +19,9 @@ LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
 _LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble"})
 _DOWN_KINDS: Final = frozenset({"kill", "pause", "drain"})
+_GOES_ON: Final = frozenset({"operator", "expire"})
+"""Drains after which the region was not stopped."""
+_DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.STOPPED})
 _PLACE: Final = "@"
 
 Pair = tuple[str, str]
@@ -93,13 +96,14 @@ class Network:
                 self.disks.setdefault(region, []).append(trouble)
             elif begin.kind in ("drift", "jump"):
                 self.clocks.setdefault(region, []).append(trouble)
-            elif begin.kind in _DOWN_KINDS:
+            elif begin.kind in _DOWN_KINDS and begin.note not in _GOES_ON:
                 self.down.setdefault(region, []).append(trouble)
 
     def _add_lives(self, region: str, history: History) -> None:
         """Down from a death, a stop or a pause until the next READY or RESUMED."""
         down_us: int | None = None
         drain_us: int | None = None
+        drained_by = ""
         paused_us: int | None = None
         down, draining = self.down.setdefault(region, []), self.draining.setdefault(region, [])
         for life in (event for event in history.lives if event.region == region):
@@ -120,15 +124,17 @@ class Network:
                     down.append(Trouble("pause", paused_us, life.at_us))
                     paused_us = None
                 case Life.DRAINING:
-                    drain_us = life.at_us
+                    drain_us = life.at_us if drain_us is None else drain_us
+                    drained_by = life.note
                 case _:
                     pass
-            if drain_us is not None and life.what is Life.READY:
-                draining.append(Trouble("drain", drain_us, life.at_us))
+            if drain_us is not None and life.what in _DRAIN_ENDS:
+                draining.append(Trouble("drain", drain_us, life.at_us, drained_by))
                 drain_us = None
         for begun_us, troubles in ((down_us, down), (paused_us, down), (drain_us, draining)):
             if begun_us is not None:
-                troubles.append(Trouble("down", begun_us, FOREVER_US))
+                note = drained_by if troubles is draining else ""
+                troubles.append(Trouble("down", begun_us, FOREVER_US, note))
 
     def _is_wiped(self, region: str, down_us: int) -> bool:
         return any(

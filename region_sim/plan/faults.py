@@ -104,8 +104,10 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         high=60,
     ),
     FaultKind.DRAIN: KindDoc(
-        "an operator drains the region, stops it in order and starts it again at the end",
-        on_links=False, is_live=True,
+        "an operator drains the region; stop: it is stopped in order and starts again at the end; "
+        "operator: it goes on and is undrained at the end; expire: the drain was for half of the "
+        "time and ends by itself (live mode only has stop)",
+        on_links=False, ways=("stop", "operator", "expire"), is_live=True,
     ),
 }  # fmt: skip
 

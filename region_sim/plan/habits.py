@@ -48,5 +48,7 @@ class Habits:
     """Between two moments at which all devices of a household press play at once; 0: never."""
     watch_events: float = 0.1
     """Devices that listen to the event stream while they play."""
+    follow: float = 0.9
+    """Devices that go where a draining region sends them, each time that they are told."""
     paused: float = 0.05
     """Heartbeats that say that the viewer has paused."""

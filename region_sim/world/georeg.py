@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from crdt.dots import RegionId
+from crdt.errors import LocalError
 from georeg.cli.runtime import Node, Surroundings
 from georeg.config import Config, ConfigError
 from georeg.config.lines import key_lines
@@ -62,6 +63,7 @@ def config_text(ground: Ground) -> str:
     secrets = ground.secrets
     peers = "".join(
         f'[[peer]]\nname = "{name}"\nnumber = {number}\nurl = "ws://{name}:{MESH_PORT}"\n'
+        f'edge_url = "http://{name}:{EDGE_PORT}"\n'
         for number, name in enumerate(ground.regions, start=1)
         if name != ground.name
     )
@@ -138,8 +140,20 @@ class GeoregProcess:
         self.journal.close()
 
     def drain(self) -> None:
-        """Take no more starts."""
+        """Take no more starts: it will be stopped soon."""
         self.node.drain()
+
+    def drain_for(self, for_ms: int | None) -> bool:
+        """As its operator does it; it refuses where nobody else would admit."""
+        try:
+            self.node.region.drain.begin(for_ms)
+        except LocalError:
+            return False
+        return True
+
+    def undrain(self) -> None:
+        """Take starts again."""
+        self.node.region.drain.end()
 
     def probe(self) -> None:
         """Write down what the region says of itself."""

@@ -50,7 +50,13 @@ class Process(Protocol):
         """In order, as after SIGTERM."""
 
     def drain(self) -> None:
-        """Take no more starts."""
+        """Take no more starts: it will be stopped soon."""
+
+    def drain_for(self, for_ms: int | None) -> bool:
+        """Take no starts for so long, or until `undrain`; whether the region agrees to that."""
+
+    def undrain(self) -> None:
+        """Take starts again."""
 
     def killed(self) -> None:
         """It is dead: let go of what the simulator's own process holds for it."""

@@ -172,12 +172,19 @@ class Nemesis:
         return undo
 
     def _drain(self, fault: Fault) -> Undo:
+        world = self._world
         for region in fault.regions:
-            self._world.drain(region)
+            if fault.how == "stop":
+                world.drain(region)
+            else:
+                world.drain_for(region, fault.for_s / 2 if fault.how == "expire" else None)
 
         def undo() -> None:
             for region in fault.regions:
-                self._world.revive(region)
+                if fault.how == "stop":
+                    world.revive(region)
+                else:
+                    world.undrain(region)
 
         return undo
 

@@ -50,6 +50,10 @@ class Slot:
     downs: int = 0
     """Faults because of which it must not run."""
     pauses: int = 0
+    drains: int = 0
+    """Faults because of which it is to take no starts, although it runs."""
+    drained: int = 0
+    """How often its operator has drained it."""
     own_drift: float = 0.0
     """Rate error of its clocks, over all lives."""
     drifts: list[float] = field(default_factory=list)

@@ -22,10 +22,12 @@ from region_sim.kernel.scheduler import Scheduler
 from region_sim.kernel.trace import Trace
 from region_sim.plan.latency import one_way_us
 from region_sim.plan.scenario import Scenario
-from region_sim.world.ground import Chaos, Ground, Secrets, System
+from region_sim.world.ground import Chaos, Ground, Process, Secrets, System
 from region_sim.world.slot import Disk, Slot
 from region_sim.world.town import PLACE, SimTown
 
+EXPIRY_SLACK = 1.03
+"""Clocks of regions are up to 2 % slow."""
 _PROBE_US = 1_000_000
 _COLLECT_US = 30_000_000
 """Garbage is collected at fixed times: what runs then must not depend on memory."""
@@ -211,6 +213,40 @@ class World:
             slot.stopping = machine.create_task(self._stop(slot, machine), name="stop")
 
         machine.call_later(for_s, stop)
+
+    def drain_for(self, region: str, for_s: float | None) -> None:
+        """An operator drains a region that is to go on, until `undrain` or for a time."""
+        slot = self._slots[region]
+        slot.drains += 1
+        slot.drained += 1
+        if slot.machine is not None and slot.is_ready:
+            slot.machine.call_soon(self._drain_for, slot, slot.process, for_s)
+
+    def _drain_for(self, slot: Slot, process: Process, for_s: float | None) -> None:
+        """On its machine."""
+        if not process.drain_for(None if for_s is None else round(for_s * 1000)):
+            self.trace.change(self.now_us, f"{slot.name} refuses to be drained")
+            return
+        self._tell(slot, Life.DRAINING, "operator")
+        if for_s is not None:
+            over_us = self.now_us + round(for_s * 1e6 * EXPIRY_SLACK)
+            self.viewers.call_true(over_us, self._expired, slot, process, slot.drained)
+
+    def _expired(self, slot: Slot, process: Process, drained: int) -> None:
+        """By now the drain must be over by itself, unless the region was drained again."""
+        if slot.process is process and slot.drained == drained:
+            self._tell(slot, Life.UNDRAINED)
+
+    def undrain(self, region: str) -> None:
+        """One reason less to take no starts; with the last one the operator says so."""
+        slot = self._slots[region]
+        slot.drains -= 1
+        if slot.drains == 0 and slot.machine is not None and slot.is_ready:
+            slot.machine.call_soon(self._undrain, slot, slot.process)
+
+    def _undrain(self, slot: Slot, process: Process) -> None:
+        process.undrain()
+        self._tell(slot, Life.UNDRAINED)
 
     async def _stop(self, slot: Slot, machine: Machine) -> None:
         assert slot.process is not None

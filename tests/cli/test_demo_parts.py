@@ -128,6 +128,8 @@ def test_the_configs_of_the_demo_have_no_mistakes_and_share_their_keys(
     assert [config.number for config in configs] == [1, 2, 3]
     assert configs[0].edge.dev
     assert configs[0].settings.client_lease_ms == 5_000
+    assert configs[0].edge.public_url == plan[0].address
+    assert [peer.edge_url for peer in configs[0].peers] == [plan[1].address, plan[2].address]
     assert configs[0].peers[1].url == f"ws://127.0.0.1:{configs[2].mesh.port}"
     assert stat.S_IMODE(plan[0].config_file.stat().st_mode) == 0o600
 

@@ -78,4 +78,10 @@ WITNESSES: Final[dict[str, Witness]] = {
     "lease_any_reply": Witness("shuffled", (2, 3, 1), "P8 usable grants above L"),
     "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
     "lease_never_renewed": Witness("quiet", (1, 2, 3), "P8 a lease ran out in calm"),
+    # A region that is drained
+    "drain_admits": Witness("drained", (1, 2, 3), "evacuation start admitted while drained"),
+    "drain_mute": Witness("drained", (1, 2, 3), "evacuation not told where to go"),
+    "drain_alone": Witness("drained", (1, 3, 4), "evacuation sent to a drained region"),
+    "drain_deaf": Witness("drained", (1, 2, 3), "P3 heartbeat answered 503"),
+    "drain_forever": Witness("drained", (1, 2, 3), "P3 start answered 503"),
 }
