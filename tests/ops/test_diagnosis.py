@@ -1,6 +1,7 @@
 """What is said to be wrong, and that nothing is said while nothing is."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from georeg.region.messages import Vitals
 from georeg.region.report import RegionReport, StatusReport
 from georeg.region.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[2]
 US, EU, AP = RegionId(1), RegionId(2), RegionId(3)
 NAMES = {US: "us", EU: "eu", AP: "ap"}
 VITALS = Vitals("1.0", 0, 60, 5, 5, 5, 0, 0, 0, 0, 0)
@@ -68,6 +70,8 @@ def test_each_problem_is_said_once_and_explained_in_the_docs(
 ) -> None:
     ((found, _),) = told(region(US, **own), region(EU, **peer), **recent)
     assert found == kind
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert f"| `{kind}` | " in page
 
 
 def test_the_worst_comes_first() -> None:
