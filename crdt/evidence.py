@@ -93,6 +93,10 @@ class Evidence:
         proven_ms = self._words[peer].evidence_ms
         return None if proven_ms is None else now_ms - proven_ms
 
+    def lagging(self, peer: RegionId) -> dict[int, int]:
+        """Shard -> position that the peer's newest beacon names and that is not applied here."""
+        return {shard: position for shard, (position, _) in self._words[peer].lagging.items()}
+
     def round_trip_ms(self, peer: RegionId) -> int | None:
         """The shortest of the last few round trips to the peer; None: too few were measured.
 

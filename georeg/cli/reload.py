@@ -45,6 +45,7 @@ def _fixed(now: Config, new: Config) -> list[str]:
         "edge.dev": (now.edge.dev, new.edge.dev),
         "edge.public_url": (now.edge.public_url, new.edge.public_url),
         "[mesh]": (now.mesh, new.mesh),
+        "[ops]": (now.ops, new.ops),
     }
     others = {field.name for field in fields(now.settings)} - AT_ONCE
     return [key for key, (a, b) in pairs.items() if a != b] + _changed_settings(now, new, others)

@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from aiohttp import ClientSession
@@ -24,10 +25,16 @@ from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
-from georeg.edge.tokens import KeyRing
+from georeg.edge.tokens import KeyRing, key_id
 from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
 from georeg.mesh.node import open_session
 from georeg.mesh.versions import Versions
+from georeg.ops.app import create_ops_app
+from georeg.ops.audit import Audit, to_file, to_stderr
+from georeg.ops.context import KeyInUse, Ops
+from georeg.ops.drains import DRAIN_ROUTES
+from georeg.ops.keys import OperatorKeys
+from georeg.ops.server import OpsServer
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
@@ -87,7 +94,9 @@ class Node:
             former=config.former,
         )
         self._clock = clock
+        self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
+        self._ops = self._make_ops(clock)
         self._closing: set[asyncio.Task[None]] = set()
 
     def _make_mesh(self, surroundings: Surroundings) -> MeshNode:
@@ -113,7 +122,7 @@ class Node:
         config, keys = self._config, self._config.keys
         self._app = create_app(
             self.region,
-            KeyRing(keys.session, cluster=config.cluster),
+            self._ring,
             _edge_settings(config),
             clock=clock,
             entitlements=_verifier(config, clock),
@@ -123,6 +132,37 @@ class Node:
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
 
+    def _make_ops(self, clock: Clock) -> OpsServer | None:
+        config, ops = self._config, self._config.ops
+        self._operators: Ops | None = None
+        if ops is None:
+            return None
+        write = to_stderr if ops.audit_file is None else to_file(ops.audit_file)
+        self._operators = Ops(
+            self.region,
+            clock,
+            OperatorKeys(config.keys.operators),
+            Audit(write, clock.wall_ms, region=config.name, cluster=config.cluster),
+            config.cluster,
+            ops_urls=_ops_urls(config),
+            rings=self._rings(config),
+            links=self.links,
+        )
+        return OpsServer(create_ops_app(self._operators, DRAIN_ROUTES), ops.host, ops.port)
+
+    def _rings(self, config: Config) -> dict[str, tuple[KeyInUse, ...]]:
+        """What operators may know of the key rings."""
+        return {
+            "cluster": tuple(
+                KeyInUse(_id(key), at == 0, lambda: None)
+                for at, key in enumerate(config.keys.cluster)
+            ),
+            "session": tuple(
+                KeyInUse(_id(key), at == 0, partial(self._ring.accepted, key_id(key)))
+                for at, key in enumerate(config.keys.session)
+            ),
+        }
+
     def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
         self.region.receive(peer, payload, version)
 
@@ -130,7 +170,10 @@ class Node:
         self.region.peer_up(peer, version)
 
     async def start(self) -> None:
-        """Join the cluster, then take calls. Raises StartError when a port is not to be had."""
+        """Join the cluster, then take calls. Raises StartError when a port is not to be had.
+
+        Operators are answered before the region has joined, so that they see why it does not.
+        """
         edge, mesh = self._config.edge, self._config.mesh
         try:
             await _try_to_listen(edge.host, edge.port)
@@ -140,6 +183,8 @@ class Node:
             await self._mesh.start()
         except OSError as error:
             raise _port_error("mesh", mesh.host, mesh.port, error) from None
+        if self._ops is not None:
+            await self._listen_for_operators(self._ops)
         self.region.open()
         while not self.region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
             await asyncio.sleep(_JOIN_POLL_S)
@@ -147,6 +192,13 @@ class Node:
             await self._edge.start()
         except OSError as error:
             raise _port_error("edge", edge.host, edge.port, error) from None
+
+    async def _listen_for_operators(self, server: OpsServer) -> None:
+        assert self._config.ops is not None
+        try:
+            await server.start()
+        except OSError as error:
+            raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
 
     def links(self) -> dict[RegionId, LinkStatus]:
         """The links to all peers, by the number of the peer."""
@@ -167,6 +219,7 @@ class Node:
         now, edge = self._config, self._app[EDGE]
         changed = check(now, config)
         backends, peers = BackendKeys(config.keys.backends), _peers(config)
+        operators = OperatorKeys(config.keys.operators)
         verifier = edge.entitlements
         if _verified_by(now) != _verified_by(config):
             verifier = _verifier(config, self._clock)
@@ -183,6 +236,8 @@ class Node:
         edge.reload(
             _edge_settings(config), verifier, backends, config.keys.session, _places(config)
         )
+        if self._operators is not None:
+            self._operators.reload(operators, _ops_urls(config), self._rings(config))
         self._config = config
         return changed
 
@@ -205,12 +260,19 @@ class Node:
         """Let running requests end, then leave. Harmless when `start` failed half way."""
         await self._edge.stop()
         self.region.close()
+        if self._ops is not None:
+            await self._ops.stop()
         await self._mesh.stop()
 
 
 def _names(config: Config) -> dict[RegionId, str]:
     """All regions of the cluster."""
     return {config.number: config.name} | {peer.number: peer.name for peer in config.peers}
+
+
+def _ops_urls(config: Config) -> dict[RegionId, str]:
+    """Where the other regions' operators' APIs are, as far as the config says."""
+    return {peer.number: peer.ops_url for peer in config.peers if peer.ops_url}
 
 
 def _places(config: Config) -> dict[RegionId, str]:
@@ -247,6 +309,11 @@ async def _try_to_listen(host: str, port: int) -> None:
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
     server.close()
     await server.wait_closed()
+
+
+def _id(key: bytes) -> str:
+    """A key's id as operators see it."""
+    return f"{key_id(key):04x}"
 
 
 def _port_error(what: str, host: str, port: int, error: OSError) -> StartError:

@@ -18,6 +18,7 @@ from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
 from georeg.config.model import Config, EdgeConfig, LogLevel, MeshConfig, PeerConfig, TlsFiles
+from georeg.config.ops import check_ops, read_operators, read_ops, read_ops_url
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
 
@@ -88,11 +89,10 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         top.table("settings", "write it as [settings]"),
         top.table("plans", "write each as [plans.NAME]"),
     )
-    keys = read_keys(
-        top.table("keys", "make keys with: georeg keygen all", required=True),
-        sources,
-        is_dev=edge.dev,
-    )
+    ops = read_ops(top, sources)
+    table = top.table("keys", "make keys with: georeg keygen all", required=True)
+    operators = read_operators(table, sources)
+    keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
     former = _read_former(top.table("former", "write it as [former] with ap = 3"))
     top.finish()
     config = Config(
@@ -108,10 +108,12 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         settings,
         keys,
         former,
+        ops,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)
     check_places(config, top.findings)
+    check_ops(config, top.findings)
     return config
 
 
@@ -199,6 +201,7 @@ def _read_peer(table: Table) -> PeerConfig:
         number=RegionId(table.whole("number", 1, REGION_MAX, _NUMBER_REMEDY)),
         url=url.removesuffix("/mesh"),
         edge_url=_read_public_url(table, "edge_url"),
+        ops_url=read_ops_url(table),
     )
     table.finish()
     return peer

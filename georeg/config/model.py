@@ -11,6 +11,7 @@ from pathlib import Path
 from crdt.dots import RegionId
 from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
+from georeg.ops.keys import OperatorKey
 from georeg.region.settings import Settings
 
 
@@ -33,6 +34,8 @@ class PeerConfig:
     """Where its mesh listens: ws:// or wss://."""
     edge_url: str
     """Where devices reach it, told to them while this region drains; empty: they know it."""
+    ops_url: str = ""
+    """Where its operators' API is; empty: whoever asks must know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,19 @@ class MeshConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OpsConfig:
+    """Where operators call."""
+
+    host: str
+    port: int
+    audit_file: Path | None
+    """Where the audit log goes; None: to standard error."""
+    key_file: Path | None
+    """Holds an operator's key, for the commands that are given this config; the region itself does
+    not read it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """All that this region proves itself and others by. The key rings are rotated by adding the new
     key last everywhere, then putting it first everywhere, then removing the old one."""
@@ -89,6 +105,7 @@ class Keys:
     jwks_urls: tuple[str, ...]
     audience: str
     """What entitlements must name as their audience; empty: they need not."""
+    operators: tuple[OperatorKey, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +125,5 @@ class Config:
     keys: Keys
     former: dict[RegionId, str] = field(default_factory=dict)
     """Names of regions that were removed: ids of sessions that began there are still read."""
+    ops: OpsConfig | None = None
+    """None: operators have no API here."""

@@ -7,7 +7,6 @@ is bounded. Cost: 0.5 us a request (prometheus-client's own counters take a lock
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sized
 from typing import Final, Protocol
 
@@ -20,15 +19,23 @@ from prometheus_client.core import (
 )
 
 from georeg import __version__
+from georeg.edge.histogram import BUCKETS_S, Histogram
 from georeg.edge.overload import Overload
+from georeg.edge.region_metrics import RefusalMetrics, counters, region_metrics
 from georeg.edge.render import Renderer
 from georeg.region.model import Status
+from georeg.region.report import StatusReport
 from georeg.region.settings import Settings
 
-BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PEER_STATES: Final = ("up", "suspect", "down")
 _NAME: Final = re.compile(r"[^a-z0-9_]")
+
+
+class Report(Protocol):
+    """What it can tell operators."""
+
+    def status(self) -> StatusReport: ...
 
 
 class RegionView(Protocol):
@@ -40,30 +47,10 @@ class RegionView(Protocol):
     @property
     def settings(self) -> Settings: ...
 
+    @property
+    def report(self) -> Report: ...
+
     def status(self) -> Status: ...
-
-
-class Histogram:
-    """Durations in fixed buckets."""
-
-    __slots__ = ("counts", "sum_s")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_S) + 1)
-        self.sum_s = 0.0
-
-    def observe(self, duration_s: float) -> None:
-        """Count one duration, in seconds."""
-        self.counts[bisect_left(BUCKETS_S, duration_s)] += 1
-        self.sum_s += duration_s
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Buckets as Prometheus wants them."""
-        total, rows = 0, []
-        for bound, count in zip((*BUCKETS_S, float("inf")), self.counts, strict=True):
-            total += count
-            rows.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        return rows
 
 
 class RouteMetrics:
@@ -73,7 +60,7 @@ class RouteMetrics:
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
-        self.durations = Histogram()
+        self.durations = Histogram(BUCKETS_S)
 
     def count(self, status: int, duration_s: float) -> None:
         """Count one answer and how long it took, in seconds."""
@@ -98,6 +85,7 @@ class EdgeMetrics:
         self._routes: dict[str, RouteMetrics] = {}
         self._starts: dict[str, int] = {}
         self._batch: dict[int, int] = {}
+        self.refusals = RefusalMetrics()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -130,7 +118,10 @@ class EdgeMetrics:
         status = self._region.status()
         yield from self._own(status)
         yield from self._peers(status)
-        for name, value in sorted(status.counters.items()):
+        name_of = self._render.name_of
+        yield from region_metrics(self._region.report.status(), status.counters, name_of)
+        yield from self.refusals.collect()
+        for name, value in sorted(counters(status.counters).items()):
             safe = _NAME.sub("_", name.lower())
             yield CounterMetricFamily(
                 f"georeg_region_{safe}", f"The region's counter {name}.", value=value

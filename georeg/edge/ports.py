@@ -17,6 +17,7 @@ from georeg.region.model import (
     Status,
 )
 from georeg.region.pending import Pending
+from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
 
 
@@ -85,6 +86,10 @@ class EdgeRegion(Protocol):
 
     def watch(self, session: int, callback: Callable[[Ended], None]) -> Callable[[], None]:
         """Call back when the session ends; returns what takes the watch away."""
+
+    @property
+    def report(self) -> Reporting:
+        """What operators are told."""
 
     def status(self) -> Status:
         """Numbers for operators."""

@@ -44,6 +44,7 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
         return _admitted(edge, outcome, wait_ms)
     if isinstance(outcome, Refused):
         edge.metrics.started("refused")
+        edge.metrics.refusals.observe(outcome)
         raise _refused(edge, outcome, asked)
     edge.metrics.started("conflict")
     raise invalid(("Idempotency-Key", "was used for another request"))

@@ -21,6 +21,7 @@ disagree about it.
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
@@ -90,6 +91,14 @@ class KeyRing:
                 keyed[_SIGNED_BY.pack(version, key_id(key))] = made
         self._keyed = keyed
         self._signing_id = key_id(keys[0])
+        self._signing_heads = tuple(
+            _SIGNED_BY.pack(version, self._signing_id) for version in (VERSION, ROLLED_VERSION)
+        )
+        self._accepted: Counter[int] = Counter()
+
+    def accepted(self, key: int) -> int:
+        """How many tokens the ring took since its last change under a key that is not the first."""
+        return self._accepted[key]
 
     def sign(self, claims: Claims) -> str:
         """The token as it goes over the wire. The claims are the region's own and trusted."""
@@ -157,13 +166,16 @@ class KeyRing:
         """Raise TokenError unless a key of the ring signed these bytes."""
         if not TOKEN_BYTES_MIN <= len(raw) <= TOKEN_BYTES_MAX:
             raise TokenError("not the length of a token")
-        keyed = self._keyed.get(raw[: _SIGNED_BY.size])
+        head = raw[: _SIGNED_BY.size]
+        keyed = self._keyed.get(head)
         if keyed is None:
             raise TokenError("no key of this cluster signed the token")
         mac = keyed.copy()
         mac.update(raw[:-MAC_BYTES])
         if not compare_digest(mac.digest(), raw[-MAC_BYTES:]):
             raise TokenError("the token was changed or another cluster signed it")
+        if head not in self._signing_heads:  # so that one sees who still needs an old key
+            self._accepted[_SIGNED_BY.unpack(head)[1]] += 1
 
 
 def session_and_account(raw: bytes) -> tuple[int, bytes]:

@@ -25,8 +25,30 @@ EVENTS_MAX: Final = 2_000
 NUMBER_MAX: Final = (1 << 63) - 1
 PART_BYTES: Final = 200_000
 PARTS_MAX: Final = 10_000
-SOFTWARE_BYTES_MAX: Final = 64
+VERSION_BYTES_MAX: Final = 32
 AMOUNT_MAX: Final = 255
+
+
+class Vitals(NamedTuple):
+    """What a region says of itself to the others, for operators: no decision rests on it."""
+
+    version: str
+    wall_ms: int
+    """Its wall clock when it said this."""
+    uptime_s: int
+    sessions: int
+    """Live sessions that it holds."""
+    grants_held: int
+    """Slots that it has leased from other homes."""
+    grants_used: int
+    """How many of these were in use when it last counted."""
+    overdraft: int
+    starts: int
+    """Starts that it decided in the last minute, whatever became of them."""
+    refused_local: int
+    """Refusals of the last minute, by their weakest evidence."""
+    refused_confirmed: int
+    refused_beacon: int
 
 
 class Beacon(NamedTuple):
@@ -47,6 +69,8 @@ class Beacon(NamedTuple):
     """The sender's operator drains it: nobody is to be sent there."""
     regions: bytes = b""
     """The numbers of all regions by the sender's config, in order; empty: not said (version 1)."""
+    vitals: tuple[Vitals, ...] = ()
+    """One in every fifth beacon."""
 
 
 class Range(NamedTuple):
@@ -207,14 +231,7 @@ class Bundle(NamedTuple):
     """Each the wire form of a Range."""
 
 
-class About(NamedTuple):
-    """What runs here; said whenever a link comes up. For people: nothing is decided by it."""
-
-    software: str
-    """Its version."""
-
-
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle | About
+    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle
 )  # fmt: skip

@@ -185,8 +185,6 @@ class PeerStatus:
     round_trip_ms: int | None
     events_behind: int
     """Events of this region that the peer has not acknowledged."""
-    software: str = ""
-    """What runs there, as it says of itself; empty: not said, as by protocol version 1."""
     is_draining: bool = False
     """Its operator drains it, by its newest beacon."""
 

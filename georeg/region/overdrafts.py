@@ -10,7 +10,8 @@ Bounded: at most ROUND_MAX accounts a round, oldest first, those with provisiona
 the others.
 """
 
-from itertools import islice
+from heapq import nlargest
+from itertools import chain, islice
 from typing import Final
 
 from crdt.dots import SessionId
@@ -74,6 +75,11 @@ class Overdrafts:
             accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
         for account in accounts:
             self._look(account)
+
+    def largest(self, count: int) -> list[tuple[str, int]]:
+        """The accounts with the largest overdraft as of the last looks, with it."""
+        every = chain(self._provisional.items(), self._settled.items())
+        return nlargest(count, ((a, n) for a, n in every if n > 0), key=lambda pair: pair[1])
 
     def _look(self, account: str) -> None:
         self._forget(account)

@@ -13,7 +13,6 @@ from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
 from crdt.versions import NEWEST
-from georeg import __version__
 from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
@@ -44,6 +43,7 @@ from georeg.region.pending import Pending
 from georeg.region.ports import Clock, Journal, Mesh
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
+from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
 from georeg.region.show import Show
 from georeg.region.starts import Starts
@@ -66,12 +66,9 @@ class Region:
         journal: Journal,
         random: Random,
         election: Election | None = None,
-        software: str = __version__,
         former: Mapping[RegionId, str] | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included. `software`: what runs here.
-        `former`: regions that were removed.
-        """
+        """`names`: all regions of the cluster, this one included. `former`: those removed."""
         self.id = region
         self._members = Members(region, names, election)
         self._members.names |= former or {}
@@ -80,7 +77,6 @@ class Region:
         self.settings = settings
         self._clock = clock
         self._mesh = mesh
-        self._software = software
         self._is_open = False
         self._tick_at_ms = 0
         state = RegionState(region, self._members, settings, clock, journal)
@@ -112,6 +108,11 @@ class Region:
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
+        self.report = Reporting(
+            state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
+            lambda: self.drain.is_on, lambda: self.joined,
+        )  # fmt: skip
+        self.report.wire(self._starts, self._beacons)
         self._handlers = self._handlers_by_type()
 
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
@@ -134,7 +135,6 @@ class Region:
             messages.Renew: self._home.on_renew,
             messages.Leased: self._budget.on_leased,
             messages.Void: self._budget.on_void,
-            messages.About: self._on_about,
         }
 
     # ---- life --------------------------------------------------------------------------------
@@ -254,7 +254,6 @@ class Region:
         link.version = version
         if not self._is_open:
             return
-        self._send(peer, messages.About(self._software))
         if self.joined:
             link.sent = list(link.acked)
             self._beacons.send(peer)
@@ -269,9 +268,6 @@ class Region:
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:
             self._clock.call_later(0, lambda: self._handlers[type(message)](peer, message))
-
-    def _on_about(self, peer: RegionId, message: messages.About) -> None:
-        self._replication.links[peer].software = message.software
 
     def _transmit(self, peer: RegionId, payload: bytes) -> None:
         if self._is_open:
@@ -302,6 +298,7 @@ class Region:
         self._overdrafts.tick(is_leaving=self.drain.has_effect)
         self._home.sweep_idle()
         self._asking.expire_flights()
+        self.report.tick()
 
     def _sweep_on(self) -> None:
         """One slice of the sweep; a whole walk is done at most once a beacon round."""
@@ -339,7 +336,6 @@ class Region:
             beacon_age_ms=self._evidence.peer_age_ms(peer),
             round_trip_ms=self._evidence.round_trip_ms(peer),
             events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
-            software=link.software,
             is_draining=self.drain.is_draining(peer),
         )
 

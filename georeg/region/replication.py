@@ -42,7 +42,7 @@ class Link:
     """What one peer has of this region's logs, as far as is known here."""
 
     __slots__ = (
-        "ack_due", "acked", "incarnation", "repairing", "sent", "software", "staged", "version",
+        "ack_due", "acked", "incarnation", "repairing", "sent", "staged", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -58,8 +58,6 @@ class Link:
         """Shards of the peer whose hash differed: the next snapshot replaces them."""
         self.version = NEWEST
         """Protocol of the connection to the peer: what it can read of what is sent."""
-        self.software = ""
-        """What runs there, in its own words; empty: it did not say."""
 
     def reset(self) -> None:
         """The peer has nothing (any more): a new incarnation of it, or of this region."""

@@ -11,6 +11,7 @@ from typing import Final
 from crdt.dots import SHARDS
 from crdt.events import Reason
 from crdt.hlc import hlc_at
+from crdt.lapses import lapsed, overdue
 from crdt.shard import Shard
 from georeg.region.state import RegionState
 
@@ -47,9 +48,10 @@ class Sweep:
             if is_slow or sessions.heard_since_ms < before_ms:  # seldom: most of a lease is quiet
                 if is_slow and self._row == 0:
                     self._expire(shard, now_ms, now_s)
-                lapsed = sessions.lapsed(before_ms, self._row, rows_left)
-                overdue = sessions.overdue(now_s, self._row, rows_left) if is_slow else []
-                over = dict.fromkeys(lapsed, Reason.LAPSED) | dict.fromkeys(overdue, Reason.EXPIRED)
+                over = dict.fromkeys(lapsed(sessions, before_ms, self._row, rows_left), Reason.LAPSED)
+                if is_slow:
+                    late = overdue(sessions, now_s, self._row, rows_left)
+                    over |= dict.fromkeys(late, Reason.EXPIRED)
                 for row in sorted(over)[:releases_left]:
                     self._state.release(sessions.entry(row), over[row])
                 if len(over) >= releases_left:

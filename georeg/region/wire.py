@@ -59,8 +59,7 @@ from georeg.region.messages import (
     NUMBER_MAX,
     PART_BYTES,
     PARTS_MAX,
-    SOFTWARE_BYTES_MAX,
-    About,
+    VERSION_BYTES_MAX,
     Beacon,
     Borrow,
     Bundle,
@@ -78,6 +77,7 @@ from georeg.region.messages import (
     Repair,
     Slot,
     SnapshotPart,
+    Vitals,
     Void,
 )  # fmt: skip
 from georeg.region.seen import Seen
@@ -268,12 +268,19 @@ _ends = _many(_end, LIST_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
+_read_vitals = _fields(_text(VERSION_BYTES_MAX), _time, *[_number] * 9)
+
+
+def _vitals(value: Any) -> Vitals:
+    return Vitals(*_read_vitals(value))
+
 
 _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     1: (
         Beacon,
         (
             _incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag, _regions,
+            _many(_vitals, 1),
         ),
     ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
@@ -310,7 +317,6 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     15: (Void, (_number,)),
     16: (Repair, (_shard,)),
     17: (Bundle, (_many(_bytes, SHARDS),)),
-    22: (About, (_text(SOFTWARE_BYTES_MAX, may_be_empty=True),)),
 }  # fmt: skip
 _NAMING_SESSIONS: Final = frozenset({No, Recalled, Confirmed})
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}

@@ -114,12 +114,17 @@ def ranges(draw: st.DrawFn) -> messages.Range:
     return messages.Range(shard, incarnation, first, tuple(raw))
 
 
+VITALS = st.builds(
+    messages.Vitals, st.text(min_size=1, max_size=8), st.just(EPOCH_MS) | NUMBERS, *[NUMBERS] * 9
+)
 MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Beacon: st.builds(
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        st.booleans(),
         st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
+        st.lists(VITALS, max_size=2).map(tuple),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(
@@ -157,6 +162,5 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Void: st.builds(messages.Void, NUMBERS),
     messages.Repair: st.builds(messages.Repair, SHARD),
     messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
-    messages.About: st.builds(messages.About, TEXTS),
 }  # fmt: skip
 ANY: st.SearchStrategy[Message] = st.one_of(*MESSAGES.values())

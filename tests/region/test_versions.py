@@ -12,7 +12,6 @@ from crdt.events import Device, Entry, Plan, Release
 from crdt.versions import NEWEST, OLDEST
 from georeg.region import wire
 from georeg.region.messages import (
-    About,
     Beacon,
     Borrow,
     Bundle,
@@ -83,8 +82,8 @@ def test_version_1_is_spoken_as_it_was_spoken_then(message: Message, said: str) 
 def test_version_1_has_no_message_that_came_later() -> None:
     known = {type(message) for message, _ in AS_SAID_IN_VERSION_1}
     assert {kind for kind in Message.__args__ if wire.has(kind, 1)} == known
-    with pytest.raises(PeerError, match="unknown message 22 in protocol version 1"):
-        wire.decode(wire.encode(About("0.2")), 1)
+    with pytest.raises(PeerError, match="unknown message 18 in protocol version 1"):
+        wire.decode(wire.encode(Relayed(B, C, b"")), 1)
 
 
 def test_a_range_is_the_same_in_every_version() -> None:
@@ -166,15 +165,12 @@ def test_a_snapshot_goes_to_a_peer_of_an_older_version_in_its_form(
     assert_agreed(cluster)
 
 
-def test_what_runs_elsewhere_is_known_of_peers_that_say_so() -> None:
+def test_how_others_are_is_known_of_peers_that_say_so() -> None:
     cluster = Cluster(versions={B: 1})
-    for source, target in ((A, B), (A, C), (B, A), (C, A)):
-        cluster.regions[source].peer_up(target, cluster.version(source, target))
-    cluster.run(1_000)
-    about = {peer.region: peer.software for peer in cluster.regions[A].status().peers}
-    assert about == {B: "", C: cluster.regions[C]._software}
-    assert [sent.target for sent in cluster.messages(About, A)] == [C]
-    assert cluster.messages(About, B) == []
+    cluster.run(6_000)
+    status = cluster.regions[A].report.status()
+    said = {peer.region: peer.vitals is not None for peer in status.regions}
+    assert said == {A: True, B: False, C: True}
 
 
 def test_a_cluster_is_upgraded_region_by_region_without_losing_anything() -> None:
