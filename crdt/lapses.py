@@ -1,7 +1,7 @@
 """Own sessions whose time is over, found a slice of rows at a time, for a sweep in steps.
 
-`first_row` may lie beyond the end, and `count` may reach beyond it. Cost: 1000 rows take some 40 us,
-a tenth of it when none is over.
+`first_row` may lie beyond the end, and `count` may reach beyond it. Cost: 1000 rows take some
+40 us, a tenth of it when none is over.
 """
 
 from crdt.sessions import NEVER, SessionSet

@@ -50,7 +50,8 @@ class SessionSet:
 
     __slots__ = (
         "_accounts", "_counts", "_free", "_hashes", "_labels", "_next", "_records", "_used",
-        "count", "deadlines_s", "dots", "heard", "heard_since_ms", "marks", "own_count", "paces", "sessions",
+        "count", "deadlines_s", "dots", "heard", "heard_since_ms", "marks", "own_count", "paces",
+        "sessions",
     )  # fmt: skip
 
     def __init__(self, accounts: AccountTable, labels: Interner[str] | None = None) -> None:

@@ -48,7 +48,8 @@ class Sweep:
             if is_slow or sessions.heard_since_ms < before_ms:  # seldom: most of a lease is quiet
                 if is_slow and self._row == 0:
                     self._expire(shard, now_ms, now_s)
-                over = dict.fromkeys(lapsed(sessions, before_ms, self._row, rows_left), Reason.LAPSED)
+                silent = lapsed(sessions, before_ms, self._row, rows_left)
+                over = dict.fromkeys(silent, Reason.LAPSED)
                 if is_slow:
                     late = overdue(sessions, now_s, self._row, rows_left)
                     over |= dict.fromkeys(late, Reason.EXPIRED)
