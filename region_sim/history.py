@@ -62,6 +62,8 @@ class Joined:
     account: str
     plan: str
     limit: int
+    home: str = ""
+    """The region that the account's entitlements name as its home; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,12 +135,18 @@ class Budget:
         self._give_back(home, account, message.wid, message.need, in_use)
 
     def on_moved(self, account: str) -> None:
-        """A session has moved away: its slot goes back to the home, with the dot it moved to."""
-        home = self._state.home_of(account)
-        if home != self._state.region and self.holder.usable(
-            home, account, self._state.clock.now_ms()
-        ):
+        """A session has moved away: its slot goes back to the home, with the dot it moved to.
+
+        Without a slot the dot goes alone: else the home may see the release before the adoption,
+        and lend for the moment between.
+        """
+        home, now_ms = self._state.home_of(account), self._state.clock.now_ms()
+        if home == self._state.region:
+            return
+        if self.holder.usable(home, account, now_ms):
             self._give_back(home, account, 0, 1, 0)
+        else:
+            self._tell(home, account, wid=0, request=0, has=0)
 
     def hand_back(self, home: RegionId, account: str) -> None:
         """Give back unasked what no own session of the account uses."""
@@ -149,10 +155,14 @@ class Budget:
             self._give_back(home, account, 0, AMOUNT_MAX, in_use)
 
     def _give_back(self, home: RegionId, account: str, wid: int, at_most: int, in_use: int) -> None:
-        state = self._state
-        now_ms = state.clock.now_ms()
+        now_ms = self._state.clock.now_ms()
         self.holder.expire(home, now_ms)
         request, has = self.holder.give_back(home, account, at_most, in_use, now_ms)
+        self._tell(home, account, wid, request, has)
+
+    def _tell(self, home: RegionId, account: str, wid: int, request: int, has: int) -> None:
+        """Say what is left here and who lives where; request 0 gives nothing back."""
+        state = self._state
         elsewhere = tuple(e for e in state.live(account) if e.region != state.region)
         self._send(
             home,

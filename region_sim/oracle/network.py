@@ -178,6 +178,36 @@ class Network:
         after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in self._all)
 
+    def is_quiet_around(
+        self, hub: str, from_us: int, to_us: int, link_us: int, region_us: int
+    ) -> bool:
+        """The same where links between other regions than the hub do not matter."""
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        around = [t for pair, found in sorted(self.links.items()) if hub in pair for t in found]
+        around += [t for _, found in sorted(self.down.items()) for t in found]
+        return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in around)
+
+    def last_restart(self, region: str, by_us: int) -> Restart | None:
+        """The last time before at which a region was back after it had been away."""
+        back = [r for r in self.restarts.get(region, ())[1:] if r.ready_us <= by_us]
+        return back[-1] if back else None
+
+    def is_only(
+        self, region: str, restart: Restart, to_us: int, link_us: int, region_us: int
+    ) -> bool:
+        """Whether nothing but this restart of a region was in trouble, from before it until now."""
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        its_own = [
+            t
+            for t in self.down.get(region, ())
+            if t.kind in ("kill", "down") and restart.down_us <= t.from_us <= restart.ready_us
+        ]
+        return not any(
+            t.meets(restart.down_us, to_us, after_us.get(t.kind, region_us))
+            for t in self._all
+            if t not in its_own
+        )
+
     def restarted(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost what it had in memory within this time."""
         return any(

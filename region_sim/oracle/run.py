@@ -58,6 +58,12 @@ class Run:
         return self.latency_us * TRIPS <= self.history.deadline_us
 
     @property
+    def has_answers(self) -> bool:
+        """Whether a region that is asked has surely answered long before the deadline. Not where
+        processes are real and may stand still for a moment."""
+        return self.history.is_tapped and self.latency_us * 4 <= self.history.deadline_us
+
+    @property
     def in_time_us(self) -> int:
         """A session whose last heartbeat is not older than this is surely not suspect."""
         return int(self.history.suspect_us * 0.98) - 200_000
