@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgpack
-
-from crdt.codec import NOTHING, pack
+from crdt.codec import NOTHING, pack, unpack
 from crdt.errors import LocalError
 from crdt.events import Reason
 from crdt.versions import NEWEST
@@ -71,7 +69,7 @@ def _form(version: int) -> _Form:
 def _event_in(event: bytes, form: _Form) -> bytes:
     if event == NOTHING:
         return event
-    item = msgpack.unpackb(event)
+    item = unpack(event, len(event))
     older = _item_in(item, form)
     return event if older is item else pack(older)
 

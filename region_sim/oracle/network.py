@@ -18,7 +18,7 @@ HEAL_US: Final = 5_000_000
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
 _LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
-_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade"})
+_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade", "leave"})
 _GOES_ON: Final = frozenset({"operator", "expire"})
 """Drains after which the region was not stopped."""
 _DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.STOPPED})
@@ -138,7 +138,7 @@ class Network:
 
     def _is_wiped(self, region: str, down_us: int) -> bool:
         return any(
-            t.kind == "kill" and t.note == "wipe" and t.meets(down_us, down_us)
+            _wipes(t) and t.meets(down_us, down_us)
             for t in self.down.get(region, ())
         )
 
@@ -213,14 +213,14 @@ class Network:
         return any(
             r.down_us <= to_us and r.ready_us >= from_us for r in self.restarts.get(region, ())
         ) or any(
-            t.kind in ("kill", "drain", "upgrade", "down") and t.meets(from_us, to_us)
+            t.kind in ("kill", "drain", "upgrade", "leave", "down") and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 
     def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost its disk within this time."""
         return any(
-            t.kind == "kill" and t.note == "wipe" and t.meets(from_us, to_us)
+            _wipes(t) and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 
@@ -290,6 +290,10 @@ def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
             reached += near
             left = [r for r in left if r not in near]
     return parts
+
+
+def _wipes(trouble: Trouble) -> bool:
+    return trouble.kind == "leave" or (trouble.kind, trouble.note) == ("kill", "wipe")
 
 
 def _spans(faults: Iterable[FaultEvent]) -> Iterator[tuple[FaultEvent, int]]:

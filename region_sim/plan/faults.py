@@ -34,6 +34,7 @@ class FaultKind(StrEnum):
     DISK = "disk"
     DRAIN = "drain"
     UPGRADE = "upgrade"
+    LEAVE = "leave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,11 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         "the region is drained, stopped in order and started again at the end with another "
         "release; new: it speaks the newest protocol, old: only the oldest",
         on_links=False, ways=("new", "old"),
+    ),
+    FaultKind.LEAVE: KindDoc(
+        "the cluster shrinks, and grows again at the end: the region is drained, stopped and taken "
+        "out of the other regions' configs, one after another; then back in, with an empty disk",
+        on_links=False,
     ),
 }  # fmt: skip
 

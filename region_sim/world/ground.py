@@ -27,6 +27,8 @@ class Ground:
     number: RegionId
     regions: tuple[str, ...]
     """All, this one included; the first has number 1."""
+    members: tuple[str, ...]
+    """Those that its config names when it begins, this one included."""
     boot: int
     """1 for its first life."""
     protocol_max: int
@@ -59,6 +61,9 @@ class Process(Protocol):
 
     def undrain(self) -> None:
         """Take starts again."""
+
+    def reload(self, members: tuple[str, ...]) -> None:
+        """Its config names these regions from now on."""
 
     def killed(self) -> None:
         """It is dead: let go of what the simulator's own process holds for it."""

@@ -205,6 +205,16 @@ class Nemesis:
             self._world.slot(region).protocol_max = OLDEST if fault.how == "old" else NEWEST
         return self._drain(fault)
 
+    def _leave(self, fault: Fault) -> Undo:
+        for region in fault.regions:
+            self._world.leave(region)
+
+        def undo() -> None:
+            for region in fault.regions:
+                self._world.join(region)
+
+        return undo
+
     def _pause(self, fault: Fault) -> Undo:
         for region in fault.regions:
             self._world.pause(region)

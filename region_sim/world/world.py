@@ -29,6 +29,8 @@ from region_sim.world.town import PLACE, SimTown
 EXPIRY_SLACK = 1.03
 """Clocks of regions are up to 2 % slow."""
 _PROBE_US = 1_000_000
+CONFIG_S = 0.7
+"""Between the change of one region's config and that of the next one."""
 _COLLECT_US = 30_000_000
 """Garbage is collected at fixed times: what runs then must not depend on memory."""
 
@@ -57,6 +59,10 @@ class World:
             self.scheduler, networking, distance_us=distance_us, jitter=scenario.jitter
         )
         self.chaos = Chaos(networking, {})
+        self.members = scenario.regions
+        """The regions of the cluster, as the configs say it or soon will."""
+        self.changed_us = 0
+        """When the last config has changed, or will have."""
         self._secrets = _draw_secrets(self.stream("keys"))
         self._directory = tempfile.TemporaryDirectory(prefix="region-sim-")
         self._slots = {
@@ -160,6 +166,7 @@ class World:
         slot.disk.directory.mkdir(parents=True, exist_ok=True)
         ground = Ground(
             name=slot.name, number=RegionId(slot.number), regions=self.scenario.regions,
+            members=tuple(r for r in self.scenario.regions if r in (*self.members, slot.name)),
             boot=slot.boots, protocol_max=slot.protocol_max, machine=machine,
             network=self.network, directory=slot.disk.directory,
             random=self.stream(f"region/{slot.name}/{slot.boots}"),
@@ -249,6 +256,33 @@ class World:
     def _undrain(self, slot: Slot, process: Process) -> None:
         process.undrain()
         self._tell(slot, Life.UNDRAINED)
+
+    def leave(self, region: str) -> None:
+        """An operator drains and stops a region, and takes it out of the others' configs."""
+        self.drain(region)
+        self._change(tuple(r for r in self.members if r != region), first_s=4.0)
+
+    def join(self, region: str) -> None:
+        """The region is put back into the others' configs, and begins anew."""
+        self._slots[region].disk.wipe()
+        members = tuple(r for r in self.scenario.regions if r in (*self.members, region))
+        done_s = self._change(members, first_s=0.2)
+        self.viewers.call_true(self.now_us + round(done_s * 1e6), self.revive, region)
+
+    def _change(self, members: tuple[str, ...], first_s: float) -> float:
+        """Change the configs of all members one after another; in how many seconds all have it."""
+        self.members = members
+        at_s = first_s
+        for name in members:
+            self.viewers.call_true(self.now_us + round(at_s * 1e6), self._reload, name)
+            at_s += CONFIG_S
+        self.changed_us = self.now_us + round(at_s * 1e6)
+        return at_s
+
+    def _reload(self, region: str) -> None:
+        slot = self._slots[region]
+        if slot.process is not None and slot.machine is not None and slot.is_running:
+            slot.machine.call_soon(slot.process.reload, self.members)
 
     async def _stop(self, slot: Slot, machine: Machine) -> None:
         assert slot.process is not None

@@ -165,10 +165,11 @@ def test_a_hangup_reloads_the_file_and_what_is_wrong_with_it_is_logged(
         region.config_file.write_text(text.replace("heartbeat_s = 1.0", "heartbeat_s = 2.0"))
         command.signal(signal.SIGHUP)
         command.said("settings.client_lease_s.*reload_refused")
-        region.config_file.write_text(text + "\n[plans.solo]\nlimit = 1\n")
+        region.config_file.write_text(text + "\n[plans.basic]\nlimit = 3\n")
         command.signal(signal.SIGHUP)
         command.said('"changed": \\["plans"\\].*"reloaded"')
-        assert start(region.edge_port, "anna", "tv-1")[0] == 201
+        status, started = start(region.edge_port, "anna", "tv-1", "basic")
+        assert (status, started["decision"]["limit"]) == (201, 3)
         assert call("GET", f"{region.address}/readyz")[0] == 200
     finally:
         command.end()
