@@ -28,8 +28,6 @@ from georeg.region.seen import Seen, devices
 from georeg.region.state import RegionState
 
 HINTS_SENT_MAX: Final = 32
-RENEWALS: Final = 5
-"""So often a region lease is renewed in its length, in beacon rounds: some may be late or lost."""
 
 
 class Budget:
@@ -42,10 +40,6 @@ class Budget:
     ) -> None:
         self._state = state
         self._send = send
-        settings = state.settings
-        self._rounds = max(1, settings.grant_lease_ms // (RENEWALS * settings.beacon_ms))
-        """From one renewal to the next."""
-        self._round = 0
         self.begin(incarnation=1, learn_until_ms=0)
 
     def begin(self, incarnation: int, learn_until_ms: int) -> None:
@@ -175,23 +169,14 @@ class Budget:
     # ---- region leases -----------------------------------------------------------------------
 
     def renew(self) -> None:
-        """Once a beacon round: void the leases that ran out, renew those with every home in turn.
-
-        A home that has begun a new term is told the claims in each round until it has confirmed
-        them.
-        """
+        """Once a beacon round: renew the lease with every home, void those that ran out."""
         now_ms = self._state.clock.now_ms()
-        is_due = self._round == 0
-        self._round = (self._round + 1) % self._rounds
         for home in self._state.peers:
             self.holder.expire(home, now_ms)
             term = self.holder.term(home)
             for_term = self._state.incarnations.get(home, 0)
             request, claims = 0, list[tuple[str, int]]()
-            has_new_term = term not in (0, for_term)
-            if not (is_due or has_new_term):
-                continue
-            if has_new_term:
+            if term and term != for_term:
                 request, claims = self.holder.claims(home)  # a new term has lost the old book
             pieces = [claims[i : i + CLAIMS_MAX] for i in range(0, len(claims), CLAIMS_MAX)] or [[]]
             generation = self.holder.generation(home)

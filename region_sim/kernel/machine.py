@@ -61,7 +61,7 @@ class Machine(asyncio.AbstractEventLoop):
         self._base_s = start_s
         self._held: list[Event] = []
         self._disk_free_us = 0
-        self._dead_tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._task_count = 0
 
     # ---- a process ---------------------------------------------------------------------------
@@ -96,8 +96,7 @@ class Machine(asyncio.AbstractEventLoop):
         """Never run again."""
         self.is_alive = False
         self._held.clear()
-        self._dead_tasks = asyncio.all_tasks(self)
-        for task in self._dead_tasks:
+        for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is no mistake
 
     def failed(self, error: BaseException, label: str) -> None:
@@ -173,10 +172,20 @@ class Machine(asyncio.AbstractEventLoop):
         self._task_count += 1
         # asyncio numbers tasks over the whole process, which would differ from run to run.
         label = name or getattr(coro, "__qualname__", "task")
-        return asyncio.Task(coro, loop=self, name=f"{label}#{self._task_count}", context=context)
+        task = asyncio.Task(coro, loop=self, name=f"{label}#{self._task_count}", context=context)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.pop(task, None)
 
     def get_task_factory(self) -> None:
         return None
+
+    def tasks(self) -> list["asyncio.Task[Any]"]:
+        """What has not ended, oldest first."""
+        return list(self._tasks)
 
     # ---- the rest of the loop's interface that is used ---------------------------------------
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from crdt.dots import Dot, SessionId
 from crdt.events import Entry, Event, Kick, Reason, Release
+from crdt.sessions import SessionSet
 from crdt.shard import Shard
 from georeg.region import clones, rules
 from georeg.region.clones import Clones
@@ -17,7 +18,6 @@ from georeg.region.replication import Replication
 from georeg.region.seen import Seen
 from georeg.region.starts import Start
 from georeg.region.state import RegionState
-from georeg.region.sweep import Sweep
 from tests.sim.planting import Patch, planted
 
 # ---- P1 ----------------------------------------------------------------------------------------
@@ -179,7 +179,8 @@ def deaf(patch: Patch) -> None:
 @planted
 def slots_stay(patch: Patch) -> None:
     """Lapsed sessions stay in the table where nobody looks at them."""
-    patch.setattr(Sweep, "_over", lambda self, *args: [])
+    patch.setattr(SessionSet, "lapsed", lambda self, *args: [])
+    patch.setattr(SessionSet, "overdue", lambda self, *args: [])
 
 
 # ---- P7 ----------------------------------------------------------------------------------------

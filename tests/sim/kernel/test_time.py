@@ -179,7 +179,7 @@ def test_a_killed_process_runs_nothing_more_not_even_finally(is_paused: bool) ->
         bench.at(bench.now_us + 100, bench.a.kill)
     bench.run(9_000_000)
     assert ran == []
-    assert asyncio.all_tasks(bench.a) == {task}
+    assert bench.a.tasks() == [task]
     assert not bench.a.is_running()
 
 
