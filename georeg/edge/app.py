@@ -119,11 +119,11 @@ def wrapped(edge: Edge, name: str, handler: Handler, urgency: Urgency) -> _Wrapp
         began_s = time()
         try:
             if may_wait and not admits(urgency):
-                response: web.StreamResponse = busy.response()
+                response = edge.whole.problem(request, busy, edge.clock.wall_ms())
             else:
                 response = await handler(edge, request)
         except Problem as problem:
-            response = problem.response()
+            response = edge.whole.problem(request, problem, edge.clock.wall_ms())
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: a bug here is one 500, no more

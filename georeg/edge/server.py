@@ -19,6 +19,7 @@ from georeg.edge.app import EDGE, HANDLERS
 from georeg.edge.auth import is_loopback
 from georeg.edge.context import Edge
 from georeg.edge.errors import SettingsError
+from georeg.edge.listening import listen
 from georeg.edge.problems import plain
 from georeg.edge.routes import HEARTBEAT
 
@@ -33,7 +34,6 @@ ANSWER_S: Final = 10.0
 """A peer that takes nothing of its answers for so long is cut off."""
 LINGER_S: Final = 2.0
 SHUTDOWN_S: Final = 5.0
-BACKLOG: Final = 1024
 _Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 log: Final = structlog.get_logger("georeg.edge")
 
@@ -64,9 +64,8 @@ class EdgeServer:
         """Listen. Raises OSError when the address is taken."""
         runner = EdgeRunner(self._app)
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._tls, backlog=BACKLOG)
         try:
-            await site.start()
+            await listen(runner, self._host, self._port, self._tls)
         except OSError:
             await runner.cleanup()
             raise
