@@ -26,11 +26,7 @@ from region_sim.world.ground import Chaos, Ground, Process, Secrets, System
 from region_sim.world.slot import Disk, Slot
 from region_sim.world.town import PLACE, SimTown
 
-EXPIRY_SLACK = 1.03
-"""Clocks of regions are up to 2 % slow."""
 _PROBE_US = 1_000_000
-CONFIG_S = 0.7
-"""Between the change of one region's config and that of the next one."""
 _COLLECT_US = 30_000_000
 """Garbage is collected at fixed times: what runs then must not depend on memory."""
 
@@ -139,7 +135,8 @@ class World:
         """All regions, by number."""
         return list(self._slots.values())
 
-    def _tell(self, slot: Slot, what: Life, note: str = "") -> None:
+    def tell(self, slot: Slot, what: Life, note: str = "") -> None:
+        """Write down what became of a region's process."""
         self.history.lives.append(LifeEvent(self.now_us, slot.name, what, note))
         self.trace.change(self.now_us, f"{slot.name} {what.value} {note}")
 
@@ -158,7 +155,7 @@ class World:
         slot.machine = machine
         self.network.plug(region, machine)
         release = "" if slot.protocol_max == NEWEST else f", protocol {slot.protocol_max}"
-        self._tell(slot, Life.BOOTED, f"boot {slot.boots}{release}")
+        self.tell(slot, Life.BOOTED, f"boot {slot.boots}{release}")
         machine.call_soon(self._begin, slot, machine)
 
     def _begin(self, slot: Slot, machine: Machine) -> None:
@@ -177,7 +174,7 @@ class World:
         async def start() -> None:
             await process.start()
             slot.is_ready = True
-            self._tell(slot, Life.READY)
+            self.tell(slot, Life.READY)
 
         slot.starting = machine.create_task(start(), name="start")
 
@@ -193,7 +190,7 @@ class World:
         self._bury(slot)
         if wipe:
             slot.disk.wipe()
-        self._tell(slot, Life.KILLED, "power" if power else "crash")
+        self.tell(slot, Life.KILLED, "power" if power else "crash")
 
     def _bury(self, slot: Slot) -> None:
         if slot.process is not None:
@@ -215,74 +212,13 @@ class World:
         machine, process = slot.machine, slot.process
         if machine is None or process is None or not slot.is_ready:
             return
-        self._tell(slot, Life.DRAINING)
+        self.tell(slot, Life.DRAINING)
         machine.call_soon(process.drain)
 
         def stop() -> None:
             slot.stopping = machine.create_task(self._stop(slot, machine), name="stop")
 
         machine.call_later(for_s, stop)
-
-    def drain_for(self, region: str, for_s: float | None) -> None:
-        """An operator drains a region that is to go on, until `undrain` or for a time."""
-        slot = self._slots[region]
-        slot.drains += 1
-        slot.drained += 1
-        if slot.machine is not None and slot.is_ready:
-            slot.machine.call_soon(self._drain_for, slot, slot.process, for_s)
-
-    def _drain_for(self, slot: Slot, process: Process, for_s: float | None) -> None:
-        """On its machine."""
-        if not process.drain_for(None if for_s is None else round(for_s * 1000)):
-            self.trace.change(self.now_us, f"{slot.name} refuses to be drained")
-            return
-        self._tell(slot, Life.DRAINING, "operator")
-        if for_s is not None:
-            over_us = self.now_us + round(for_s * 1e6 * EXPIRY_SLACK)
-            self.viewers.call_true(over_us, self._expired, slot, process, slot.drained)
-
-    def _expired(self, slot: Slot, process: Process, drained: int) -> None:
-        """By now the drain must be over by itself, unless the region was drained again."""
-        if slot.process is process and slot.drained == drained:
-            self._tell(slot, Life.UNDRAINED)
-
-    def undrain(self, region: str) -> None:
-        """One reason less to take no starts; with the last one the operator says so."""
-        slot = self._slots[region]
-        slot.drains -= 1
-        if slot.drains == 0 and slot.machine is not None and slot.is_ready:
-            slot.machine.call_soon(self._undrain, slot, slot.process)
-
-    def _undrain(self, slot: Slot, process: Process) -> None:
-        process.undrain()
-        self._tell(slot, Life.UNDRAINED)
-
-    def leave(self, region: str) -> None:
-        """An operator drains and stops a region, and takes it out of the others' configs."""
-        self.drain(region)
-        self._change(tuple(r for r in self.members if r != region), first_s=4.0)
-
-    def join(self, region: str) -> None:
-        """The region is put back into the others' configs, and begins anew."""
-        self._slots[region].disk.wipe()
-        members = tuple(r for r in self.scenario.regions if r in (*self.members, region))
-        done_s = self._change(members, first_s=0.2)
-        self.viewers.call_true(self.now_us + round(done_s * 1e6), self.revive, region)
-
-    def _change(self, members: tuple[str, ...], first_s: float) -> float:
-        """Change the configs of all members one after another; in how many seconds all have it."""
-        self.members = members
-        at_s = first_s
-        for name in members:
-            self.viewers.call_true(self.now_us + round(at_s * 1e6), self._reload, name)
-            at_s += CONFIG_S
-        self.changed_us = self.now_us + round(at_s * 1e6)
-        return at_s
-
-    def _reload(self, region: str) -> None:
-        slot = self._slots[region]
-        if slot.process is not None and slot.machine is not None and slot.is_running:
-            slot.machine.call_soon(slot.process.reload, self.members)
 
     async def _stop(self, slot: Slot, machine: Machine) -> None:
         assert slot.process is not None
@@ -294,7 +230,7 @@ class World:
         self.network.unplug(slot.name, power=False)
         self._dead.append(machine)
         slot.process = None
-        self._tell(slot, Life.STOPPED)
+        self.tell(slot, Life.STOPPED)
         if slot.downs == 0:
             self.boot(slot.name)
 
@@ -304,7 +240,7 @@ class World:
         slot.pauses += 1
         if slot.machine is not None and slot.is_running and not slot.machine.is_paused:
             slot.machine.pause()
-            self._tell(slot, Life.PAUSED)
+            self.tell(slot, Life.PAUSED)
 
     def resume(self, region: str) -> None:
         """One reason less to stand still."""
@@ -313,7 +249,7 @@ class World:
         if slot.machine is not None and slot.pauses == 0 and slot.machine.is_paused:
             slot.machine.resume()
             if slot.is_running:
-                self._tell(slot, Life.RESUMED)
+                self.tell(slot, Life.RESUMED)
 
     def set_rate(self, region: str) -> None:
         """A region's drift has changed."""
