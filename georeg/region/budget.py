@@ -113,7 +113,7 @@ class Budget:
                 state.kick(seen.entry, Reason(reason), ActorKind.DEVICE, message.device_name)
             elif reason is not None and seen.yields:
                 state.release(seen.entry, Reason.DISPLACED, at_once=True)
-        in_use = len(state.own_rows(account))
+        in_use = state.own_count(account)
         self._give_back(home, account, message.wid, message.need, in_use)
 
     def on_moved(self, account: str) -> None:

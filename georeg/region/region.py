@@ -36,6 +36,7 @@ from georeg.region.model import (
 )  # fmt: skip
 from georeg.region.overdrafts import Overdrafts
 from georeg.region.pending import Pending
+from georeg.region.plans import state_plan
 from georeg.region.ports import Clock, Journal, Mesh
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
@@ -98,6 +99,7 @@ class Region:
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
+        self._replication.sent_ms = self._beacons.sent_ms
         self._handlers = self._handlers_by_type()
 
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
@@ -188,7 +190,7 @@ class Region:
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
         """Note an account's plan; False when a later statement is known."""
-        return self._state.set_plan(account, plan, issued)
+        return state_plan(self._state, account, plan, issued)
 
     def plan_time(self) -> int:
         """The hybrid time of a plan that is stated now, later than every one that was seen."""
@@ -203,7 +205,7 @@ class Region:
         if self.is_live(claims):
             return None
         state = self._state
-        end = state.shard(claims.account).stops.get(claims.session, self._clock.now_ms())
+        end = state.end_of(claims.account, claims.session)
         reason = end.reason if end is not None else Reason.EXPIRED
         return state.ended(claims.account, claims.session, reason)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from crdt import codec, snapshot
+from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
@@ -39,11 +40,13 @@ STAGED_BYTES_MAX: Final = 256 << 20
 class Link:
     """What one peer has of this region's logs, as far as is known here."""
 
-    __slots__ = ("ack_due", "acked", "incarnation", "repairing", "sent", "staged")
+    __slots__ = ("ack_due", "acked", "beacon", "incarnation", "repairing", "sent", "staged")
 
     def __init__(self) -> None:
         self.incarnation = 0
         """The peer's, as of its newest beacon."""
+        self.beacon = 0
+        """That beacon: region, incarnation and number (`dots.pack`)."""
         self.acked = [0] * SHARDS
         self.sent = [0] * SHARDS
         """Invariant: acked <= sent <= top of the log, per shard."""
@@ -78,6 +81,8 @@ class Replication:
         self.links = {peer: Link() for peer in state.peers}
         self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
         """Set by the region: another region gave up a session."""
+        self.sent_ms: Callable[[int], int | None] = lambda beacon: None
+        """Set by the region: when the own beacon of this name was sent; None: not known."""
         self._timer: Timer | None = None
         self._flushes_at_once = False
         self.is_open = False
@@ -280,9 +285,11 @@ class Replication:
             case Entry():
                 held = state.held(event.account, event.session)
                 if held is not None and (held.hop, held.dot) < (event.hop, event.dot):
-                    state.release(held, Reason.MOVED, at_once=True)
+                    heard = self.links[event.region].beacon
+                    state.release(held, Reason.MOVED, at_once=True, after=heard)
                     self._budget.on_moved(event.account)
             case Release():
+                self._heard_elsewhere(event)
                 if event.reason is Reason.STOPPED:
                     state.apply_stop(event.account, event.session)
                 else:
@@ -296,6 +303,16 @@ class Replication:
                 state.apply_kick(event)
             case PlanSet():
                 state.journal.store_plan(event)
+
+    def _heard_elsewhere(self, event: Release) -> None:
+        """A region gives up a session that is held here: its device may have been heard there last.
+
+        At the earliest so long before the beacon that the release came after, as the release says.
+        """
+        if (sent_ms := self.sent_ms(event.after)) is not None:
+            sessions = self._state.shard(event.account).sessions
+            if (row := sessions.own_row(event.account, event.session)) != NONE:
+                sessions.heard[row] = max(sessions.heard[row], sent_ms - event.silent_ms)
 
     def _supersede(self, event: Entry) -> None:
         """A device started in two regions that had not heard of one another: the later one stays.
