@@ -12,7 +12,7 @@ equal positions hashes must be equal, else the receiver asks for a snapshot of t
 from collections.abc import Callable
 from typing import Final
 
-from crdt.dots import SHARDS, RegionId
+from crdt.dots import SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
 from georeg.region.evidence import Evidence
 from georeg.region.messages import Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
@@ -84,6 +84,13 @@ class Beacons:
         """The newest beacon, once more for a peer that may have missed it."""
         self._send(peer, self._beacon(peer))
 
+    def sent_ms(self, beacon: int) -> int | None:
+        """When the own beacon of this name (see `Link.beacon`) was sent, if that is remembered."""
+        state = self._state
+        if beacon >> SEQUENCE_BITS != pack(state.region, state.incarnation, 0) >> SEQUENCE_BITS:
+            return None
+        return self._sent_ms.get(sequence_of(beacon))
+
     def on_beacon(self, peer: RegionId, beacon: Beacon) -> None:
         """Hear a peer: liveness, new incarnations, acknowledgements, evidence."""
         state, link = self._state, self._replication.links[peer]
@@ -97,6 +104,7 @@ class Beacons:
         self.on_draining(peer, beacon.is_draining)
         for vitals in beacon.vitals:
             self.on_vitals(peer, vitals)
+        link.beacon = pack(peer, beacon.incarnation, sequence_of(beacon.number))
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)

@@ -40,7 +40,9 @@ from georeg.region.model import (
 )  # fmt: skip
 from georeg.region.overdrafts import Overdrafts
 from georeg.region.pending import Pending
+from georeg.region.plans import state_plan
 from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.reactions import Reactions
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
 from georeg.region.reporting import Reporting
@@ -90,8 +92,9 @@ class Region:
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
         self._heartbeats = Heartbeats(state, self._starts)
         self._kicks = Kicks(state, self._asking)
+        reactions = Reactions(state, self._budget)
         self._replication = Replication(
-            state, self._budget, self._evidence, self._transmit, self._send
+            state, self._evidence, reactions.react, self._transmit, self._send
         )
         self._beacons = Beacons(state, self._replication, self._evidence, self._send)
         self._joining = Joining(
@@ -108,12 +111,14 @@ class Region:
         state.on_uncovered = self._overdrafts.held
         state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
-        self._replication.on_released = self._kicks.released
+        reactions.on_released = self._kicks.released
         self.report = Reporting(
             state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
             lambda: self.drain.is_on, lambda: self.joined,
         )  # fmt: skip
         self.report.wire(self._starts, self._beacons)
+        reactions.sent_ms = self._beacons.sent_ms
+        reactions.beacon_of = lambda peer: self._replication.links[peer].beacon
         self._handlers = self._handlers_by_type()
 
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
@@ -212,7 +217,7 @@ class Region:
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
         """Note an account's plan; False when a later statement is known."""
-        return self._state.set_plan(account, plan, issued)
+        return state_plan(self._state, account, plan, issued)
 
     def plan_time(self) -> int:
         """The hybrid time of a plan that is stated now, later than every one that was seen."""
@@ -227,7 +232,7 @@ class Region:
         if self.is_live(claims):
             return None
         state = self._state
-        end = state.shard(claims.account).stops.get(claims.session, self._clock.now_ms())
+        end = state.end_of(claims.account, claims.session)
         reason = end.reason if end is not None else Reason.EXPIRED
         return state.ended(claims.account, claims.session, reason)
 

@@ -63,6 +63,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "take": Witness("replacers", (1, 2), "P5 a refused start ended a session"),
     "pingpong": Witness("oldest", (1, 2, 3), "P5 oldest ended in turn"),
     "deaf": Witness("steady", (1, 2, 3), "P5 in time"),
+    "silence_untold": Witness("roaming", (3, 18, 36, 37), "P5 in time"),
     "yields_kicked": Witness("sleepers", (2, 3, 4), "P5 yielded for good"),
     "order": Witness("far-overdraft", (1, 2, 3), "P5 provisional sessions ended one another"),
     # P6
