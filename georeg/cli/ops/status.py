@@ -58,10 +58,7 @@ def add_parser(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the status, once or again and again."""
-    try:
-        return carry_out("status", _status(options))
-    except KeyboardInterrupt:
-        return 0
+    return carry_out("status", _status(options))
 
 
 async def _status(options: argparse.Namespace) -> int:
