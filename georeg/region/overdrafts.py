@@ -10,6 +10,7 @@ Bounded: at most ROUND_MAX accounts a round, oldest first, those with provisiona
 the others.
 """
 
+from collections.abc import Callable
 from heapq import nlargest
 from itertools import chain, islice
 from typing import Final
@@ -43,6 +44,9 @@ class Overdrafts:
         self._young_until: dict[str, dict[SessionId, int]] = {}
         """Of the accounts in `_provisional`: until when a session may be ended for the limit. Noted
         when it is first seen, since wall clocks jump and the monotonic one does not."""
+        self.is_leaving: Callable[[], bool] = lambda: False
+        """Set by the region: a drain has effect. Then only provisional sessions ask, which must be
+        proved or disproved; the settled ones leave, and need no slots here."""
         self.count = 0
         """Own live sessions beyond the usable grants, as of the last looks."""
 
@@ -60,18 +64,14 @@ class Overdrafts:
             inquiry.is_waiting = False
             self._judge(inquiry)
 
-    def tick(self, *, is_leaving: bool = False) -> None:
-        """Once a beacon round: ask for cover where there is none.
-
-        `is_leaving`: only for provisional sessions, which must be proved or disproved; the settled
-        ones of a region that drains leave, and need no slots here.
-        """
+    def tick(self) -> None:
+        """Once a beacon round: ask for cover where there is none."""
         for account in self._budget.take_voided(VOIDED_MAX):
             if account not in self._provisional and account not in self._settled:
                 self._note(account, 0, is_provisional=False)
         accounts = list(islice(self._provisional, ROUND_MAX))
         in_turn = len(self._settled) // SETTLED_ROUNDS + 1
-        if not is_leaving:
+        if not self.is_leaving():
             accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
         for account in accounts:
             self._look(account)

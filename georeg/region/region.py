@@ -98,6 +98,7 @@ class Region:
         """Operators begin and end it; the edge asks it what to tell devices."""
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
+        self._overdrafts.is_leaving = lambda: self.drain.has_effect
         state.on_dirty = self._replication.dirty
         state.on_uncovered = self._overdrafts.held
         state.on_kick = self._starts.kicked
@@ -272,7 +273,7 @@ class Region:
         self._beacons.send_all()
         self._budget.renew()
         self.drain.tick()
-        self._overdrafts.tick(is_leaving=self.drain.has_effect)
+        self._overdrafts.tick()
         self._home.sweep_idle()
         self._asking.expire_flights()
         self.report.tick()
