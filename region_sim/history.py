@@ -62,6 +62,8 @@ class Joined:
     account: str
     plan: str
     limit: int
+    home: str = ""
+    """The region that the account's entitlements name as its home; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,18 @@ class Learned:
     at_us: int
     region: str
     session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloned:
+    """A region took the token of a session to be in two hands (simulated runs only)."""
+
+    at_us: int
+    region: str
+    account: str
+    session: str
+    by_pace: bool
+    """By its pace alone; else by its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +281,7 @@ class History:
     lives: list[LifeEvent] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)
+    cloned: list[Cloned] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     voided: list[Voided] = field(default_factory=list)

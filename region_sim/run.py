@@ -184,6 +184,7 @@ class _Phases:
         redial_s = mesh.backoff_max_ms / 1000 + 10 * trip_s
         booted = any(not slot.is_ready for slot in world.slots())
         join_s = self._settings.join_ms / 1000 + 0.5 if booted else 0.0
+        join_s += max(0.0, (world.changed_us - world.now_us) / 1e6)  # configs are still changing
         return 2 * self._settings.beacon_ms / 1000 * 1.03 + redial_s + join_s + 4 * trip_s
 
     def _converge(self) -> None:

@@ -49,6 +49,10 @@ def check_regions(config: Config, findings: Findings) -> None:
                 f"{peer.url} is {taken} address as well",
                 "give the address of that region's own mesh",
             )
+    taken_by_former = "take it out of [former], or give the region another one: ids hold both"
+    for number, name in sorted(config.former.items()):
+        if name in names or number in numbers:
+            findings.add(("former", name), "is a region of the cluster", taken_by_former)
 
 
 def check_public_urls(config: Config, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crdt.dots import REGION_MAX, RegionId
+from crdt.versions import NEWEST, OLDEST
 from georeg.config.check import check_places, check_public_urls, check_regions
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
@@ -28,6 +29,7 @@ _NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 _NAME_REMEDY = "1 to 32 of a-z, 0-9 and -, not at the ends"
 _NUMBER_REMEDY = f"1 to {REGION_MAX}, never changed or given to another region: ids hold it"
 _PORT_REMEDY = "a port, 1 to 65535"
+_PROTOCOL_REMEDY = f"{OLDEST} to {NEWEST}, or leave it out: what both sides know is spoken"
 _HOST = r"[A-Za-z0-9.:_-]{1,255}"
 _HOST_REMEDY = 'an address to listen on: "127.0.0.1", or "0.0.0.0" for all'
 
@@ -91,6 +93,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     table = top.table("keys", "make keys with: georeg keygen all", required=True)
     operators = read_operators(table, sources)
     keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
+    former = _read_former(top.table("former", "write it as [former] with ap = 3"))
     top.finish()
     config = Config(
         file,
@@ -104,6 +107,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         peers,
         settings,
         keys,
+        former,
         ops,
     )
     check_regions(config, top.findings)
@@ -111,6 +115,19 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     check_places(config, top.findings)
     check_ops(config, top.findings)
     return config
+
+
+def _read_former(table: Table) -> dict[RegionId, str]:
+    """Regions that were removed: `ap = 3`."""
+    former = {}
+    names = table.keys()
+    for name in names:
+        number = RegionId(table.whole(name, 1, REGION_MAX, "the number that the region had"))
+        if re.fullmatch(_NAME, name) is None:
+            table.wrong(name, "is not a region's name", _NAME_REMEDY)
+        former[number] = name
+    table.finish()
+    return former
 
 
 def _read_edge(table: Table) -> EdgeConfig:
@@ -162,8 +179,11 @@ def _read_mesh(table: Table, sources: Sources) -> MeshConfig:
         paths.append(path)
         if text and not path.is_file():
             table.wrong(key, f"there is no file {path}", "paths are relative to this file")
+    protocol_max = NEWEST
+    if table.has("protocol_max"):
+        protocol_max = table.whole("protocol_max", OLDEST, NEWEST, _PROTOCOL_REMEDY)
     table.finish()
-    return MeshConfig(host, port, TlsFiles(*paths) if given else None)
+    return MeshConfig(host, port, TlsFiles(*paths) if given else None, protocol_max)
 
 
 def _read_peer(table: Table) -> PeerConfig:

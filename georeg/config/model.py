@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from crdt.dots import RegionId
+from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
 from georeg.ops.keys import OperatorKey
 from georeg.region.settings import Settings
@@ -71,6 +72,9 @@ class MeshConfig:
     host: str
     port: int
     tls: TlsFiles | None
+    protocol_max: int = NEWEST
+    """The highest version of the protocol that is spoken. Lower: a region that is about to go back
+    to an older release says nothing already that this release would not understand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +123,7 @@ class Config:
     peers: tuple[PeerConfig, ...]
     settings: Settings
     keys: Keys
+    former: dict[RegionId, str] = field(default_factory=dict)
+    """Names of regions that were removed: ids of sessions that began there are still read."""
     ops: OpsConfig | None = None
     """None: operators have no API here."""

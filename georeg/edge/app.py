@@ -22,8 +22,9 @@ from georeg.edge.backends import BackendKeys
 from georeg.edge.context import Edge
 from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.openapi import build_document
+from georeg.edge.overload import Urgency
 from georeg.edge.ports import EdgeRegion
-from georeg.edge.problems import Problem, not_found, plain
+from georeg.edge.problems import Problem, not_found, plain, unavailable
 from georeg.edge.routes import ROUTES, Handler
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
@@ -68,7 +69,9 @@ def create_app(
     )
     app = web.Application()
     app[EDGE] = edge
-    app[HANDLERS] = {route.name: wrapped(edge, route.name, route.handler) for route in ROUTES}
+    app[HANDLERS] = {
+        route.name: wrapped(edge, route.name, route.handler, route.urgency) for route in ROUTES
+    }
     resources: dict[str, web.Resource] = {}
     for route in ROUTES:
         if route.path not in resources:
@@ -77,7 +80,10 @@ def create_app(
             route.method, app[HANDLERS][route.name], expect_handler=_expect
         )
     app.router.add_route(
-        "*", "/{path:.*}", wrapped(edge, "unknown", _unknown), expect_handler=_expect
+        "*",
+        "/{path:.*}",
+        wrapped(edge, "unknown", _unknown, Urgency.ALWAYS),
+        expect_handler=_expect,
     )
     app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_on_shutdown)
@@ -100,18 +106,24 @@ async def _on_shutdown(app: web.Application) -> None:
         app[EDGE].drain()
 
 
-def wrapped(edge: Edge, name: str, handler: Handler) -> _Wrapped:
-    """The handler as aiohttp calls it."""
+def wrapped(edge: Edge, name: str, handler: Handler, urgency: Urgency) -> _Wrapped:
+    """The handler as aiohttp calls it; under overload it is not called if it can wait."""
     count = edge.metrics.route(name).count
+    admits, may_wait = edge.overload.admits, urgency is not Urgency.ALWAYS
+    where = "start in another region" if urgency is Urgency.START else "ask again later"
+    busy = unavailable(f"this region has too much to do; {where}", edge.settings.retry_after_s)
     cors = edge.cors if edge.cors.enabled else None
 
     async def handle(request: web.Request) -> web.StreamResponse:
         time = asyncio.get_running_loop().time
         began_s = time()
         try:
-            response = await handler(edge, request)
+            if may_wait and not admits(urgency):
+                response = edge.whole.problem(request, busy, edge.clock.wall_ms())
+            else:
+                response = await handler(edge, request)
         except Problem as problem:
-            response = problem.response()
+            response = edge.whole.problem(request, problem, edge.clock.wall_ms())
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: a bug here is one 500, no more

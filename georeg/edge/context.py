@@ -1,6 +1,6 @@
 """What the handlers of one app share: region, keys, limits. Built once by `app.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crdt.dots import RegionId
@@ -10,9 +10,11 @@ from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.farewell import STOP_MS, Farewell
 from georeg.edge.limits import StartRate
 from georeg.edge.metrics import EdgeMetrics
+from georeg.edge.overload import Overload
 from georeg.edge.ports import EdgeRegion
 from georeg.edge.problems import SESSION_ENDED, Problem
 from georeg.edge.render import Renderer, seconds
+from georeg.edge.rolling import Rolling
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.stalls import Stalls
 from georeg.edge.streams import Streams
@@ -41,7 +43,9 @@ class Edge:
     rate: StartRate = field(init=False)
     streams: Streams = field(init=False)
     stalls: Stalls = field(init=False, default_factory=Stalls)
+    overload: Overload = field(init=False, default_factory=Overload)
     whole: WholeAnswers = field(init=False, default_factory=WholeAnswers)
+    rolling: Rolling = field(init=False)
     metrics: EdgeMetrics = field(init=False)
     plan_limits: dict[str, int] = field(init=False)
     heartbeat_s: float = field(init=False)
@@ -60,10 +64,11 @@ class Edge:
             accounts_max=settings.start_accounts_max,
         )
         self.streams = Streams(settings.event_streams_max, settings.retry_after_s)
-        self.metrics = EdgeMetrics(self.region, self.streams, self.render)
-        self.plan_limits = {name: policy.limit for name, policy in sorted(agreed.plans.items())}
+        self.metrics = EdgeMetrics(self.region, self.streams, self.render, self.overload)
+        self.plan_limits = _limits(self.region)
         self.heartbeat_s = seconds(agreed.heartbeat_ms)
         self.lease_s = seconds(agreed.client_lease_ms)
+        self.rolling = Rolling(agreed.token_roll_ms, agreed.heartbeat_ms)
         tail = f'","next_heartbeat_s":{self.heartbeat_s},"lease_s":{self.lease_s}}}'
         self.heartbeat_tail = tail.encode()
         self.farewell = Farewell(
@@ -84,6 +89,25 @@ class Edge:
         if self.region.drain.has_effect:
             self.streams.end(self.farewell.message)
 
+    def reload(
+        self,
+        settings: EdgeSettings,
+        entitlements: EntitlementVerifier,
+        backends: BackendKeys,
+        session_keys: Sequence[bytes],
+        addresses: Mapping[RegionId, str],
+    ) -> None:
+        """Other keys, pages, places and plans from now on; the region has its new ones already.
+
+        Raises SettingsError for session keys that do not fit; then nothing has changed.
+        """
+        self.keys.replace(session_keys)
+        self.settings, self.entitlements, self.backends = settings, entitlements, backends
+        self.cors = Cors(settings.cors_origins)
+        self.plan_limits = _limits(self.region)
+        self.render.learn(self.region.names)
+        self.farewell.learn(self.region.names, addresses)
+
     def session_ended(self, ended: Ended) -> Problem:
         """The 410 that tells a device why its session is over."""
         reason = ended.reason.name.lower()
@@ -92,3 +116,7 @@ class Edge:
             f"the session was ended: {reason}",
             members=self.render.ended(ended),
         )
+
+
+def _limits(region: EdgeRegion) -> dict[str, int]:
+    return {name: policy.limit for name, policy in sorted(region.settings.plans.items())}

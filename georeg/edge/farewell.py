@@ -43,6 +43,11 @@ class Farewell:
         self._rest = b""
         """What follows the time of the next heartbeat in its answer."""
 
+    def learn(self, names: Mapping[RegionId, str], addresses: Mapping[RegionId, str]) -> None:
+        """Other regions, or other places, from now on."""
+        self._names, self._addresses = names, addresses
+        self._written = ()
+
     def regions(self) -> list[dict[str, str]]:
         """Where to go, best first; empty when there is nowhere."""
         return [self._place(region) for region in self._drain.elsewhere]

@@ -20,6 +20,7 @@ from prometheus_client.core import (
 
 from georeg import __version__
 from georeg.edge.histogram import BUCKETS_S, Histogram
+from georeg.edge.overload import Overload
 from georeg.edge.region_metrics import RefusalMetrics, counters, region_metrics
 from georeg.edge.render import Renderer
 from georeg.region.model import Status
@@ -70,10 +71,17 @@ class RouteMetrics:
 class EdgeMetrics:
     """All metrics of one app, in a registry of its own."""
 
-    def __init__(self, region: RegionView, streams: Sized, render: Renderer) -> None:
+    def __init__(
+        self, region: RegionView, streams: Sized, render: Renderer, overload: Overload
+    ) -> None:
         self._region = region
         self._streams = streams
         self._render = render
+        self._overload = overload
+        self.connections = 0
+        """Open connections of devices and backends."""
+        self.turned_away = 0
+        """Connections beyond the limit."""
         self._routes: dict[str, RouteMetrics] = {}
         self._starts: dict[str, int] = {}
         self._batch: dict[int, int] = {}
@@ -142,7 +150,21 @@ class EdgeMetrics:
         )
         for code, count in sorted(self._batch.items()):
             batch.add_metric((str(code),), count)
-        yield from (requests, durations, starts, batch)
+        shed = CounterMetricFamily(
+            "georeg_shed_requests", "Calls that were put off under overload.", labels=("kind",)
+        )
+        for urgency, times in self._overload.shed.items():
+            shed.add_metric((urgency.name.lower(),), times)
+        yield from (requests, durations, starts, batch, shed)
+        yield GaugeMetricFamily(
+            "georeg_shed_level", "1: looks are put off, 2: starts as well.",
+            value=self._overload.level,
+        )  # fmt: skip
+        yield GaugeMetricFamily("georeg_connections", "Open connections.", value=self.connections)
+        yield CounterMetricFamily(
+            "georeg_connections_turned_away", "Connections beyond the limit.",
+            value=self.turned_away,
+        )  # fmt: skip
         yield GaugeMetricFamily(
             "georeg_event_streams", "Open event streams.", value=len(self._streams)
         )

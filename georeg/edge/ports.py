@@ -52,8 +52,11 @@ class EdgeRegion(Protocol):
     def start(self, request: StartRequest) -> Pending[Outcome]:
         """Decide a start."""
 
-    def renew(self, session: int, account: str) -> bool:
-        """Renew the client lease of a session that is held here and lives; else False."""
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
+        """Renew the client lease of a session that is held here and lives; else False.
+
+        `mark`, `parent`: of the token that its device shows, 0 where that says nothing.
+        """
 
     def renewer(self) -> Callable[[int, bytes], bool]:
         """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""

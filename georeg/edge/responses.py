@@ -70,6 +70,7 @@ RESPONSES: Final[dict[str, Schema]] = {
     "Place": _may_have(record(name=_TEXT), url={"type": "string", "format": "uri"}),
     "Heartbeat": _may_have(
         record(session=SESSION_ID_SCHEMA, next_heartbeat_s=_NUMBER, lease_s=_NUMBER),
+        token=_TEXT,
         regions=_PLACES,
     ),
     "Statuses": {

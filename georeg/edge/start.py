@@ -34,7 +34,11 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
     if edge.stalls.is_recent():
         await edge.stalls.let_leave(request)
     _check_may_start(edge, account)
-    outcome = await settled(edge, edge.region.start(asked))
+    edge.overload.starts += 1
+    try:
+        outcome = await settled(edge, edge.region.start(asked))
+    finally:
+        edge.overload.starts -= 1
     if isinstance(outcome, Admitted):
         edge.metrics.started(outcome.basis.value)
         return _admitted(edge, outcome, wait_ms)

@@ -101,6 +101,16 @@ class Ops:
         self.render = Renderer(self.region.names)
         self.began_ms = self.clock.wall_ms()
 
+    def reload(
+        self,
+        operators: OperatorKeys,
+        ops_urls: Mapping[RegionId, str],
+        rings: Mapping[str, tuple[KeyInUse, ...]],
+    ) -> None:
+        """Other keys and addresses from now on; the region has its new peers already."""
+        self.operators, self.ops_urls, self.rings = operators, ops_urls, rings
+        self.render.learn(self.region.names)
+
     def name_of(self, region: RegionId) -> str:
         """A region's name."""
         return self.render.name_of(region)

@@ -58,6 +58,17 @@ class Beacons:
         self._number = 0
         self._sent_ms.clear()
         self._listed.clear()
+        self._state.members.begin()
+
+    @property
+    def next_number(self) -> int:
+        """Of the first beacon that is still to be made."""
+        return self._number + 1
+
+    def forget(self, peer: RegionId) -> None:
+        """A region was removed; should it come back, nothing of before is echoed to it."""
+        self._echoes.pop(peer, None)
+        self._listed = {key: listed for key, listed in self._listed.items() if key[0] != peer}
 
     def send_all(self) -> None:
         """One round."""
@@ -90,10 +101,12 @@ class Beacons:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)
         link.ack_due.update(shard for shard, _, _ in beacon.heads)
+        is_answer = beacon.echo_incarnation == state.incarnation
+        state.members.heard(peer, beacon.regions, beacon.echo_number if is_answer else 0)
         for shard, incarnation, position in beacon.acks:
             self._replication.acknowledged(peer, shard, incarnation, position)
         sent_ms = None
-        if beacon.echo_incarnation == state.incarnation:
+        if is_answer:
             sent_ms = self._sent_ms.get(beacon.echo_number)
             # Again with every beacon until it is acknowledged: what goes out again may be lost too.
             listed = self._listed.get((peer, beacon.echo_number), {})
@@ -104,24 +117,26 @@ class Beacons:
 
     def _beacon(self, peer: RegionId) -> Beacon:
         state, link = self._state, self._replication.links[peer]
-        audited = self._number % SHARDS
-        heads = []
-        listed = {}
-        for index, shard in enumerate(state.shards):
-            top = shard.log.top
-            if link.acked[index] != top:
-                listed[index] = top
-            if index == audited or index in listed:
-                heads.append((index, top, shard.state_hash(state.region)))
+        tops = [shard.log.top for shard in state.shards]
+        listed = {
+            index: top
+            for index, (top, acked) in enumerate(zip(tops, link.acked, strict=True))
+            if top != acked
+        }
         self._listed[peer, self._number] = listed
+        audited = self._number % SHARDS
+        heads = tuple(
+            (index, tops[index], state.shards[index].state_hash(state.region))
+            for index in sorted({audited, *listed})
+        )
         acks = tuple((index, *state.shards[index].position(peer)) for index in sorted(link.ack_due))
         link.ack_due.clear()
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
         held_ms = state.clock.now_ms() - heard_ms if number else 0
         vitals = self.vitals() if self._number % VITALS_EVERY == 1 else ()
         return Beacon(
-            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks,
-            self.is_draining(), vitals,
+            state.incarnation, self._number, incarnation, number, held_ms, heads, acks,
+            self.is_draining(), state.members.said, vitals,
         )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:

@@ -22,6 +22,10 @@ class Evidence:
         self._state = state
         self._words = evidence.Evidence(state.peers)
 
+    def set_peers(self) -> None:
+        """The cluster has grown or shrunk."""
+        self._words.set_peers(self._state.peers)
+
     def beacon(
         self, peer: RegionId, sent_ms: int | None, held_ms: int, missing: Mapping[int, int]
     ) -> None:

@@ -4,6 +4,9 @@ No message needs an answer for anything to be right: each may be lost, late or d
 waits for an answer waits by its own clock. So a message carries what its receiver needs to judge
 it: numbers of requests, generations of leases, positions of logs.
 
+A field or message that comes later stands at the end, a field with a default: what version 1 of the
+protocol does not have is left out for a peer that speaks it (wire.py), and it never misses it.
+
 Every list in a message has a limit, which is here, next to what it limits.
 """
 
@@ -64,6 +67,8 @@ class Beacon(NamedTuple):
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
     is_draining: bool = False
     """The sender's operator drains it: nobody is to be sent there."""
+    regions: bytes = b""
+    """The numbers of all regions by the sender's config, in order; empty: not said (version 1)."""
     vitals: tuple[Vitals, ...] = ()
     """One in every fifth beacon."""
 

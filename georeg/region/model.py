@@ -210,3 +210,6 @@ class Status:
     counters: dict[str, int] = field(default_factory=dict)
     is_draining: bool = False
     """Its operator drains this region; `Region.drain` says how far that has come."""
+    regions_not_agreed: tuple[RegionId, ...] = ()
+    """Who has not said yet that it has the same regions in its config, since that of here changed;
+    until all have, accounts whose home has moved are decided on evidence."""

@@ -12,17 +12,20 @@ from typing import Any, Final
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
+from crdt.versions import NEWEST
 from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
 from georeg.region.drain import Drain
-from georeg.region.election import Election, StaticElection
+from georeg.region.election import Election
 from georeg.region.evidence import Evidence
+from georeg.region.growing import Growing
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.home import Home
 from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
+from georeg.region.members import Members
 from georeg.region.messages import Message
 from georeg.region.model import (
     Claims,
@@ -63,19 +66,20 @@ class Region:
         journal: Journal,
         random: Random,
         election: Election | None = None,
+        former: Mapping[RegionId, str] | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included."""
+        """`names`: all regions of the cluster, this one included. `former`: those removed."""
         self.id = region
-        self.names = dict(names)
+        self._members = Members(region, names, election)
+        self._members.names |= former or {}
+        self.names = self._members.names
+        """Of all regions, also of those that were removed: ids of sessions hold their numbers."""
         self.settings = settings
         self._clock = clock
         self._mesh = mesh
         self._is_open = False
         self._tick_at_ms = 0
-        peers = [r for r in names if r != region]
-        state = RegionState(
-            region, peers, settings, clock, journal, election or StaticElection(names)
-        )
+        state = RegionState(region, self._members, settings, clock, journal)
         self._state = state
         self._evidence = Evidence(state)
         self._budget = Budget(state, self._send)
@@ -93,6 +97,7 @@ class Region:
         self._joining = Joining(
             state, self._budget, self._replication, self._beacons, random, self._send, self._joined
         )
+        self._growing = Growing(state, self._replication, self._beacons, self._evidence)
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
         """Operators begin and end it; the edge asks it what to tell devices."""
@@ -161,15 +166,27 @@ class Region:
         self._is_open = False
         self._joining.close()
 
+    def set_regions(self, names: Mapping[RegionId, str]) -> None:
+        """The cluster has these regions from now on, this one included; only while `joined`."""
+        assert self.joined, "a region begins with the regions of its config"
+        self._growing.change(names)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Other settings, which differ only in what is looked up each time that it is needed."""
+        self.settings = self._state.settings = settings
+
     # ---- devices and backends ----------------------------------------------------------------
 
     def start(self, request: StartRequest) -> Pending[Outcome]:
         """Decide a start by the deadline. Only while `joined`."""
         return self._starts.start(request)
 
-    def renew(self, session: int, account: str) -> bool:
-        """A heartbeat of a session that lives here; False: ask `heartbeat`."""
-        return self._heartbeats.renew(session, account)
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
+        """A heartbeat of a session that lives here; False: ask `heartbeat`.
+
+        `mark`, `parent`: of the token that its device shows (clones.py); 0: not to be judged.
+        """
+        return self._heartbeats.renew(session, account, mark, parent)
 
     def renewer(self) -> Callable[[int, bytes], bool]:
         """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""
@@ -220,28 +237,34 @@ class Region:
 
     # ---- mesh --------------------------------------------------------------------------------
 
-    def receive(self, peer: RegionId, payload: bytes) -> None:
-        """A message of a peer. Raises PeerError, with nothing changed, when it is malformed."""
-        if not self._is_open or peer not in self.names or peer == self.id:
+    def receive(self, peer: RegionId, payload: bytes, version: int = NEWEST) -> None:
+        """A message of a peer, in the version of the connection that it came on.
+
+        Raises PeerError, with nothing changed, when it is malformed.
+        """
+        if not self._is_open or peer not in self._replication.links:
             return
-        message = wire.decode(payload)
+        message = wire.decode(payload, version)
         if not self.joined and type(message) in _ONLY_JOINED:
             return
         self._handlers[type(message)](peer, message)
 
-    def peer_up(self, peer: RegionId) -> None:
-        """A link to the peer has come up: what was under way is lost."""
+    def peer_up(self, peer: RegionId, version: int = NEWEST) -> None:
+        """A link to the peer has come up, in this version: what was under way is lost."""
+        link = self._replication.links[peer]
+        link.version = version
         if not self._is_open:
             return
         if self.joined:
-            link = self._replication.links[peer]
             link.sent = list(link.acked)
             self._beacons.send(peer)
             self._replication.push_all(peer)
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
-            self._transmit(peer, wire.encode(message))
+            link = self._replication.links.get(peer)  # None: removed while this was being prepared
+            if link is not None and wire.has(type(message), link.version):
+                self._transmit(peer, wire.encode(message, link.version))
         elif isinstance(message, messages.Slot | messages.No):
             self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
         else:
@@ -303,6 +326,7 @@ class Region:
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
             is_draining=self.drain.is_on,
+            regions_not_agreed=self._members.silent,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:

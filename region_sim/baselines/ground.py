@@ -49,6 +49,9 @@ class BaselineProcess:
         """Take starts again."""
         self._baseline.drain(is_on=False)
 
+    def reload(self, members: tuple[str, ...]) -> None:
+        """A region that has left is to it as one that is down."""
+
     def killed(self) -> None:
         """Nothing is held for it."""
 
@@ -67,7 +70,7 @@ class BaselineSystem:
         """A new life of a region; called on its machine."""
         machine = ground.machine
         setup = setup_from(
-            read_config(ground),
+            read_config(ground, ground.regions),
             urls={name: f"http://{name}:{EDGE_PORT}" for name in ground.regions},
             home=ground.regions[0],
             clock=Clock(lambda: int(machine.time() * 1000), machine.wall_ms),

@@ -15,6 +15,7 @@ from typing import Final
 from region_sim.history import Call, CallKind, History
 from region_sim.oracle import (
     availability,
+    clones,
     coverage,
     errors,
     evacuation,
@@ -40,6 +41,7 @@ CHECKERS: Final[dict[str, Checker]] = {
     "P6": p6.check,
     "P7": p7.check,
     "P8": p8.check,
+    "clones": clones.check,
     "availability": availability.check,
     "evacuation": evacuation.check,
     "errors": errors.check,
@@ -49,7 +51,7 @@ ABOUT: Final = {
     name: (module.__doc__ or "").split("\n", 1)[0].rstrip(".")
     for name, module in zip(
         CHECKERS,
-        (p1, p2, p3, p4, p5, p6, p7, p8, availability, evacuation, errors),
+        (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, evacuation, errors),
         strict=True,
     )
 }

@@ -44,6 +44,10 @@ class Habits:
     """A heartbeat that is on its way while the stream is stopped."""
     share: float = 0.02
     """Streams whose token a second device uses too."""
+    share_beats: float = 6
+    """It does so for one to so many heartbeat intervals."""
+    keep_token: float = 0
+    """Streams whose player ignores the tokens that heartbeats hand out."""
     burst_s: float = 600
     """Between two moments at which all devices of a household press play at once; 0: never."""
     watch_events: float = 0.1

@@ -48,6 +48,7 @@ class Stream:
         "_friend",
         "_is_left",
         "_is_nudged",
+        "_keeps_token",
         "_listener",
         "_listens",
         "_region",
@@ -63,6 +64,8 @@ class Stream:
         self._street, self._caller, self._friend = street, caller, friend
         self._token, self._region = started.token, started.region
         self._listens = listens
+        habit = street.habits.keep_token
+        self._keeps_token = habit > 0 and street.chance(habit)
         self._listener: Task[None] | None = None
         self._wake = Event()
         self._ended: dict[str, Any] | None = None
@@ -132,6 +135,8 @@ class Stream:
             self._caller, self._region, self._token, is_paused=street.chance(street.habits.paused)
         )
         if call.status == 200:
+            if not self._keeps_token:
+                self._token = self._token.after(call)
             self._beat_us = street.town.now_us() + self._in_time_us(call.body["next_heartbeat_s"])
             self._region = street.sent_to(self._region, call.body)
         elif call.status == 410:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crdt.versions import NEWEST
 from georeg.store.errors import JournalError
 from region_sim.kernel.machine import Machine
 from region_sim.world.ground import Process
@@ -46,6 +47,8 @@ class Slot:
     machine: Machine | None = None
     process: Process | None = None
     is_ready: bool = False
+    protocol_max: int = NEWEST
+    """What the next process that lives here speaks at most."""
     boots: int = 0
     downs: int = 0
     """Faults because of which it must not run."""

@@ -16,6 +16,7 @@ from georeg.cli.demo.view import Row, live_table, plain_line, plain_table, witho
 from georeg.cli.main import main
 from georeg.config import load
 from georeg.edge.metrics import EdgeMetrics
+from georeg.edge.overload import Overload
 from georeg.edge.render import Renderer
 from georeg.region.model import PeerStatus, Status
 from georeg.region.report import RegionReport, StatusReport
@@ -77,7 +78,7 @@ def shown(*rows: Row) -> str:
 
 
 def test_the_numbers_of_a_region_are_read_from_the_page_that_its_edge_serves() -> None:
-    page = EdgeMetrics(QuietRegion(), [], Renderer(NAMES)).page()
+    page = EdgeMetrics(QuietRegion(), [], Renderer(NAMES), Overload()).page()
     assert read_page(page.decode()) == NUMBERS
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt.versions import NEWEST
 from georeg.config import ConfigError, load
 from georeg.config.settings import BOUNDS
 from georeg.edge.jwk import VerificationKey
@@ -56,6 +57,11 @@ def test_no_two_regions_have_one_address_for_devices(first: str, second: str, ke
 def test_a_stopping_region_answers_for_five_more_seconds_unless_the_file_says_otherwise() -> None:
     assert read(EXAMPLE).edge.drain_s == 5
     assert read(with_line("drain_s = 0", after="port = 7401")).edge.drain_s == 0
+
+
+def test_a_region_speaks_the_newest_protocol_unless_the_file_holds_it_to_an_older_one() -> None:
+    assert read(EXAMPLE).mesh.protocol_max == NEWEST
+    assert read(with_line("protocol_max = 1", after="port = 7501")).mesh.protocol_max == 1
 
 
 def test_a_shorter_heartbeat_shortens_what_follows_from_it() -> None:

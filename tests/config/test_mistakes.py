@@ -29,6 +29,8 @@ CHANGES = [
      "stands beside others", "alone"),
     ('port = 7501', 'port = 7501\ntls_cert_file = "nowhere.pem"', "mesh.tls_cert_file",
      "there is no file", "relative to this file"),
+    ("port = 7501", "port = 7501\nprotocol_max = 99", "mesh.protocol_max", "not between 1 and",
+     "or leave it out"),
     ('name = "eu"\nnumber = 2', 'name = "us"\nnumber = 1', "peer[0]", "is this region itself",
      "remove this [[peer]]"),
     ('name = "ap"', 'name = "eu"', "peer[1].name", "peer[0]'s name as well", "own name"),

@@ -115,7 +115,7 @@ def ranges(draw: st.DrawFn) -> messages.Range:
 
 
 VITALS = st.builds(
-    messages.Vitals, st.text(max_size=9), st.just(EPOCH_MS) | NUMBERS, *[NUMBERS] * 9
+    messages.Vitals, st.text(min_size=1, max_size=8), st.just(EPOCH_MS) | NUMBERS, *[NUMBERS] * 9
 )
 MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Beacon: st.builds(
@@ -123,6 +123,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
         st.booleans(),
+        st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
         st.lists(VITALS, max_size=2).map(tuple),
     ),
     messages.Range: ranges(),

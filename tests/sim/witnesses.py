@@ -51,6 +51,9 @@ WITNESSES: Final[dict[str, Witness]] = {
     "nokeys": Witness("near", (1, 2, 3), "P3 another answer to the same start"),
     "hangs": Witness("cuts", (1, 2, 3), "availability no answer to a start"),
     "logs_errors": Witness("near", (1, 2, 3), "errors mesh_handler_failed"),
+    # clones
+    "retries_are_clones": Witness("lost-answers", (1, 2, 3), "clones nobody shared"),
+    "forks_are_clones": Witness("lost-answers", (1, 2, 3), "clones nobody shared"),
     # P4
     "noledger": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
     "kicks_stay": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
