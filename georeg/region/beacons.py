@@ -3,7 +3,7 @@
 A beacon renews the evidence for all sessions of its sender at once, acknowledges what it has of the
 receiver's logs, and echoes the receiver's newest beacon. It lists only shards that the receiver has
 not acknowledged in full: an unlisted shard is, by the receiver's own word, complete. So idle
-regions exchange some 55 bytes a second, and a lost beacon or range heals with the next exchange.
+regions exchange some 50 bytes a second, and a lost beacon or range heals with the next exchange.
 
 One more shard per beacon is listed in turn, so that each state hash is compared once a minute; at
 equal positions hashes must be equal, else the receiver asks for a snapshot of the shard.
@@ -21,7 +21,7 @@ from georeg.region.state import RegionState
 REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
 VITALS_EVERY: Final = 5
-"""Every so many beacons say how the sender is, from the first one on: 60 bytes, for operators."""
+"""Every so many beacons say how the sender is, from the first one on: 40 bytes, for operators."""
 
 
 class Beacons:

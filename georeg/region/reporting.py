@@ -48,6 +48,8 @@ JUMP_MS: Final = 500
 LATE_MS: Final = 1_000
 """A beacon round that comes so much too late: the process or its loop stood still."""
 TOPS: Final = 10
+SLICES_MAX: Final = 10
+"""Slices of the census in one round: 2,000 accounts."""
 
 
 class Reporting:
@@ -102,7 +104,13 @@ class Reporting:
                 state.counters["late_rounds"] += 1
         self._round = (now_ms, wall_ms)
         self._minute.sample(state.counters, now_ms)
-        self._census.step()
+        self._count(SLICES_MAX)
+
+    def _count(self, slices: int) -> None:
+        """Count on, up to so many slices spread over the round."""
+        if self._census.step() and slices > 1:
+            pause_ms = self._state.settings.beacon_ms // (2 * SLICES_MAX)
+            self._state.clock.call_later(pause_ms, lambda: self._count(slices - 1))
 
     def _on_refused(self, account: str) -> None:
         self._refused.add(account, self._state.clock.now_ms())

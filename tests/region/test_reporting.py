@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from crdt.dots import RegionId
 from georeg import __version__
+from georeg.region.census import SLICE
 from georeg.region.messages import Beacon
 from georeg.region.model import How
 from georeg.region.report import QuotaReport, RegionReport
@@ -209,6 +210,16 @@ def test_the_census_counts_no_grant_as_used_that_has_no_session() -> None:
     cluster.run(7_000)
     vitals = cluster.regions[B].report.vitals()
     assert (vitals.grants_held, vitals.grants_used) == (2, 0)
+
+
+def test_a_census_of_more_accounts_than_a_slice_is_counted_whole() -> None:
+    cluster = Cluster(limit=1)
+    accounts = 2 * SLICE + 50
+    for number in range(accounts):
+        cluster.begin(B, "tv", account=f"acc-{number}")
+    cluster.run(4_000)
+    vitals = cluster.regions[B].report.vitals()
+    assert (vitals.grants_held, vitals.grants_used) == (accounts, accounts)
 
 
 def test_a_wall_clock_before_the_epoch_is_no_reason_to_fall_silent() -> None:
