@@ -16,6 +16,7 @@ from random import Random
 from aiohttp import ClientSession
 
 from crdt.dots import RegionId
+from georeg import __version__
 from georeg.cli.reload import ReloadError, check
 from georeg.config import Config, TlsFiles
 from georeg.edge.app import EDGE, create_app
@@ -84,6 +85,7 @@ class Node:
             self._mesh,
             surroundings.journal,
             surroundings.random,
+            software=__version__,
             former=config.former,
         )
         self._clock = clock

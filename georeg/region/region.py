@@ -13,7 +13,6 @@ from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
 from crdt.versions import NEWEST
-from georeg import __version__
 from georeg.region import messages, wire
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
@@ -65,11 +64,11 @@ class Region:
         journal: Journal,
         random: Random,
         election: Election | None = None,
-        software: str = __version__,
+        software: str = "",
         former: Mapping[RegionId, str] | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included. `software`: what runs here.
-        `former`: regions that were removed.
+        """`names`: all regions of the cluster, this one included; `former`: those that were
+        removed. `software`: what runs here, as the others are told; empty: they are not.
         """
         self.id = region
         self._members = Members(region, names, election)
@@ -251,7 +250,8 @@ class Region:
         link.version = version
         if not self._is_open:
             return
-        self._send(peer, messages.About(self._software))
+        if self._software:
+            self._send(peer, messages.About(self._software))
         if self.joined:
             link.sent = list(link.acked)
             self._beacons.send(peer)

@@ -253,7 +253,7 @@ class Cluster:
         self.clocks[region] = clock
         self.regions[region] = made = Region(
             region, self.names, self.settings, clock, Links(self, region), self.disks[region],
-            Random(region),
+            Random(region), software="0.2-test",
         )  # fmt: skip
         for peer in set(self.names) - {region}:
             self.join(region, peer)

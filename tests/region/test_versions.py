@@ -172,7 +172,7 @@ def test_what_runs_elsewhere_is_known_of_peers_that_say_so() -> None:
         cluster.regions[source].peer_up(target, cluster.version(source, target))
     cluster.run(1_000)
     about = {peer.region: peer.software for peer in cluster.regions[A].status().peers}
-    assert about == {B: "", C: cluster.regions[C]._software}
+    assert about == {B: "", C: "0.2-test"}
     assert [sent.target for sent in cluster.messages(About, A)] == [C]
     assert cluster.messages(About, B) == []
 
