@@ -12,7 +12,7 @@ equal positions hashes must be equal, else the receiver asks for a snapshot of t
 from collections.abc import Callable
 from typing import Final
 
-from crdt.dots import SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
+from crdt.dots import INCARNATION_MAX, SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
 from georeg.region.evidence import Evidence
 from georeg.region.messages import Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
@@ -98,7 +98,7 @@ class Beacons:
         now_ms = state.clock.now_ms()
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
             if beacon.incarnation < state.incarnations.get(peer, 0):
-                self._send(peer, Fetched(0, state.incarnations[peer]))
+                self._send(peer, Fetched(0, min(state.incarnations[peer], INCARNATION_MAX - 1)))
             return
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
         self.on_draining(peer, beacon.is_draining)
