@@ -27,13 +27,17 @@ class Census:
     def __init__(self, state: RegionState, budget: Budget) -> None:
         self._state = state
         self._budget = budget
-        self.used: dict[RegionId, int] = dict.fromkeys(state.peers, 0)
+        self._used_of: dict[RegionId, int] = {}
         """Home -> slots held of it that were in use at the last walk."""
         self._homes: list[RegionId] = []
         """Homes that the present walk has still to begin."""
         self._home: RegionId | None = None
         self._accounts: list[str] = []
         self._used = 0
+
+    def used(self, home: RegionId) -> int:
+        """Slots held of a home that were in use when that was last counted."""
+        return self._used_of.get(home, 0)
 
     def step(self) -> bool:
         """One slice of the walk over all grants that are held; True: there is more to look at."""
@@ -46,7 +50,7 @@ class Census:
                 self._home, self._used = self._homes.pop(), 0
                 self._accounts = self._budget.holder.accounts(self._home)
             if not self._accounts:
-                self.used[self._home], self._home = self._used, None
+                self._used_of[self._home], self._home = self._used, None
                 continue
             piece, self._accounts = self._accounts[-left:], self._accounts[:-left]
             self._used += sum(self._in_use(self._home, account) for account in piece)

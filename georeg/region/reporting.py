@@ -133,7 +133,7 @@ class Reporting:
             uptime_s=max(0, state.clock.now_ms() - self._began_ms) // 1000,
             sessions=sum(s.sessions.own_count for s in state.shards),
             grants_held=self._budget.held(),
-            grants_used=sum(self._census.used.values()),
+            grants_used=sum(self._census.used(home) for home in state.peers),
             overdraft=max(0, self._overdrafts.count),
             starts=sum(minute[name] for name in DECIDED),
             refused_local=minute["refused_local"],
@@ -207,7 +207,7 @@ class Reporting:
             region=state.region,
             wall_ms=state.clock.wall_ms(),
             held=tuple(
-                Held(h, holder.held(h), self._census.used[h], holder.lease_left_ms(h, now_ms))
+                Held(h, holder.held(h), self._census.used(h), holder.lease_left_ms(h, now_ms))
                 for h in state.peers
             ),
             lent=lent,

@@ -124,7 +124,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
         st.booleans(),
         st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
-        st.lists(VITALS, max_size=2).map(tuple),
+        st.lists(VITALS, max_size=1).map(tuple),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(

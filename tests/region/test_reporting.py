@@ -1,6 +1,6 @@
 """What a region tells operators of itself and of the others, in scripted clusters."""
 
-from dataclasses import replace
+import pytest
 
 from crdt.dots import RegionId
 from georeg import __version__
@@ -222,11 +222,21 @@ def test_a_census_of_more_accounts_than_a_slice_is_counted_whole() -> None:
     assert (vitals.grants_held, vitals.grants_used) == (accounts, accounts)
 
 
-def test_a_wall_clock_before_the_epoch_is_no_reason_to_fall_silent() -> None:
+@pytest.mark.parametrize("wall_ms", [-5, 10**14])
+def test_a_clock_that_is_broken_breaks_no_link(wall_ms: int) -> None:
     cluster = Cluster()
-    cluster.clocks[B].wall_ms = lambda: -5  # type: ignore[method-assign]  # a broken clock
+    cluster.clocks[B].wall_ms = lambda: wall_ms  # type: ignore[method-assign]  # a broken clock
     cluster.run(6_000)
-    told = seen(cluster, A, B).vitals
-    assert told is not None
-    assert replace(seen(cluster, A, B), vitals=None).state == "up"
-    assert told.wall_ms == 0
+    told = seen(cluster, A, B)
+    assert told.state == "up"
+    assert told.vitals is not None
+    assert told.vitals.wall_ms == max(0, wall_ms)
+
+
+def test_a_region_that_is_added_is_in_the_quota_at_once() -> None:
+    cluster = Cluster(A, B)
+    cluster.regions[A].set_regions({A: "us", B: "eu", C: "ap"})
+    told = quota(cluster, A)
+    assert [held.home for held in told.held] == [B, C]
+    assert [lent.region for lent in told.lent] == [B, C]
+    assert seen(cluster, A, C).vitals is None
