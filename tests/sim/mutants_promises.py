@@ -6,7 +6,6 @@ from typing import Any
 from crdt.dots import Dot, SessionId
 from crdt.events import Entry, Event, Kick, Reason, Release
 from crdt.releases import release_of
-from crdt.sessions import SessionSet
 from crdt.shard import Shard
 from georeg.region import clones, rules
 from georeg.region.clones import Clones
@@ -187,8 +186,8 @@ def silence_untold(patch: Patch) -> None:
 @planted
 def slots_stay(patch: Patch) -> None:
     """Lapsed sessions stay in the table where nobody looks at them."""
-    patch.setattr(SessionSet, "lapsed", lambda self, *args: [])
-    patch.setattr(SessionSet, "overdue", lambda self, *args: [])
+    patch.setattr("georeg.region.sweep.lapsed", lambda *args: [])
+    patch.setattr("georeg.region.sweep.overdue", lambda *args: [])
 
 
 # ---- P7 ----------------------------------------------------------------------------------------
