@@ -162,7 +162,9 @@ def kick_not_found(patch: Patch) -> None:
 def deaf(patch: Patch) -> None:
     """A heartbeat in time is answered, but renews nothing: sessions lapse under their viewers."""
 
-    def renew(self: Heartbeats, session: int, account: str) -> bool:
+    def renew(
+        self: Heartbeats, session: int, account: str, mark: int = 0, parent: int = 0
+    ) -> bool:
         state = self._state
         sessions = state.shard(account).sessions
         row = sessions.own_row(account, session)
