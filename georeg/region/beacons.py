@@ -17,6 +17,7 @@ from georeg.region.evidence import Evidence
 from georeg.region.messages import Beacon, Fetched, Message
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
+from georeg.region.ways import DIRECT, Ways
 
 REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
@@ -30,12 +31,16 @@ class Beacons:
         state: RegionState,
         replication: Replication,
         evidence: Evidence,
+        ways: Ways,
         send: Callable[[RegionId, Message], None],
+        announce: Callable[[RegionId, Message], None],
     ) -> None:
         self._state = state
         self._replication = replication
         self._evidence = evidence
+        self._ways = ways
         self._send = send
+        self._announce = announce
         self._number = 0
         self._sent_ms: dict[int, int] = {}
         self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
@@ -46,6 +51,7 @@ class Beacons:
     def begin(self) -> None:
         """A new incarnation counts its beacons from 1; echoes of the old one prove nothing."""
         self._number = 0
+        self._ways.begin(self._state.clock.now_ms())
         self._sent_ms.clear()
         self._listed.clear()
 
@@ -61,17 +67,26 @@ class Beacons:
 
     def send(self, peer: RegionId) -> None:
         """The newest beacon, once more for a peer that may have missed it."""
-        self._send(peer, self._beacon(peer))
+        self._announce(peer, self._beacon(peer))
 
-    def on_beacon(self, peer: RegionId, beacon: Beacon) -> None:
-        """Hear a peer: liveness, new incarnations, acknowledgements, evidence."""
+    def on_beacon(self, peer: RegionId, beacon: Beacon, via: RegionId = DIRECT) -> None:
+        """Hear a peer: liveness, new incarnations, acknowledgements, evidence.
+
+        `via`: the third region that brought the beacon.
+        """
         state, link = self._state, self._replication.links[peer]
         self._replication.check_acks(beacon.acks)
         now_ms = state.clock.now_ms()
+        if via == DIRECT:
+            self._ways.heard_directly(peer, beacon.incarnation, beacon.number, now_ms)
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
             if beacon.incarnation < state.incarnations.get(peer, 0):
                 self._send(peer, Fetched(0, state.incarnations[peer]))
             return
+        if self._ways.heard(
+            peer, beacon[:2], via, beacon.hears, beacon.reaches, now_ms
+        ):
+            self._evidence.rerouted(peer)
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
@@ -104,10 +119,12 @@ class Beacons:
         acks = tuple((index, *state.shards[index].position(peer)) for index in sorted(link.ack_due))
         link.ack_due.clear()
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
-        held_ms = state.clock.now_ms() - heard_ms if number else 0
+        now_ms = state.clock.now_ms()
+        held_ms = now_ms - heard_ms if number else 0
         return Beacon(
-            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks
-        )
+            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks,
+            self._ways.hears(now_ms), self._ways.reaches(now_ms),
+        )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""

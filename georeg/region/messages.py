@@ -14,6 +14,8 @@ from crdt.events import Entry, Plan
 from georeg.region.seen import Seen
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
+RELAYED_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 32
+"""Of a message that goes round a third region, so that its wrapping fits as well."""
 LIST_MAX: Final = 256
 """Sessions that one message may name for one account; above every limit."""
 CLAIMS_MAX: Final = 5_000
@@ -39,6 +41,10 @@ class Beacon(NamedTuple):
     """(shard, position, state hash) of shards that the receiver has not acknowledged in full."""
     acks: tuple[tuple[int, int, int], ...]
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
+    hears: tuple[RegionId, ...] = ()
+    """Regions that the sender hears on their own links (ways.py)."""
+    reaches: tuple[tuple[RegionId, int], ...] = ()
+    """Regions that hear the sender on its own link, with the round trip in milliseconds."""
 
 
 class Range(NamedTuple):
@@ -199,7 +205,16 @@ class Bundle(NamedTuple):
     """Each the wire form of a Range."""
 
 
+class Relayed(NamedTuple):
+    """A message that goes round: from its source to a relay, and from there to its target."""
+
+    source: RegionId
+    target: RegionId
+    payload: bytes
+    """The wire form of any message but this one."""
+
+
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle
+    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle | Relayed
 )  # fmt: skip

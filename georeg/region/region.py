@@ -37,6 +37,7 @@ from georeg.region.model import (
 from georeg.region.overdrafts import Overdrafts
 from georeg.region.pending import Pending
 from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.relaying import Relaying
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
 from georeg.region.settings import Settings
@@ -44,8 +45,11 @@ from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
 from georeg.region.sweep import Sweep
+from georeg.region.ways import DIRECT, Ways
 
 SLICES_PER_ROUND: Final = 64
+SILENT_ROUNDS: Final = 1.5
+"""A link on which no beacon comes for so many rounds is gone round."""
 
 
 class Region:
@@ -77,6 +81,11 @@ class Region:
         )
         self._state = state
         self._evidence = Evidence(state)
+        self._ways = Ways(
+            region, peers, round(settings.beacon_ms * SILENT_ROUNDS),
+            self._evidence.round_trip_ms, clock.now_ms(),
+        )  # fmt: skip
+        self._relaying = Relaying(state, self._ways, self._mesh.send, self._deliver)
         self._budget = Budget(state, self._send)
         self._asking = Asking(state, self._budget, self._send)
         self._home = Home(state, self._budget, self._send)
@@ -88,7 +97,9 @@ class Region:
         self._replication = Replication(
             state, self._budget, self._evidence, self._transmit, self._send
         )
-        self._beacons = Beacons(state, self._replication, self._evidence, self._send)
+        self._beacons = Beacons(
+            state, self._replication, self._evidence, self._ways, self._send, self._announce
+        )
         self._joining = Joining(
             state, self._budget, self._replication, self._beacons, random, self._send, self._joined
         )
@@ -96,6 +107,7 @@ class Region:
         state.on_dirty = self._replication.dirty
         state.on_uncovered = self._overdrafts.held
         state.on_kick = self._starts.kicked
+        self._relaying.on_rerouted = self._rerouted
         self._starts.on_overdraft = self._overdrafts.admitted
         self._replication.on_released = self._kicks.released
         self._handlers = self._handlers_by_type()
@@ -103,7 +115,6 @@ class Region:
     def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
         """Who answers which message."""
         return {
-            messages.Beacon: self._beacons.on_beacon,
             messages.Range: self._replication.on_range,
             messages.SnapshotPart: self._replication.on_snapshot_part,
             messages.Repair: self._replication.on_repair,
@@ -120,6 +131,7 @@ class Region:
             messages.Renew: self._home.on_renew,
             messages.Leased: self._budget.on_leased,
             messages.Void: self._budget.on_void,
+            messages.Relayed: self._relaying.on_relayed,
         }
 
     # ---- life --------------------------------------------------------------------------------
@@ -217,20 +229,43 @@ class Region:
         """A message of a peer. Raises PeerError, with nothing changed, when it is malformed."""
         if not self._is_open or peer not in self.names or peer == self.id:
             return
-        message = wire.decode(payload)
+        self._deliver(peer, wire.decode(payload), DIRECT)
+
+    def _deliver(self, peer: RegionId, message: Message, via: RegionId) -> None:
+        """A message of a region; `via`: the third region that brought it."""
         if not self.joined and type(message) in _ONLY_JOINED:
             return
-        self._handlers[type(message)](peer, message)
+        if isinstance(message, messages.Beacon):
+            self._beacons.on_beacon(peer, message, via)
+        else:
+            self._handlers[type(message)](peer, message)
 
     def peer_up(self, peer: RegionId) -> None:
         """A link to the peer has come up: what was under way is lost."""
-        if not self._is_open:
+        if self._is_open and self.joined:
+            self._go_on(peer)
+
+    def peer_down(self, peer: RegionId) -> None:
+        """The link to the peer has gone down: what follows goes round a third, if one can."""
+        if self._is_open and self.joined:
+            self._relaying.lost(peer)
+
+    def _rerouted(self, peer: RegionId) -> None:
+        """Messages to the peer take another way: round a third, or back to the own link."""
+        if not (self._is_open and self.joined):
             return
-        if self.joined:
-            link = self._replication.links[peer]
-            link.sent = list(link.acked)
-            self._beacons.send(peer)
-            self._replication.push_all(peer)
+        self._evidence.rerouted(peer)
+        if self._ways.taken(peer) == DIRECT:
+            self._beacons.send(peer)  # its echo tells what was overtaken on the longer way
+        else:
+            self._go_on(peer)  # what the silent link was given of late is lost
+
+    def _go_on(self, peer: RegionId) -> None:
+        """Send what the peer has not acknowledged, by the way that works now."""
+        link = self._replication.links[peer]
+        link.sent = list(link.acked)
+        self._beacons.send(peer)
+        self._replication.push_all(peer)
 
     def _send(self, peer: RegionId, message: Message) -> None:
         if peer != self.id:
@@ -242,7 +277,11 @@ class Region:
 
     def _transmit(self, peer: RegionId, payload: bytes) -> None:
         if self._is_open:
-            self._mesh.send(peer, payload)
+            self._relaying.send(peer, payload)
+
+    def _announce(self, peer: RegionId, message: Message) -> None:
+        if self._is_open:
+            self._relaying.announce(peer, wire.encode(message))
 
     # ---- time --------------------------------------------------------------------------------
 
@@ -292,13 +331,17 @@ class Region:
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:
-        state, link = self._state, self._replication.links[peer]
+        state, link, ways = self._state, self._replication.links[peer], self._ways
+        now_ms = self._clock.now_ms()
         return PeerStatus(
             region=peer,
-            state=str(state.regions.state(peer, self._clock.now_ms())),
+            state=str(state.regions.state(peer, now_ms)),
             beacon_age_ms=self._evidence.peer_age_ms(peer),
             round_trip_ms=self._evidence.round_trip_ms(peer),
             events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
+            is_direct=ways.is_proven(peer, now_ms),
+            via=ways.taken(peer) or None,
+            heard_via=ways.heard_via(peer) or None,
         )
 
 

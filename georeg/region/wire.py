@@ -53,6 +53,7 @@ from georeg.region.messages import (
     NUMBER_MAX,
     PART_BYTES,
     PARTS_MAX,
+    RELAYED_BYTES_MAX,
     Beacon,
     Borrow,
     Bundle,
@@ -66,6 +67,7 @@ from georeg.region.messages import (
     Range,
     Recall,
     Recalled,
+    Relayed,
     Renew,
     Repair,
     Slot,
@@ -151,10 +153,13 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _bytes(value: Any) -> bytes:
-    if type(value) is not bytes or len(value) > PART_BYTES:
-        raise _Wrong(f"expected at most {PART_BYTES} bytes")
-    return value
+def _bytes(limit: int) -> Callable[[Any], bytes]:
+    def read(value: Any) -> bytes:
+        if type(value) is not bytes or len(value) > limit:
+            raise _Wrong(f"expected at most {limit} bytes")
+        return value
+
+    return read
 
 
 def _items(value: Any, limit: int) -> Sequence[Any]:
@@ -187,6 +192,7 @@ _dot = _int(1, DOT_MAX)
 _account = _text(ACCOUNT_BYTES_MAX)
 _name = _text(NAME_BYTES_MAX, may_be_empty=True)
 _time = _int(0, TIME_MS_MAX)
+_part = _bytes(PART_BYTES)
 
 _HAND_OVERS: Final = frozenset({Reason.SUPERSEDED, Reason.REPLACED, Reason.LIMIT, Reason.DISPLACED})
 """Why a session may have to make room for a start."""
@@ -244,11 +250,17 @@ _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
 
 _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
-    1: (Beacon, (_incarnation, _number, _incarnation, _number, _number, _heads, _acks)),
+    1: (
+        Beacon,
+        (
+            _incarnation, _number, _incarnation, _number, _number, _heads, _acks,
+            _many(_region, REGION_MAX), _many(_fields(_region, _number), REGION_MAX),
+        ),
+    ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
     3: (
         SnapshotPart,
-        (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _bytes),
+        (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _part),
     ),
     4: (Fetch, (_number,)),
     5: (Fetched, (_number, _int(0, INCARNATION_MAX - 1))),  # so that there is one above it
@@ -278,6 +290,7 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     14: (Leased, (_number, _number, _number)),
     15: (Void, (_number,)),
     16: (Repair, (_shard,)),
-    17: (Bundle, (_many(_bytes, SHARDS),)),
+    17: (Bundle, (_many(_part, SHARDS),)),
+    18: (Relayed, (_region, _region, _bytes(RELAYED_BYTES_MAX))),
 }  # fmt: skip
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}

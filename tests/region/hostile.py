@@ -21,7 +21,7 @@ from crdt.dots import (
     shard_of,
 )
 from crdt.events import ActorKind, Device, Entry, Event, Kick, Plan, PlanSet, Reason, Release, Stop
-from georeg.region import messages
+from georeg.region import messages, wire
 from georeg.region.messages import Message
 from georeg.region.seen import Seen
 from tests.region.cluster import ACCOUNT, EPOCH_MS, ISSUED, A, B, C
@@ -119,6 +119,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        many(REGIONS), many(st.tuples(REGIONS, NUMBERS)),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(
@@ -156,5 +157,11 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Void: st.builds(messages.Void, NUMBERS),
     messages.Repair: st.builds(messages.Repair, SHARD),
     messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
+    messages.Relayed: st.builds(
+        messages.Relayed, REGIONS, REGIONS,
+        st.binary(max_size=40)
+        | st.builds(messages.Confirm, ACCOUNTS, NUMBERS).map(wire.encode)
+        | ranges().map(wire.encode),
+    ),
 }  # fmt: skip
 ANY: st.SearchStrategy[Message] = st.one_of(*MESSAGES.values())
