@@ -21,7 +21,8 @@ FRESH_US: Final = 3_100_000
 TRAVEL_US: Final = 200_000
 """Beyond the latency: batches of 50 ms, queues, a home that serves one request after the other."""
 TRIPS: Final = 12
-"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile."""
+"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile. A trip
+round a third region counts twice."""
 
 
 @dataclass(slots=True)
@@ -53,7 +54,8 @@ class Run:
     @property
     def is_near(self) -> bool:
         """Whether the regions are so near that a decision never runs into its deadline."""
-        return self.latency_us * TRIPS <= self.history.deadline_us
+        trips = TRIPS * (2 if self.network.goes_round else 1)
+        return self.latency_us * trips <= self.history.deadline_us
 
     @property
     def in_time_us(self) -> int:
