@@ -46,6 +46,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "nohop": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
     "yields": Witness("sleepers", (2, 3, 4), "P2 overdraft though all are near"),
     "finish": Witness("excess", (1, 2, 5), "P2 not ended after the partition"),
+    "nobody_relays": Witness("gone-round", (1, 2, 3), "P4 a kick was not told"),
     # P3, availability, errors
     "patient": Witness("cuts", (1, 2, 3), "P3 late start"),
     "nokeys": Witness("near", (1, 2, 3), "P3 another answer to the same start"),
