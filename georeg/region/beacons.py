@@ -3,7 +3,7 @@
 A beacon renews the evidence for all sessions of its sender at once, acknowledges what it has of the
 receiver's logs, and echoes the receiver's newest beacon. It lists only shards that the receiver has
 not acknowledged in full: an unlisted shard is, by the receiver's own word, complete. So idle
-regions exchange some 40 bytes a second, and a lost beacon or range heals with the next exchange.
+regions exchange some 50 bytes a second, and a lost beacon or range heals with the next exchange.
 
 One more shard per beacon is listed in turn, so that each state hash is compared once a minute; at
 equal positions hashes must be equal, else the receiver asks for a snapshot of the shard.
