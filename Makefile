@@ -18,8 +18,8 @@ help:  ## this list
 run: $(VENV)/run.stamp  ## three regions on 127.0.0.1: edges on ports 7401, 7402, 7403
 	@$(BIN)/georeg demo $(ARGS)
 
-test: $(VENV)/dev.stamp tools  ## the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev.stamp tools  ## the whole test suite, on all cores
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: $(VENV)/dev.stamp  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

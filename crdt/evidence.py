@@ -43,7 +43,12 @@ class Evidence:
     __slots__ = ("_words",)
 
     def __init__(self, peers: Iterable[RegionId]) -> None:
-        self._words = {peer: _Word() for peer in sorted(peers)}
+        self._words: dict[RegionId, _Word] = {}
+        self.set_peers(peers)
+
+    def set_peers(self, peers: Iterable[RegionId]) -> None:
+        """These are all other regions from now on; what is known of those that stay is kept."""
+        self._words = {peer: self._words.get(peer) or _Word() for peer in sorted(peers)}
 
     def heard(
         self,
@@ -79,7 +84,9 @@ class Evidence:
 
     def age_ms(self, peer: RegionId, shard: int, now_ms: int) -> int | None:
         """How old the newest proof is for the peer's sessions in a shard; None: there is none."""
-        word = self._words[peer]
+        word = self._words.get(peer)
+        if word is None:
+            return None  # a region that was removed: nobody vouches for what it held
         lags = word.lagging.get(shard)
         proven_ms = word.evidence_ms if lags is None else lags[1]
         return None if proven_ms is None else now_ms - proven_ms
@@ -94,6 +101,10 @@ class Evidence:
         word = self._words[peer]
         word.round_trips_ms.clear()
         word.measured_from_ms = now_ms
+
+    def lagging(self, peer: RegionId) -> dict[int, int]:
+        """Shard -> position that the peer's newest beacon names and that is not applied here."""
+        return {shard: position for shard, (position, _) in self._words[peer].lagging.items()}
 
     def round_trip_ms(self, peer: RegionId) -> int | None:
         """The shortest of the last few round trips to the peer; None: too few were measured.

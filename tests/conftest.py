@@ -20,8 +20,16 @@ TOOLS = {
 }
 
 
+WITH_PROCESSES = tuple(ROOT / "tests" / name for name in ("bench", "cli", "e2e", "sim/live"))
+"""Tests of real processes: one after the other, so that they do not take one another's time, and
+modules that share a cluster go on sharing it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a tool that is not here, and say so."""
+    """Skip what needs a tool that is not here, and say so; keep tests of processes together."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in WITH_PROCESSES):
+            item.add_marker(pytest.mark.xdist_group("processes"))
     for marker, (command, why) in TOOLS.items():
         if shutil.which(command) is None:
             for item in items:

@@ -11,11 +11,13 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from aiohttp import ClientSession
 
 from crdt.dots import RegionId
+from georeg.cli.reload import ReloadError, check
 from georeg.config import Config, TlsFiles
 from georeg.edge.app import EDGE, create_app
 from georeg.edge.backends import BackendKeys
@@ -23,9 +25,16 @@ from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
-from georeg.edge.tokens import KeyRing
+from georeg.edge.tokens import KeyRing, key_id
 from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
 from georeg.mesh.node import open_session
+from georeg.mesh.versions import Versions
+from georeg.ops.app import create_ops_app
+from georeg.ops.audit import Audit, to_file, to_stderr
+from georeg.ops.context import KeyInUse, Ops
+from georeg.ops.drains import DRAIN_ROUTES
+from georeg.ops.keys import OperatorKeys
+from georeg.ops.server import OpsServer
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
@@ -76,14 +85,19 @@ class Node:
         self._mesh = self._make_mesh(surroundings)
         self.region = Region(
             config.number,
-            {config.number: config.name} | {peer.number: peer.name for peer in config.peers},
+            _names(config),
             config.settings,
             clock,
             self._mesh,
             surroundings.journal,
             surroundings.random,
+            former=config.former,
         )
+        self._clock = clock
+        self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
+        self._ops = self._make_ops(clock)
+        self._closing: set[asyncio.Task[None]] = set()
 
     def _make_mesh(self, surroundings: Surroundings) -> MeshNode:
         config = self._config
@@ -91,10 +105,10 @@ class Node:
         return MeshNode(
             identity=Identity(config.cluster, config.number, config.name),
             keys=config.keys.cluster,
-            peers={peer.number: Peer(peer.name, peer.url) for peer in config.peers},
+            peers=_peers(config),
             listen_host=config.mesh.host,
             listen_port=config.mesh.port,
-            settings=MeshSettings(),
+            settings=MeshSettings(versions=Versions(newest=config.mesh.protocol_max)),
             on_message=self._on_message,
             on_up=self._on_up,
             on_down=self._on_down,
@@ -107,34 +121,63 @@ class Node:
 
     def _make_edge(self, clock: Clock) -> EdgeServer:
         config, keys = self._config, self._config.keys
-        sources: list[KeySource] = [RemoteKeys(url, now_ms=clock.now_ms) for url in keys.jwks_urls]
-        if keys.entitlements:
-            sources.insert(0, StaticKeys(keys.entitlements))
         self._app = create_app(
             self.region,
-            KeyRing(keys.session, cluster=config.cluster),
-            EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins),
+            self._ring,
+            _edge_settings(config),
             clock=clock,
-            entitlements=EntitlementVerifier(
-                sources,
-                audience=keys.audience,
-                age_ms_max=config.settings.plan_memory_s * 1000,
-            ),
+            entitlements=_verifier(config, clock),
             backends=BackendKeys(keys.backends),
+            addresses=_places(config),
+            public_url=config.edge.public_url,
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
 
-    def _on_message(self, peer: RegionId, payload: bytes) -> None:
-        self.region.receive(peer, payload)
+    def _make_ops(self, clock: Clock) -> OpsServer | None:
+        config, ops = self._config, self._config.ops
+        self._operators: Ops | None = None
+        if ops is None:
+            return None
+        write = to_stderr if ops.audit_file is None else to_file(ops.audit_file)
+        self._operators = Ops(
+            self.region,
+            clock,
+            OperatorKeys(config.keys.operators),
+            Audit(write, clock.wall_ms, region=config.name, cluster=config.cluster),
+            config.cluster,
+            ops_urls=_ops_urls(config),
+            rings=self._rings(config),
+            links=self.links,
+        )
+        return OpsServer(create_ops_app(self._operators, DRAIN_ROUTES), ops.host, ops.port)
 
-    def _on_up(self, peer: RegionId) -> None:
-        self.region.peer_up(peer)
+    def _rings(self, config: Config) -> dict[str, tuple[KeyInUse, ...]]:
+        """What operators may know of the key rings."""
+        return {
+            "cluster": tuple(
+                KeyInUse(_id(key), at == 0, lambda: None)
+                for at, key in enumerate(config.keys.cluster)
+            ),
+            "session": tuple(
+                KeyInUse(_id(key), at == 0, partial(self._ring.accepted, key_id(key)))
+                for at, key in enumerate(config.keys.session)
+            ),
+        }
+
+    def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
+        self.region.receive(peer, payload, version)
+
+    def _on_up(self, peer: RegionId, version: int) -> None:
+        self.region.peer_up(peer, version)
 
     def _on_down(self, peer: RegionId) -> None:
         self.region.peer_down(peer)
 
     async def start(self) -> None:
-        """Join the cluster, then take calls. Raises StartError when a port is not to be had."""
+        """Join the cluster, then take calls. Raises StartError when a port is not to be had.
+
+        Operators are answered before the region has joined, so that they see why it does not.
+        """
         edge, mesh = self._config.edge, self._config.mesh
         try:
             await _try_to_listen(edge.host, edge.port)
@@ -144,6 +187,8 @@ class Node:
             await self._mesh.start()
         except OSError as error:
             raise _port_error("mesh", mesh.host, mesh.port, error) from None
+        if self._ops is not None:
+            await self._listen_for_operators(self._ops)
         self.region.open()
         while not self.region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
             await asyncio.sleep(_JOIN_POLL_S)
@@ -152,19 +197,115 @@ class Node:
         except OSError as error:
             raise _port_error("edge", edge.host, edge.port, error) from None
 
+    async def _listen_for_operators(self, server: OpsServer) -> None:
+        assert self._config.ops is not None
+        try:
+            await server.start()
+        except OSError as error:
+            raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
+
     def links(self) -> dict[RegionId, LinkStatus]:
         """The links to all peers, by the number of the peer."""
         return self._mesh.links()
 
+    @property
+    def config(self) -> Config:
+        """What it runs by now."""
+        return self._config
+
+    def reload(self, config: Config) -> list[str]:
+        """Run by another config from now on; returns in words what has changed.
+
+        Raises ReloadError, and nothing has changed, when a part of it needs a restart.
+        """
+        if not self.region.joined:
+            raise ReloadError("the region is still joining; nothing was changed. Try again soon")
+        now, edge = self._config, self._app[EDGE]
+        changed = check(now, config)
+        backends, peers = BackendKeys(config.keys.backends), _peers(config)
+        operators = OperatorKeys(config.keys.operators)
+        verifier = edge.entitlements
+        if _verified_by(now) != _verified_by(config):
+            verifier = _verifier(config, self._clock)
+        KeyRing(config.keys.session, cluster=config.cluster)  # all that may fail, before all else
+        self._mesh.set_keys(config.keys.cluster)
+        self._mesh.set_peers(peers)
+        self.region.set_settings(config.settings)
+        if _names(now).keys() != _names(config).keys():
+            self.region.set_regions(_names(config))
+        self.region.names |= config.former
+        if verifier is not edge.entitlements:
+            verifier.open()
+            self._end(edge.entitlements)
+        edge.reload(
+            _edge_settings(config), verifier, backends, config.keys.session, _places(config)
+        )
+        if self._operators is not None:
+            self._operators.reload(operators, _ops_urls(config), self._rings(config))
+        self._config = config
+        return changed
+
+    def _end(self, verifier: EntitlementVerifier) -> None:
+        """Let the keys that were fetched for it go, when no call waits for them any more."""
+        task = asyncio.get_running_loop().create_task(verifier.close(), name="close-verifier")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     def drain(self) -> None:
-        """Take no more starts and tell event streams; everything else goes on."""
-        self._app[EDGE].drain()
+        """This process stops soon: take no more starts and tell devices where to go."""
+        self._app[EDGE].drain(round(self._config.edge.drain_s * 1000))
+
+    @property
+    def is_evacuated(self) -> bool:
+        """Whether no session is left here."""
+        return self.region.drain.sessions_left() == 0
 
     async def stop(self) -> None:
         """Let running requests end, then leave. Harmless when `start` failed half way."""
         await self._edge.stop()
         self.region.close()
+        if self._ops is not None:
+            await self._ops.stop()
         await self._mesh.stop()
+
+
+def _names(config: Config) -> dict[RegionId, str]:
+    """All regions of the cluster."""
+    return {config.number: config.name} | {peer.number: peer.name for peer in config.peers}
+
+
+def _ops_urls(config: Config) -> dict[RegionId, str]:
+    """Where the other regions' operators' APIs are, as far as the config says."""
+    return {peer.number: peer.ops_url for peer in config.peers if peer.ops_url}
+
+
+def _places(config: Config) -> dict[RegionId, str]:
+    """Where devices reach the other regions, as far as the config says."""
+    return {peer.number: peer.edge_url for peer in config.peers if peer.edge_url}
+
+
+def _peers(config: Config) -> dict[RegionId, Peer]:
+    return {peer.number: Peer(peer.name, peer.url) for peer in config.peers}
+
+
+def _edge_settings(config: Config) -> EdgeSettings:
+    return EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins)
+
+
+def _verified_by(config: Config) -> tuple[object, ...]:
+    """What a verifier is made of: the same one goes on, with the keys that it has fetched."""
+    keys = config.keys
+    return keys.entitlements, keys.jwks_urls, keys.audience, config.settings.plan_memory_s
+
+
+def _verifier(config: Config, clock: Clock) -> EntitlementVerifier:
+    """Whoever signs entitlements for this region."""
+    keys = config.keys
+    sources: list[KeySource] = [RemoteKeys(url, now_ms=clock.now_ms) for url in keys.jwks_urls]
+    if keys.entitlements:
+        sources.insert(0, StaticKeys(keys.entitlements))
+    age_ms_max = config.settings.plan_memory_s * 1000
+    return EntitlementVerifier(sources, audience=keys.audience, age_ms_max=age_ms_max)
 
 
 async def _try_to_listen(host: str, port: int) -> None:
@@ -172,6 +313,11 @@ async def _try_to_listen(host: str, port: int) -> None:
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
     server.close()
     await server.wait_closed()
+
+
+def _id(key: bytes) -> str:
+    """A key's id as operators see it."""
+    return f"{key_id(key):04x}"
 
 
 def _port_error(what: str, host: str, port: int, error: OSError) -> StartError:

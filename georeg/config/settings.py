@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from georeg.config.reader import Table
-from georeg.region.settings import Excess, OnLimit, PlanPolicy, Settings
+from georeg.region.settings import Excess, OnClone, OnLimit, PlanPolicy, Settings
 
 _DAY_S = 86_400
 _PLANS_MAX = 64
@@ -38,6 +38,7 @@ BOUNDS: dict[str, Bounds] = {
     "drift": Bounds(0, 0.2),
     "young_ms": Bounds(0, 600),
     "idle_grant_ms": Bounds(0.1, _DAY_S),
+    "token_roll_ms": Bounds(0, _DAY_S),
     "session_limit_s": Bounds(60, 30 * _DAY_S),
     "join_ms": Bounds(0, 60),
     "idempotency_ms": Bounds(1, _DAY_S),
@@ -118,6 +119,12 @@ def read_plans(plans: Table) -> dict[str, PlanPolicy]:
                 "finish: streams above the limit after a partition may finish; end: they end",
                 default=Excess.FINISH,
             ),
+            clones=plan.choice(
+                "clones",
+                OnClone,
+                "report: a token that two devices use is counted; end: its session ends as well",
+                default=OnClone.REPORT,
+            ),
         )
         plan.finish()
     return known
@@ -166,6 +173,13 @@ def _check(table: Table, settings: Settings) -> None:
         f"{seconds(settings.grant_lease_ms)} is less than two beacons: grants would not be renewed "
         "in time",
         f"give at least {seconds(2 * settings.beacon_ms)}",
+    )
+    require(
+        settings.token_roll_ms == 0 or settings.token_roll_ms >= 2 * heartbeat,
+        "token_roll_s",
+        f"{seconds(settings.token_roll_ms)} is less than two heartbeats: the token would change at "
+        "each of them",
+        f"give at least {seconds(2 * heartbeat)}, or 0 for never",
     )
     require(
         settings.ends_memory_ms >= lease,

@@ -14,6 +14,7 @@ is adopted.
 
 from crdt.dots import incarnation_of, region_of
 from crdt.events import Device, Entry, Reason
+from georeg.region.clones import Clones
 from georeg.region.model import Admitted, Claims, Ended, Outcome, Renewed
 from georeg.region.pending import Pending
 from georeg.region.starts import Starts
@@ -26,8 +27,9 @@ class Heartbeats:
     def __init__(self, state: RegionState, starts: Starts) -> None:
         self._state = state
         self._starts = starts
+        self._clones = Clones(state)
 
-    def renew(self, session: int, account: str) -> bool:
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
         """The hot path: the session is held here and lives; its lease is renewed."""
         state = self._state
         sessions = state.shard(account).sessions
@@ -36,9 +38,14 @@ class Heartbeats:
             return False
         now_ms = state.clock.now_ms()
         heard = sessions.heard
-        if now_ms - heard[row] > state.settings.client_lease_ms:
+        gap_ms = now_ms - heard[row]
+        if gap_ms > state.settings.client_lease_ms:
             return False
         heard[row] = now_ms
+        if mark and (
+            mark != sessions.marks[row] or sessions.paces[row] or gap_ms < self._clones.soon_ms
+        ):
+            return self._clones.heard(sessions, row, mark, parent, gap_ms)
         return True
 
     def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:

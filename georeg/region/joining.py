@@ -133,6 +133,8 @@ class Joining:
         last = max(stored, seen)
         if stored == 0 and not has_heard_all:  # a peer that is silent may have seen a later one
             last += self._random.randrange(BLIND_INCARNATIONS)
+        if stored == 0 and not has_heard_all:
+            state.members.doubt()
         self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
         self.is_joined = True
         self._on_joined()

@@ -191,6 +191,8 @@ class PeerStatus:
     """The third region by which messages to the peer go. None and not direct: it is cut off."""
     heard_via: RegionId | None = None
     """The third region that brought the peer's newest beacon; None: it came on its own link."""
+    is_draining: bool = False
+    """Its operator drains it, by its newest beacon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +214,8 @@ class Status:
     kicks_remembered: int
     peers: tuple[PeerStatus, ...]
     counters: dict[str, int] = field(default_factory=dict)
+    is_draining: bool = False
+    """Its operator drains this region; `Region.drain` says how far that has come."""
+    regions_not_agreed: tuple[RegionId, ...] = ()
+    """Who has not said yet that it has the same regions in its config, since that of here changed;
+    until all have, accounts whose home has moved are decided on evidence."""

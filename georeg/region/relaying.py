@@ -59,15 +59,17 @@ class Relaying:
         state: RegionState,
         ways: Ways,
         send_directly: Callable[[RegionId, bytes], None],
+        version_of: Callable[[RegionId], int],
         deliver: Callable[[RegionId, Message, RegionId], None],
     ) -> None:
-        """`deliver`: a message of a region, and by way of which it came."""
+        """`version_of`: the version of the protocol that a peer speaks. `deliver`: takes a message
+        of a region, and by way of which it came."""
         self._state = state
         self._ways = ways
         self._send_directly = send_directly
+        self._version_of = version_of
         self._deliver = deliver
-        now_ms = state.clock.now_ms()
-        self._allowances = {peer: _Allowance(now_ms) for peer in state.peers}
+        self._allowances: dict[RegionId, _Allowance] = {}
         self._changed: set[RegionId] = set()
         self.on_rerouted: Callable[[RegionId], None] = lambda peer: None
         """Set by the region: the way to a peer has changed, what was on the old one may be lost."""
@@ -95,11 +97,12 @@ class Relaying:
         self._via(peer)
 
     def _send_round(self, peer: RegionId, via: RegionId, payload: bytes) -> None:
-        if len(payload) > RELAYED_BYTES_MAX:
+        if len(payload) > RELAYED_BYTES_MAX or not wire.has(Relayed, self._version_of(via)):
             self._state.counters["relay_dropped"] += 1
             return
         self._state.counters["relay_sent"] += 1
-        self._send_directly(via, wire.encode(Relayed(self._state.region, peer, payload)))
+        relayed = Relayed(self._state.region, peer, self._version_of(peer), payload)
+        self._send_directly(via, wire.encode(relayed))
 
     def _via(self, peer: RegionId) -> RegionId:
         before = self._ways.taken(peer)
@@ -123,25 +126,28 @@ class Relaying:
         if source == peer and target in self._state.peers and target != peer:
             self._pass_on(target, message)
         elif target == here and source in self._state.peers and source != peer:
-            self._take(source, message.payload, peer)
+            self._take(message, peer)
         else:
             self._state.counters["relay_refused"] += 1
 
     def _pass_on(self, target: RegionId, message: Relayed) -> None:
         now_ms = self._state.clock.now_ms()
-        is_reached = self._ways.is_proven(target, now_ms)
-        if not (is_reached and self._allowances[target].take(len(message.payload), now_ms)):
+        is_reached = self._ways.is_proven(target, now_ms) and wire.has(
+            Relayed, self._version_of(target)
+        )
+        allowance = self._allowances.setdefault(target, _Allowance(now_ms))
+        if not (is_reached and allowance.take(len(message.payload), now_ms)):
             self._state.counters["relay_dropped"] += 1
             return
         self._state.counters["relay_passed_on"] += 1
         self._send_directly(target, wire.encode(message))
 
-    def _take(self, source: RegionId, payload: bytes, via: RegionId) -> None:
+    def _take(self, relayed: Relayed, via: RegionId) -> None:
         try:
-            message = wire.decode(payload)
+            message = wire.decode(relayed.payload, relayed.version)
             if isinstance(message, Relayed):
                 raise PeerError("what was passed on is not passed on again")
-            self._deliver(source, message, via)
+            self._deliver(relayed.source, message, via)
         except PeerError:
             self._state.counters["relay_refused"] += 1
             return

@@ -17,6 +17,8 @@ from crdt.dots import SHARDS, RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
 from crdt.fields import HOP_MAX
+from crdt.older import events_in
+from crdt.versions import NEWEST
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
 from georeg.region.messages import (
@@ -39,7 +41,9 @@ STAGED_BYTES_MAX: Final = 256 << 20
 class Link:
     """What one peer has of this region's logs, as far as is known here."""
 
-    __slots__ = ("ack_due", "acked", "incarnation", "repairing", "sent", "staged")
+    __slots__ = (
+        "ack_due", "acked", "incarnation", "repairing", "sent", "staged", "version",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.incarnation = 0
@@ -52,6 +56,8 @@ class Link:
         self.staged: list[SnapshotPart] = []
         self.repairing: set[int] = set()
         """Shards of the peer whose hash differed: the next snapshot replaces them."""
+        self.version = NEWEST
+        """Protocol of the connection to the peer: what it can read of what is sent."""
 
     def reset(self) -> None:
         """The peer has nothing (any more): a new incarnation of it, or of this region."""
@@ -82,6 +88,10 @@ class Replication:
         self._flushes_at_once = False
         self.is_open = False
         """Whether the own logs may go out: only after the incarnation has begun."""
+
+    def set_peers(self) -> None:
+        """The cluster has grown or shrunk: the logs are kept for those that belong to it."""
+        self.links = {peer: self.links.get(peer) or Link() for peer in self._state.peers}
 
     # ---- out ---------------------------------------------------------------------------------
 
@@ -120,6 +130,7 @@ class Replication:
                 link.sent[shard] = log.top
                 return []
             first, events = found
+            events = events_in(events, link.version)
             ranges.append(encode_range(shard, self._state.incarnation, first, events))
             link.sent[shard] = first + len(events) - 1
         return ranges
@@ -147,7 +158,7 @@ class Replication:
         """Send every shard that the peer lacks, one per turn of the loop; then call back."""
 
         def step(shard: int) -> None:
-            if shard == SHARDS:
+            if shard == SHARDS or peer not in self.links:
                 then()
                 return
             self.push(peer, shard)
@@ -181,8 +192,10 @@ class Replication:
 
     def send_snapshot(self, peer: RegionId, writer: RegionId, shard: int) -> None:
         """Send the complete state of one writer's shard, in parts."""
+        if peer not in self.links:
+            return  # it was removed meanwhile
         whole = self._state.shards[shard].snapshot(writer)
-        data = snapshot.encode_snapshot(whole)
+        data = snapshot.encode_snapshot(whole, self.links[peer].version)
         pieces = [data[i : i + PART_BYTES] for i in range(0, len(data), PART_BYTES)]
         incarnation, top = whole.position
         for part, piece in enumerate(pieces):

@@ -51,6 +51,8 @@ class Starts:
         self.show = show
         self.on_overdraft: Callable[[Inquiry | None], None] = lambda inquiry: None
         """Set by overdrafts.py: a provisional session was admitted."""
+        self.on_refused: Callable[[str], None] = lambda account: None
+        """Set by the region: an account's start was refused."""
         self._answers: dict[tuple[str, str], tuple[StartRequest, int, Pending[Outcome]]] = {}
         self._evicted: dict[tuple[str, str], int] = {}
         """(account, device) -> when it may end others again, wall ms: see `may_evict`."""
@@ -329,6 +331,7 @@ class Start:
             for e in refusal.covered
         ]
         state.counters[f"refused_{refusal.how}"] += 1
+        starts.on_refused(self._account)
         if self._inquiry is not None:
             starts.asking.close(self._inquiry)
         limit = state.limit_of(self._account)

@@ -9,7 +9,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
@@ -20,10 +20,10 @@ from crdt.liveness import RegionState as Liveness
 from crdt.liveness import RegionTable
 from crdt.sessions import NEVER
 from crdt.shard import Shard
-from georeg.region.election import Election
 from georeg.region.ends import Watches, ended_by, ended_otherwise
 from georeg.region.hints import Hints
 from georeg.region.look import Look, by_place, keep_highest
+from georeg.region.members import Members
 from georeg.region.model import Ended
 from georeg.region.nameless import Nameless
 from georeg.region.ports import Clock, Journal
@@ -35,20 +35,14 @@ class RegionState:
     """What one region knows, by account."""
 
     def __init__(
-        self,
-        region: RegionId,
-        peers: Iterable[RegionId],
-        settings: Settings,
-        clock: Clock,
-        journal: Journal,
-        election: Election,
+        self, region: RegionId, members: Members, settings: Settings, clock: Clock, journal: Journal
     ) -> None:
         self.region = region
-        self.peers = tuple(sorted(peers))
+        self.members = members
+        self.peers = members.peers
         self.settings = settings
         self.clock = clock
         self.journal = journal
-        self.election = election
         labels: Interner[str] = Interner()
         plans: Interner[Plan] = Interner()
         self.shards = [
@@ -70,7 +64,7 @@ class RegionState:
         self.counters: Counter[str] = Counter()
         self.hlc = Hlc(settings.plan_ahead_ms)
         self.nameless = Nameless()
-        self.hints = Hints(self.peers, self.shards, clock, settings)
+        self.hints = Hints(members, self.shards, clock, settings)
         self.watches = Watches()
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
         """Set by replication: something was logged; flush soon, or at once."""
@@ -78,6 +72,12 @@ class RegionState:
         """Set by overdrafts: an account holds a session that no grant covers as yet."""
         self.on_kick: Callable[[Kick], None] = lambda kick: None
         """Set by starts: a kick was made here or heard of."""
+
+    def set_peers(self) -> None:
+        """The cluster has grown or shrunk: homes may have moved, and who is listened for."""
+        self.peers = self.members.peers
+        self.regions.set_peers(self.peers, self.clock.now_ms())
+        self._looked = Look("", self.shards[shard_of("")])
 
     # ---- looking -----------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class RegionState:
         look = self._look(account)
         if look.home is None:
             pinned = look.plan.plan.home if look.plan is not None else 0
-            look.home = self.election.home(account, pinned)
+            look.home = self.members.election.home(account, pinned)
         return look.home
 
     # ---- the four changes --------------------------------------------------------------------
@@ -230,10 +230,7 @@ class RegionState:
         heard_ms: int | None = None,
         at_once: bool = False,
     ) -> Entry:
-        """Hold a session from now on: a new one, or one that was adopted or revived.
-
-        `heard_ms`: when its device was last heard; None: right now.
-        """
+        """Hold a session from now on: new, adopted or revived. `heard_ms`: None is now."""
         shard = self.shard(account)
         entry = shard.add(
             session=session,

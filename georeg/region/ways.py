@@ -82,6 +82,10 @@ class Ways:
         for known in self._peers.values():
             known.good_ms = now_ms
 
+    def set_peers(self, peers: Iterable[RegionId], now_ms: int) -> None:
+        """The cluster has these other regions from now on."""
+        self._peers = {peer: self._peers.get(peer) or _Peer(now_ms) for peer in sorted(peers)}
+
     # ---- what is heard -----------------------------------------------------------------------
 
     def heard_directly(self, peer: RegionId, incarnation: int, number: int, now_ms: int) -> None:

@@ -13,6 +13,7 @@ what the process has written to its files: the loss of unsynced pages is for the
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import aiohttp
@@ -71,7 +72,11 @@ class Nemesis:
     ) -> None:
         """Raises PlanError for a fault that live mode does not have."""
         check_live(faults)
-        self._faults = tuple(faults)
+        # Of drains live mode has only this one; the oracle must know that the region stops.
+        self._faults = tuple(
+            replace(fault, how="stop") if fault.kind is FaultKind.DRAIN else fault
+            for fault in faults
+        )
         self._regions = regions
         self._links = links
         self._history = history

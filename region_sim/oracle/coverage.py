@@ -37,6 +37,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "revived": "a session that had been displaced or had lapsed was renewed",
     "late return": "a device came back after a silence longer than the suspect time",
     "cloned heartbeat": "a second device renewed a session with its token",
+    "clone found": "a region found a token in two hands, by the tokens that it had rolled",
+    "clone found by pace": "a region found a session that is heard too often for one device",
+    "clone ended": "a device was told that its session ended because another one used its token",
     "suspect yielded": "a silent session gave its slot to another start",
     "lapsed": "a session ended because its client lease was over",
     "overdraft disproved": "an overdraft session was ended for the limit",
@@ -70,6 +73,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "restart without disk": "a region began anew with an empty disk",
     "pause": "a region's process stood still",
     "drained start": "a draining region sent a start elsewhere",
+    "drained start went": "such a start was admitted next where it had been sent",
+    "drained heartbeat went": "a draining region said where to go, and a device went there",
+    "evacuated": "a region that its operator drained held sessions, and none at the drain's end",
     "budgets checked": "records of usable grants that were added up",
     "convergence checked": "looks at whether the regions agree",
 }
@@ -138,6 +144,10 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
         case CallKind.HEARTBEAT, 200 if call.request.get("cloned"):
             yield "cloned heartbeat"
         case CallKind.HEARTBEAT, 410:
+            if (call.body.get("by") or {}).get("kind") == "system" and (
+                call.body.get("reason") == "kicked"
+            ):
+                yield "clone ended"
             yield f"410 {call.body.get('reason', '')}"
         case CallKind.STOP, 204:
             yield "stop"

@@ -20,8 +20,11 @@ HEAL_US: Final = 5_000_000
 """After a fault links are dialled again (2 s to connect, 1 s between two tries) and catch up."""
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
-_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble"})
-_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain"})
+_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
+_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade", "leave"})
+_GOES_ON: Final = frozenset({"operator", "expire"})
+"""Drains after which the region was not stopped."""
+_DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.STOPPED})
 _PLACE: Final = "@"
 RELAYING: Final = frozenset({"georeg", "live"})
 """Systems whose regions go round a cut by way of a third."""
@@ -60,7 +63,7 @@ class Network:
             self._add_fault(begin, to_us)
         for region in sorted({life.region for life in history.lives}):
             self._add_lives(region, history)
-        relays = history.system in RELAYING
+        relays = history.system in RELAYING and not history.has_older
         self._felt = {
             pair: list(felt(found, self._ways(pair) if relays else ()))
             for pair, found in self.links.items()
@@ -92,13 +95,14 @@ class Network:
                 self.disks.setdefault(region, []).append(trouble)
             elif begin.kind in ("drift", "jump"):
                 self.clocks.setdefault(region, []).append(trouble)
-            elif begin.kind in _DOWN_KINDS:
+            elif begin.kind in _DOWN_KINDS and begin.note not in _GOES_ON:
                 self.down.setdefault(region, []).append(trouble)
 
     def _add_lives(self, region: str, history: History) -> None:
         """Down from a death, a stop or a pause until the next READY or RESUMED."""
         down_us: int | None = None
         drain_us: int | None = None
+        drained_by = ""
         paused_us: int | None = None
         down, draining = self.down.setdefault(region, []), self.draining.setdefault(region, [])
         for life in (event for event in history.lives if event.region == region):
@@ -119,19 +123,21 @@ class Network:
                     down.append(Trouble("pause", paused_us, life.at_us))
                     paused_us = None
                 case Life.DRAINING:
-                    drain_us = life.at_us
+                    drain_us = life.at_us if drain_us is None else drain_us
+                    drained_by = life.note
                 case _:
                     pass
-            if drain_us is not None and life.what is Life.READY:
-                draining.append(Trouble("drain", drain_us, life.at_us))
+            if drain_us is not None and life.what in _DRAIN_ENDS:
+                draining.append(Trouble("drain", drain_us, life.at_us, drained_by))
                 drain_us = None
         for begun_us, troubles in ((down_us, down), (paused_us, down), (drain_us, draining)):
             if begun_us is not None:
-                troubles.append(Trouble("down", begun_us, FOREVER_US))
+                note = drained_by if troubles is draining else ""
+                troubles.append(Trouble("down", begun_us, FOREVER_US, note))
 
     def _is_wiped(self, region: str, down_us: int) -> bool:
         return any(
-            t.kind == "kill" and t.note == "wipe" and t.meets(down_us, down_us)
+            _wipes(t) and t.meets(down_us, down_us)
             for t in self.down.get(region, ())
         )
 
@@ -182,19 +188,49 @@ class Network:
         after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in self._all)
 
+    def is_quiet_around(
+        self, hub: str, from_us: int, to_us: int, link_us: int, region_us: int
+    ) -> bool:
+        """The same where links between other regions than the hub do not matter."""
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        around = [t for pair, found in sorted(self.links.items()) if hub in pair for t in found]
+        around += [t for _, found in sorted(self.down.items()) for t in found]
+        return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in around)
+
+    def last_restart(self, region: str, by_us: int) -> Restart | None:
+        """The last time before at which a region was back after it had been away."""
+        back = [r for r in self.restarts.get(region, ())[1:] if r.ready_us <= by_us]
+        return back[-1] if back else None
+
+    def is_only(
+        self, region: str, restart: Restart, to_us: int, link_us: int, region_us: int
+    ) -> bool:
+        """Whether nothing but this restart of a region was in trouble, from before it until now."""
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        its_own = [
+            t
+            for t in self.down.get(region, ())
+            if t.kind in ("kill", "down") and restart.down_us <= t.from_us <= restart.ready_us
+        ]
+        return not any(
+            t.meets(restart.down_us, to_us, after_us.get(t.kind, region_us))
+            for t in self._all
+            if t not in its_own
+        )
+
     def restarted(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost what it had in memory within this time."""
         return any(
             r.down_us <= to_us and r.ready_us >= from_us for r in self.restarts.get(region, ())
         ) or any(
-            t.kind in ("kill", "drain", "down") and t.meets(from_us, to_us)
+            t.kind in ("kill", "drain", "upgrade", "leave", "down") and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 
     def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost its disk within this time."""
         return any(
-            t.kind == "kill" and t.note == "wipe" and t.meets(from_us, to_us)
+            _wipes(t) and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 
@@ -275,6 +311,10 @@ def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
             reached += near
             left = [r for r in left if r not in near]
     return parts
+
+
+def _wipes(trouble: Trouble) -> bool:
+    return trouble.kind == "leave" or (trouble.kind, trouble.note) == ("kill", "wipe")
 
 
 def _spans(faults: Iterable[FaultEvent]) -> Iterator[tuple[FaultEvent, int]]:

@@ -2,6 +2,8 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from crdt.dots import RegionId
+from georeg.region.reporting import TROUBLE
 from tests.edge.world import World
 
 
@@ -38,6 +40,41 @@ async def test_a_scrape_counts_what_was_answered_and_what_the_region_holds() -> 
         assert samples["georeg_peer_state", (("peer", "eu"), ("state", "up"))] == 1
         assert samples["georeg_peer_state", (("peer", "eu"), ("state", "down"))] == 0
         assert ("georeg_peer_beacon_age_seconds", (("peer", "eu"),)) in samples
+
+
+async def test_refusals_are_counted_with_the_age_of_the_evidence_that_they_rest_on() -> None:
+    async with World(names=("us", "eu")) as world:
+        await world.while_time_passes(world.start())
+        world.clock.advance(7_000)
+        refused = await world.while_time_passes(world.start(device="tv-2"))
+        assert refused.status == 409
+        _, samples = await scrape(world)
+        local = ("evidence", "local")
+        assert samples["georeg_refusals_total", (local,)] == 1
+        assert samples["georeg_refusals_total", (("evidence", "beacon"),)] == 0
+        ages = "georeg_refusal_evidence_age_seconds"
+        assert samples[ages + "_bucket", (local, ("le", "5.0"))] == 0
+        assert samples[ages + "_bucket", (local, ("le", "10.0"))] == 1
+        assert abs(samples[ages + "_sum", (local,)] - 7) < 0.5
+
+
+async def test_each_other_region_has_its_lag_its_silence_and_its_clock() -> None:
+    async with World(names=("us", "eu")) as world:
+        world.cut.add(RegionId(2))
+        world.clock.advance(20_000)
+        _, samples = await scrape(world)
+        peer = (("peer", "eu"),)
+        assert 19 < samples["georeg_peer_silent_seconds", peer] < 22
+        assert 19 < samples["georeg_peer_lag_seconds", peer] < 23
+        assert samples["georeg_peer_events_missing", peer] == 0
+        assert abs(samples["georeg_peer_clock_ahead_seconds", peer]) < 0.1
+
+
+async def test_counters_of_trouble_are_there_before_there_is_trouble() -> None:
+    async with World() as world:
+        _, samples = await scrape(world)
+        for name in TROUBLE:
+            assert samples[f"georeg_region_{name}_total", ()] == 0
 
 
 async def test_no_account_device_or_session_is_ever_a_label() -> None:

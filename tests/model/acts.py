@@ -136,6 +136,23 @@ def handover() -> Oracle:
 
 
 @act
+def handover_bare() -> Oracle:
+    """A session moves to a region and back before that one has a slot; its end there is news at
+    the home before its coming back is."""
+    stage = Stage(limit=1, regions=3, home=3, kind="fast")
+    session = stage.admit(1, "tv")
+    stage.wait(1)
+    stage.beat(2, session)
+    stage.wait(0.02)
+    stage.world.latency_s[1, 3] = 0.2
+    stage.beat(1, session)
+    stage.wait(0.1)
+    stage.start(3, "phone")
+    stage.wait(1)
+    return stage.oracle
+
+
+@act
 def follow_flush() -> Oracle:
     """A session that is held elsewhere is kicked: its end is confirmed within the deadline."""
     stage = Stage(limit=1, home=1)

@@ -114,11 +114,17 @@ def ranges(draw: st.DrawFn) -> messages.Range:
     return messages.Range(shard, incarnation, first, tuple(raw))
 
 
+VITALS = st.builds(
+    messages.Vitals, st.text(min_size=1, max_size=8), st.just(EPOCH_MS) | SMALL, *[NUMBERS] * 9
+)
 MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Beacon: st.builds(
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        st.booleans(),
+        st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
+        st.lists(VITALS, max_size=1).map(tuple),
         many(REGIONS), many(st.tuples(REGIONS, NUMBERS)),
     ),
     messages.Range: ranges(),
@@ -158,7 +164,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Repair: st.builds(messages.Repair, SHARD),
     messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
     messages.Relayed: st.builds(
-        messages.Relayed, REGIONS, REGIONS,
+        messages.Relayed, REGIONS, REGIONS, st.integers(1, 2),
         st.binary(max_size=40)
         | st.builds(messages.Confirm, ACCOUNTS, NUMBERS).map(wire.encode)
         | ranges().map(wire.encode),

@@ -287,7 +287,7 @@ def test_a_snapshot_whose_parts_come_twice_is_taken(monkeypatch: pytest.MonkeyPa
 
 
 def relayed(source: RegionId, target: RegionId, payload: bytes = b"") -> bytes:
-    return wire.encode(Relayed(source, target, payload or wire.encode(Confirm(ACCOUNT, 1))))
+    return wire.encode(Relayed(source, target, 2, payload or wire.encode(Confirm(ACCOUNT, 1))))
 
 
 def test_a_relay_hands_on_what_its_source_sent_as_it_is(cluster: Cluster) -> None:
@@ -295,7 +295,7 @@ def test_a_relay_hands_on_what_its_source_sent_as_it_is(cluster: Cluster) -> Non
     (sent,) = cluster.sent
 
     assert (sent.source, sent.target) == (C, B)
-    assert sent.message == Relayed(A, B, wire.encode(Confirm(ACCOUNT, 1)))
+    assert sent.message == Relayed(A, B, 2, wire.encode(Confirm(ACCOUNT, 1)))
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_a_relay_hands_on_so_much_and_drops_the_rest(cluster: Cluster) -> None:
 def test_large_messages_count_by_their_size(cluster: Cluster) -> None:
     big = relayed(A, B, bytes(RELAYED_BYTES_MAX))
     for _ in range(relaying.BYTES_PER_S // RELAYED_BYTES_MAX + 3):
-        cluster.regions[C]._relaying.on_relayed(A, wire.decode(big))  # type: ignore[arg-type]
+        cluster.regions[C]._talking.relaying.on_relayed(A, wire.decode(big))  # type: ignore[arg-type]
 
     assert cluster.counter(C, "relay_dropped") == 3
 
@@ -367,10 +367,10 @@ def test_large_messages_count_by_their_size(cluster: Cluster) -> None:
 def test_a_message_that_is_too_large_for_its_wrapping_is_dropped() -> None:
     cluster = parted()
     region = cluster.regions[A]
-    region._relaying.send(B, bytes(RELAYED_BYTES_MAX + 1))
+    region._talking.relaying.send(B, bytes(RELAYED_BYTES_MAX + 1))
     assert cluster.sent == []
     assert cluster.counter(A, "relay_dropped") == 1
-    region._relaying.send(B, bytes(RELAYED_BYTES_MAX))
+    region._talking.relaying.send(B, bytes(RELAYED_BYTES_MAX))
 
     assert len(cluster.messages(Relayed)) == 1
 

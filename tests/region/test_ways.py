@@ -197,3 +197,15 @@ def test_a_change_of_the_way_of_beacons_is_told(told: Told) -> None:
     assert told.beacon(D, via=B)
     assert not told.beacon(D, via=B)
     assert told.ways.heard_via(D) == B
+
+
+def test_regions_come_and_go(told: Told) -> None:
+    told.rounds(2, B, C)
+    assert told.via(D) == B
+    told.ways.set_peers((C, D), told.now_ms)
+    assert told.ways.hears(told.now_ms) == (C,)
+    assert told.via(D) == C
+    told.ways.set_peers((B, C, D), told.now_ms)
+
+    assert told.via(B) == DIRECT
+    assert told.ways.hears(told.now_ms) == (C,)

@@ -5,8 +5,10 @@ from typing import Any
 
 from crdt.dots import Dot, SessionId
 from crdt.events import Entry, Event, Kick, Reason, Release
+from crdt.sessions import SessionSet
 from crdt.shard import Shard
-from georeg.region import rules
+from georeg.region import clones, rules
+from georeg.region.clones import Clones
 from georeg.region.evidence import Evidence
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.kicks import Kicks
@@ -17,7 +19,6 @@ from georeg.region.replication import Replication
 from georeg.region.seen import Seen
 from georeg.region.starts import Start
 from georeg.region.state import RegionState
-from georeg.region.sweep import Sweep
 from tests.sim.planting import Patch, planted
 
 # ---- P1 ----------------------------------------------------------------------------------------
@@ -185,7 +186,8 @@ def deaf(patch: Patch) -> None:
 @planted
 def slots_stay(patch: Patch) -> None:
     """Lapsed sessions stay in the table where nobody looks at them."""
-    patch.setattr(Sweep, "_over", lambda self, *args: [])
+    patch.setattr(SessionSet, "lapsed", lambda self, *args: [])
+    patch.setattr(SessionSet, "overdue", lambda self, *args: [])
 
 
 # ---- P7 ----------------------------------------------------------------------------------------
@@ -224,3 +226,20 @@ def never_resends(patch: Patch) -> None:
     """What was lost with a link is not sent again."""
     patch.setattr(Replication, "resend", lambda self, peer, shard: None)
     patch.setattr(Replication, "push_all", lambda self, peer, then=lambda: None: then())
+
+
+# ---- clones ------------------------------------------------------------------------------------
+
+
+@planted
+def retries_are_clones(patch: Patch) -> None:
+    """One heartbeat that comes fast, as after a lost answer, is taken for a second device."""
+    patch.setattr(clones, "PACE_MAX", clones.BEAT // 2)
+
+
+@planted
+def forks_are_clones(patch: Patch) -> None:
+    """Any token that does not follow the last one is taken for a second device."""
+    patch.setattr(
+        Clones, "_has_turned", lambda self, session, last, mark, parent: parent != last
+    )

@@ -52,6 +52,9 @@ WITNESSES: Final[dict[str, Witness]] = {
     "nokeys": Witness("near", (1, 2, 3), "P3 another answer to the same start"),
     "hangs": Witness("cuts", (1, 2, 3), "availability no answer to a start"),
     "logs_errors": Witness("near", (1, 2, 3), "errors mesh_handler_failed"),
+    # clones
+    "retries_are_clones": Witness("lost-answers", (1, 2, 3), "clones nobody shared"),
+    "forks_are_clones": Witness("lost-answers", (1, 2, 3), "clones nobody shared"),
     # P4
     "noledger": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
     "kicks_stay": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
@@ -79,4 +82,10 @@ WITNESSES: Final[dict[str, Witness]] = {
     "lease_any_reply": Witness("shuffled", (2, 3, 1), "P8 usable grants above L"),
     "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
     "lease_never_renewed": Witness("quiet", (1, 2, 3), "P8 a lease ran out in calm"),
+    # A region that is drained
+    "drain_admits": Witness("drained", (1, 2, 3), "evacuation start admitted while drained"),
+    "drain_mute": Witness("drained", (1, 2, 3), "evacuation not told where to go"),
+    "drain_alone": Witness("drained", (1, 3, 4), "evacuation sent to a drained region"),
+    "drain_deaf": Witness("drained", (1, 2, 3), "P3 heartbeat answered 503"),
+    "drain_forever": Witness("drained", (1, 2, 3), "P3 start answered 503"),
 }

@@ -210,9 +210,15 @@ class Story:
         self.life(region, to_s - 1, Life.BOOTED)
         self.life(region, to_s, Life.READY)
 
-    def life(self, region: str, at_s: float, what: Life) -> None:
+    def life(self, region: str, at_s: float, what: Life, note: str = "") -> None:
         """A region's process changes."""
-        self.history.lives.append(LifeEvent(us(at_s), region, what))
+        self.history.lives.append(LifeEvent(us(at_s), region, what, note))
+
+    def drain(self, region: str, from_s: float, to_s: float) -> None:
+        """An operator drains a region, and undrains it."""
+        self.fault("drain", from_s, to_s, regions=region, note="operator")
+        self.life(region, from_s, Life.DRAINING, "operator")
+        self.life(region, to_s, Life.UNDRAINED)
 
     # ---- the end -----------------------------------------------------------------------------
 

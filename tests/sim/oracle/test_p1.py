@@ -128,6 +128,21 @@ def test_an_end_that_a_killed_region_spoke_is_pending() -> None:
     assert story.broken() == []
 
 
+@pytest.mark.parametrize(
+    ("down_s", "broken"),
+    [(51, []), (56, [("P1", "false block: beacon: replaced")])],
+)
+def test_a_crash_may_lose_a_kick_that_nobody_was_promised_until_it_is_on_disk(
+    down_s: float, broken: list[tuple[str, str]]
+) -> None:
+    story = Story()
+    session = story.start("tv", "us", 10)
+    story.ended(session, "us", 50, "replaced", is_kick=True)
+    story.kill("us", down_s, down_s + 1)
+    story.refused("phone", "us", 60, [(session, "beacon")])
+    assert story.broken() == broken
+
+
 def test_a_kick_frees_its_slot_at_once_where_it_is_acknowledged() -> None:
     story = Story()
     session = story.start("tv", "eu", 10)
