@@ -3,7 +3,7 @@
 One event is one msgpack value, so that a message holds a range of them by mere concatenation:
 
     add        [account, device id, name, kind, when]  + [title, hop, session, placed_ms] if unusual
-    release    [1, position, account, hop << 4 | reason]  + [session] if it is not the dot
+    release    [1, position, account, hop << 4 | reason]  + what is unusual: see releases.py
     stop       [2, session, account]
     kick       [3, session, account, expires_s, reason, actor, actor_device, at_ms, device id, name,
                 kind, started_ms, region]
@@ -29,14 +29,12 @@ import msgpack
 from crdt.device_ids import lengthened, shortened
 from crdt.dots import (
     DOT_MAX,
-    POSITION_MAX,
     REGION_MAX,
     SHARD_BITS,
     Dot,
     RegionId,
     SessionId,
     dot_at,
-    position_of,
     shard_of,
 )
 from crdt.errors import CrdtError, LocalError, PeerError
@@ -69,6 +67,7 @@ from crdt.fields import (
     number,
     text,
 )
+from crdt.releases import RELEASE, plain_release, read_release
 
 __all__ = [
     "ACCOUNT_BYTES_MAX", "DEVICE_BYTES_MAX", "HOP_MAX", "KIND_BYTES_MAX", "LENGTH_S_MAX",
@@ -82,7 +81,7 @@ ARRAY_MAX: Final = 1 << 16
 
 NOTHING: Final = b"\xc0"
 
-_RELEASE, _STOP, _KICK, _PLAN = 1, 2, 3, 4
+_STOP, _KICK, _PLAN = 2, 3, 4
 _REASONS: Final = {int(reason): reason for reason in Reason}
 _ACTORS: Final = {int(actor): actor for actor in ActorKind}
 _PROVISIONAL, _UNCONFIRMED = 1, 2
@@ -138,10 +137,7 @@ def plain(event: Event) -> list[Any] | None:
     if type(event) is Entry:
         return _plain_add(event)
     if type(event) is Release:
-        account_name(event.account)
-        body = [_RELEASE, position_of(event.dot), event.account, event.hop << 4 | event.reason]
-        number(event.hop, 0, HOP_MAX, "hop")
-        return body if event.session ^ event.dot == 0 else [*body, event.session]
+        return plain_release(event)
     if type(event) is Stop:
         account_name(event.account)
         return [_STOP, number(event.session, 1, DOT_MAX, "session"), event.account]
@@ -230,8 +226,8 @@ def _read_event(item: Any, dot: Dot) -> Event:
         return read_add(item, dot)
     if type(kind) is not int:
         raise PeerError("an event begins with an account or a number")
-    if kind == _RELEASE:
-        return _read_release(item, dot)
+    if kind == RELEASE:
+        return read_release(item, dot)
     if kind == _STOP:
         _length(item, 3)
         session = number(item[1], 1, DOT_MAX, "session")
@@ -287,22 +283,6 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
             when & _UNCONFIRMED != 0,
         ),
     )
-
-
-def _read_release(item: list[Any], dot: Dot) -> Release:
-    if len(item) not in (4, 5):
-        raise PeerError(f"a release has 4 or 5 fields, got {len(item)}")
-    _, position, account, end = item[:4]
-    number(position, 1, POSITION_MAX, "position")
-    number(end, 0, HOP_MAX << 4 | 15, "end")
-    if position >= position_of(dot):
-        raise PeerError("a release names an earlier event of the same log")
-    released = Dot(dot - (position_of(dot) - position << SHARD_BITS))
-    session = number(item[4], 1, DOT_MAX, "session") if len(item) == 5 else released
-    reason = _REASONS.get(end & 15)
-    if reason is None:
-        raise PeerError(f"unknown reason {end & 15}")
-    return Release(released, SessionId(session), account_name(account), end >> 4, reason)
 
 
 def _read_kick(item: list[Any]) -> Kick:

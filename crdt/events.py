@@ -7,7 +7,7 @@ A `Nothing` keeps the place of an add whose session is over.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crdt.dots import Dot, RegionId, SessionId
 
@@ -25,6 +25,10 @@ class Reason(IntEnum):
     EXPIRED = 8
     MOVED = 9
     """Released here because another region holds it now; never shown to a device."""
+
+
+SILENCE: Final = frozenset({Reason.DISPLACED, Reason.LAPSED})
+"""Ends for which nothing but a silent device speaks: one that was heard meanwhile goes on."""
 
 
 class ActorKind(IntEnum):
@@ -79,6 +83,12 @@ class Release(NamedTuple):
     account: str
     hop: int
     reason: Reason
+    silent_ms: int = 0
+    """Since its device was last heard by the writer: of ends by silence and of moves. 0: not told,
+    which is as if it had been heard right then."""
+    after: int = 0
+    """Of a move: the newest beacon of the new holder that the writer had heard before, as region,
+    incarnation and number (`dots.pack`); 0: none. By it the new holder knows when that was."""
 
 
 class Stop(NamedTuple):

@@ -7,7 +7,8 @@ the place is kept. So every event has its position in every version, and the dot
 and releases are the same: state hashes agree between regions of different versions.
 
 Rule for whoever adds a field to an event: at the end, and with every optional field before it
-written out. Cost: an unpacking and a packing of each event, for peers of an older version only.
+written out; 0 where it would be left out (a release's session), and `_item_in` takes that away.
+Cost: an unpacking and a packing of each event, for peers of an older version only.
 """
 
 from collections.abc import Sequence
@@ -81,6 +82,8 @@ def _item_in(item: list[Any], form: _Form) -> list[Any] | None:
         return None
     if len(item) > form.fields[kind]:
         item = item[: form.fields[kind]]
+        if kind == _RELEASE and not item[-1]:
+            item = item[:-1]  # the session is the dot
     if kind == _RELEASE and item[3] & _REASON_BITS > form.reason_max:
         return [*item[:3], item[3] & ~_REASON_BITS | Reason.LAPSED, *item[4:]]
     if kind == _KICK and item[4] > form.reason_max:

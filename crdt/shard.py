@@ -38,6 +38,7 @@ from crdt.foreign import check_range, compare
 from crdt.interner import Interner
 from crdt.ledger import KickLedger
 from crdt.log import Log
+from crdt.releases import release_of
 from crdt.sessions import NEVER, SessionSet
 from crdt.slab import Slab
 from crdt.snapshot import Snapshot
@@ -143,16 +144,16 @@ class Shard:
         self._append(data)
         return entry
 
-    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int) -> Entry:
-        """Give up an own dot and return what it was. Raises LocalError when it is not held here."""
+    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0) -> Entry:
+        """Give up an own dot (`after`: see `Release`). Raises LocalError if it is not held here."""
         row = self.sessions.row_of(account, dot)
         if region_of(dot) != self.me or row == NONE:
             raise LocalError(f"dot {dot:#x} of {account!r} is not held by region {self.me}")
-        entry = self.sessions.entry(row)
-        event = Release(dot, entry.session, account, entry.hop, reason)
+        entry, heard_ms = self.sessions.entry(row), self.sessions.heard[row]
+        event = release_of(entry, reason, now_ms - heard_ms, after)
         data = encode_event(event)
         self._next_dot(account)
-        self._commit_release(event, now_ms)
+        self._commit_release(event, now_ms, heard_ms)
         position = self._append(data)
         if reason is not Reason.MOVED:  # the new holder may know its token only
             self.log.blank(position_of(dot), position)
@@ -323,21 +324,20 @@ class Shard:
         elif type(event) is PlanSet:
             self.accounts.set_plan(event)
 
-    def _commit_release(self, event: Release, now_ms: int) -> None:
-        self.sessions.remove(event.account, event.dot)
-        end = End(event.session, event.account, event.hop, event.dot, event.reason)
-        self.stops.remember(end, now_ms)
+    def _commit_release(self, event: Release, now_ms: int, heard_ms: int = 0) -> None:
+        dot, session, account, hop, reason, silent_ms, _ = event
+        self.sessions.remove(account, dot)
+        self.stops.remember(End(session, account, hop, dot, reason, silent_ms), now_ms, heard_ms)
 
     def _commit_stop(self, event: Stop, now_ms: int) -> bool:
-        end = End(event.session, event.account, 0, 0, Reason.STOPPED)
-        return self.stops.remember(end, now_ms)
+        return self.stops.remember(End(*event, 0, 0, Reason.STOPPED), now_ms)
 
     def _release_of(self, entry: Entry, now_ms: int) -> Release:
         """What the release of a dot would have said that a snapshot no longer has."""
         kick = self.ledger.get(entry.session)
         end = self.stops.get(entry.session, now_ms)
         reason = kick.reason if kick else end.reason if end else Reason.MOVED
-        return Release(entry.dot, entry.session, entry.account, entry.hop, reason)
+        return release_of(entry, reason, end.silent_ms if end else 0)
 
     # ---- checking ----------------------------------------------------------------------------
 

@@ -11,6 +11,9 @@ every add. A release that says "moved" is kept for its rank and never shown.
 
 Cost: one dict entry an end, about 250 B; forgetting is O(1) an end, oldest first. Bounded: beyond
 the limit the oldest goes.
+
+An end by silence says how silent the device had been. A region that has heard it later than that
+knows better (`outlived_ms`): it may have given up its own copy for one that nobody spoke to.
 """
 
 from collections import OrderedDict
@@ -18,7 +21,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from crdt.dots import SessionId
-from crdt.events import Reason
+from crdt.events import SILENCE, Reason
 
 ENDS_MAX: Final = 1 << 16
 MEMORY_MS: Final = 270_000
@@ -33,6 +36,8 @@ class End(NamedTuple):
     hop: int
     dot: int
     reason: Reason
+    silent_ms: int = 0
+    """As the release said it; 0: it did not."""
 
     @property
     def rank(self) -> tuple[bool, int, int]:
@@ -58,8 +63,9 @@ class Stops:
         self.memory_ms = memory_ms
         self.ends_max = ends_max
         self._holder = holder
-        self._ends: OrderedDict[int, tuple[int, str, int, int, Reason]] = OrderedDict()
-        """Session -> (expires_ms, account, hop, dot, reason), what expires first in front."""
+        self._ends: OrderedDict[int, tuple[int, str, int, int, Reason, int, int]] = OrderedDict()
+        """Session -> (expires_ms, account, hop, dot, reason, silent_ms, heard_ms), what expires
+        first in front. heard_ms: when this region last heard its device, 0 if it never held it."""
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -69,7 +75,7 @@ class Stops:
         known = self._ends.get(session)
         if known is None or known[0] <= now_ms or known[4] is Reason.MOVED:
             return None
-        end = End(SessionId(session), *known[1:])
+        end = End(SessionId(session), *known[1:6])
         if end.reason is Reason.STOPPED or self._holder(end.account, session) <= known[2:4]:
             return end
         return None
@@ -86,16 +92,33 @@ class Stops:
 
     def all(self) -> list[End]:
         """All that is remembered, ordered by session; marks of moves included."""
-        return [End(SessionId(s), *known[1:]) for s, known in sorted(self._ends.items())]
+        return [End(SessionId(s), *known[1:6]) for s, known in sorted(self._ends.items())]
 
-    def remember(self, end: End, now_ms: int) -> bool:
-        """Note an end. False when it is known, or a higher one is."""
+    def outlived_ms(self, session: int) -> int | None:
+        """When this region heard the device, own clock, if that was after the region that ended
+        the session for its silence had heard it; else None.
+
+        That region last heard it at the latest so long before its word arrived as it says.
+        """
+        known = self._ends.get(session)
+        if known is None or known[4] not in SILENCE:
+            return None
+        silent_since_ms = known[0] - self.memory_ms - known[5]
+        return known[6] if known[6] > silent_since_ms else None
+
+    def remember(self, end: End, now_ms: int, heard_ms: int = 0) -> bool:
+        """Note an end. False when it is known, or a higher one is.
+
+        `heard_ms`: when this region last heard its device, if it gave up the session itself.
+        """
         known = self._ends.get(end.session)
         if known is not None:
-            if end.rank <= End(end.session, *known[1:]).rank:
+            heard_ms = max(heard_ms, known[6])
+            if end.rank <= End(end.session, *known[1:6]).rank:
+                self._ends[end.session] = (*known[:6], heard_ms)
                 return False
             del self._ends[end.session]
-        self._ends[end.session] = (now_ms + self.memory_ms, *end[1:])
+        self._ends[end.session] = (now_ms + self.memory_ms, *end[1:], heard_ms)
         if len(self._ends) > self.ends_max:
             self._ends.popitem(last=False)
         return True

@@ -152,8 +152,13 @@ async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> Non
         return
     stopped.cancel()
     await starting
-    edge, mesh = config.edge, config.mesh
-    log.info("ready", edge=f"{edge.host}:{edge.port}", mesh=f"{mesh.host}:{mesh.port}")
+    edge, mesh, ops = config.edge, config.mesh, config.ops
+    log.info(
+        "ready",
+        edge=f"{edge.host}:{edge.port}",
+        mesh=f"{mesh.host}:{mesh.port}",
+        ops="" if ops is None else f"{ops.host}:{ops.port}",
+    )
     print(
         f"georeg: region {config.name} of cluster {config.cluster} is ready: edge "
         f"http://{edge.host}:{edge.port}, mesh {mesh.host}:{mesh.port}, process {os.getpid()}",

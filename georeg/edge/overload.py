@@ -12,7 +12,7 @@ put off measures the turn it comes in (one callback per turn at most, none in id
 counts is the *shortest* turn of the last half second, as in CoDel (Nichols, Jacobson, 2012): one
 long turn, a collection of garbage or a burst is no overload, a pile that never clears is.
 Invariant: a class once put off is let in again when the shortest turn is under half of what began
-it, or when nobody has asked for two windows.
+it, or when nobody has asked for a window.
 Besides: at most `STARTS_MAX` starts wait for a decision at once, which bounds their memory.
 """
 
@@ -21,8 +21,10 @@ from enum import IntEnum
 from typing import Final
 
 WINDOW_S: Final = 0.5
-LOOKS_TURN_S: Final = 0.04
-STARTS_TURN_S: Final = 0.1
+LOOKS_TURN_S: Final = 0.1
+STARTS_TURN_S: Final = 0.25
+TURNS_MIN: Final = 2
+"""Where turns are longer than a window, it lasts for so many of them."""
 RELEASE: Final = 0.5
 """A class is let in again at this share of the turn at which it was put off."""
 STARTS_MAX: Final = 10_000
@@ -46,6 +48,10 @@ class Overload:
         self._level = 0
         """Classes below this are put off."""
         self._is_measuring = False
+        self._heard_s = 0.0
+        """When a turn was measured last."""
+        self._turns = 0
+        """Of the present window."""
         self._window_began_s = 0.0
         self._shortest_s = 0.0
         self.starts = 0
@@ -57,9 +63,7 @@ class Overload:
         """Whether a call may go on; counts it if not. To be asked for each call of a class below
         ALWAYS, on the running loop."""
         if not self._is_measuring:
-            self._measure()
-        if self._level and self._is_stale(asyncio.get_running_loop().time()):
-            self._level = 0
+            self._measure(asyncio.get_running_loop())
         if urgency >= self._level and not (
             urgency is Urgency.START and self.starts >= STARTS_MAX
         ):
@@ -72,10 +76,11 @@ class Overload:
         """How many classes are put off now."""
         return self._level
 
-    def _measure(self) -> None:
+    def _measure(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the time until the loop comes round again."""
-        loop = asyncio.get_running_loop()
         began_s = loop.time()
+        if self._level and self._was_quiet(began_s):
+            self._level = 0
         self._is_measuring = True
         loop.call_soon(self._measured, loop, began_s)
 
@@ -85,18 +90,21 @@ class Overload:
         self.turned(now_s - began_s, now_s)
 
     def turned(self, turn_s: float, now_s: float) -> None:
-        """A turn of the loop took so long."""
-        age_s = now_s - self._window_began_s
-        if age_s < WINDOW_S:
-            self._shortest_s = min(self._shortest_s, turn_s)
-            return
-        self._judge(0.0 if self._is_stale(now_s) else self._shortest_s)
-        self._window_began_s = now_s
-        self._shortest_s = turn_s
+        """A turn of the loop took so long and is over."""
+        if self._was_quiet(now_s - turn_s):
+            self._level = self._turns = 0
+        self._heard_s = now_s
+        if self._turns == 0:
+            self._window_began_s, self._shortest_s = now_s - turn_s, turn_s
+        self._turns += 1
+        self._shortest_s = min(self._shortest_s, turn_s)
+        if self._turns >= TURNS_MIN and now_s - self._window_began_s >= WINDOW_S:
+            self._judge(self._shortest_s)
+            self._turns = 0
 
-    def _is_stale(self, now_s: float) -> bool:
-        """Whether what was measured last was before a quiet time, and says nothing about now."""
-        return now_s - self._window_began_s >= 2 * WINDOW_S
+    def _was_quiet(self, at_s: float) -> bool:
+        """Whether nobody had asked for a while: what was measured then says nothing about now."""
+        return at_s - self._heard_s >= WINDOW_S
 
     def _judge(self, shortest_s: float) -> None:
         level = sum(shortest_s >= turn_s for turn_s in _TURNS_S)

@@ -94,12 +94,12 @@ class Ops:
     """Key rings by their names in the config: cluster, session."""
     links: Callable[[], Mapping[RegionId, LinkStatus]] = no_links
     render: Renderer = field(init=False)
-    began_ms: int = field(init=False)
-    """Wall clock at the start."""
+    keys_since_ms: int = field(init=False)
+    """Wall clock since when the rings are as they are."""
 
     def __post_init__(self) -> None:
         self.render = Renderer(self.region.names)
-        self.began_ms = self.clock.wall_ms()
+        self.keys_since_ms = self.clock.wall_ms()
 
     def reload(
         self,
@@ -108,6 +108,8 @@ class Ops:
         rings: Mapping[str, tuple[KeyInUse, ...]],
     ) -> None:
         """Other keys and addresses from now on; the region has its new peers already."""
+        if _ids(rings) != _ids(self.rings):
+            self.keys_since_ms = self.clock.wall_ms()
         self.operators, self.ops_urls, self.rings = operators, ops_urls, rings
         self.render.learn(self.region.names)
 
@@ -119,6 +121,10 @@ class Ops:
         """Raise Problem 503 while the region cannot write yet."""
         if not self.region.joined:
             raise unavailable("this region is joining", 1)
+
+
+def _ids(rings: Mapping[str, tuple[KeyInUse, ...]]) -> dict[str, list[str]]:
+    return {ring: [key.id for key in keys] for ring, keys in rings.items()}
 
 
 async def settled(pending: Pending[T]) -> T:

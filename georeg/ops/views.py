@@ -101,7 +101,7 @@ async def keys(ops: Ops, _operator: Operator, _request: web.Request) -> web.Resp
         {
             "view_of": ops.region.name,
             "at": instant(ops.clock.wall_ms()),
-            "in_use_since": instant(ops.began_ms),
+            "in_use_since": instant(ops.keys_since_ms),
             "session_limit_s": ops.region.settings.session_limit_s,
             "rings": {
                 ring: [

@@ -3,7 +3,7 @@
 A beacon renews the evidence for all sessions of its sender at once, acknowledges what it has of the
 receiver's logs, and echoes the receiver's newest beacon. It lists only shards that the receiver has
 not acknowledged in full: an unlisted shard is, by the receiver's own word, complete. So idle
-regions exchange some 65 bytes a second, and a lost beacon or range heals with the next exchange.
+regions exchange some 60 bytes a second, and a lost beacon or range heals with the next exchange.
 
 One more shard per beacon is listed in turn, so that each state hash is compared once a minute; at
 equal positions hashes must be equal, else the receiver asks for a snapshot of the shard.
@@ -12,7 +12,7 @@ equal positions hashes must be equal, else the receiver asks for a snapshot of t
 from collections.abc import Callable
 from typing import Final
 
-from crdt.dots import SHARDS, RegionId
+from crdt.dots import INCARNATION_MAX, SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
 from georeg.region.evidence import Evidence
 from georeg.region.messages import Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
@@ -22,7 +22,7 @@ from georeg.region.ways import DIRECT, Ways
 REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
 VITALS_EVERY: Final = 5
-"""Every so many beacons say how the sender is, from the first one on: 60 bytes, for operators."""
+"""Every so many beacons say how the sender is, from the first one on: 40 bytes, for operators."""
 
 
 class Beacons:
@@ -90,6 +90,13 @@ class Beacons:
         """The newest beacon, once more for a peer that may have missed it."""
         self._announce(peer, self._beacon(peer))
 
+    def sent_ms(self, beacon: int) -> int | None:
+        """When the own beacon of this name (see `Link.beacon`) was sent, if that is remembered."""
+        state = self._state
+        if beacon >> SEQUENCE_BITS != pack(state.region, state.incarnation, 0) >> SEQUENCE_BITS:
+            return None
+        return self._sent_ms.get(sequence_of(beacon))
+
     def on_beacon(self, peer: RegionId, beacon: Beacon, via: RegionId = DIRECT) -> None:
         """Hear a peer: liveness, new incarnations, acknowledgements, evidence.
 
@@ -102,7 +109,7 @@ class Beacons:
             self._ways.heard_directly(peer, beacon.incarnation, beacon.number, now_ms)
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
             if beacon.incarnation < state.incarnations.get(peer, 0):
-                self._send(peer, Fetched(0, state.incarnations[peer]))
+                self._send(peer, Fetched(0, min(state.incarnations[peer], INCARNATION_MAX - 1)))
             return
         if self._ways.heard(
             peer, beacon[:2], via, beacon.hears, beacon.reaches, now_ms
@@ -112,6 +119,7 @@ class Beacons:
         self.on_draining(peer, beacon.is_draining)
         for vitals in beacon.vitals:
             self.on_vitals(peer, vitals)
+        link.beacon = pack(peer, beacon.incarnation, sequence_of(beacon.number))
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)

@@ -125,7 +125,7 @@ class Budget:
                 state.kick(seen.entry, Reason(reason), ActorKind.DEVICE, message.device_name)
             elif reason is not None and seen.yields:
                 state.release(seen.entry, Reason.DISPLACED, at_once=True)
-        in_use = len(state.own_rows(account))
+        in_use = state.own_count(account)
         self._give_back(home, account, message.wid, message.need, in_use)
 
     def on_moved(self, account: str) -> None:
@@ -144,7 +144,7 @@ class Budget:
 
     def hand_back(self, home: RegionId, account: str) -> None:
         """Give back unasked what no own session of the account uses."""
-        in_use = len(self._state.own_rows(account))
+        in_use = self._state.own_count(account)
         if self.holder.usable(home, account, self._state.clock.now_ms()) > in_use:
             self._give_back(home, account, 0, AMOUNT_MAX, in_use)
 

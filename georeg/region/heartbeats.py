@@ -3,7 +3,8 @@
 Any region accepts a valid token and adopts its session (P5): new dot, same session id, hop + 1;
 the highest (hop, dot) holds it, and the region that is outbid releases its own. Ends win over
 adoption: a kicked or stopped session never comes back (P4), a lapsed one comes back only through
-the rules of a start.
+the rules of a start; but one that lapsed where its device had been silent longer than here is
+adopted like any other, since that region had not heard what this one has.
 
 How an unknown session is told from one that has ended: ends are remembered for `ends_memory_ms`.
 After that a session whose first dot is known, under its region's present incarnation, and of which
@@ -64,10 +65,10 @@ class Heartbeats:
             self._adopt(claims, held)
             return Pending(Renewed(session))
         known = state.holder(account, session)
-        end = state.shard(account).stops.get(session, state.clock.now_ms())
+        end = state.end_of(account, session)
         if end is not None and end.reason is Reason.STOPPED:
             return Pending(state.ended(account, session, Reason.STOPPED))
-        if known is None and end is not None:
+        if end is not None:
             return self._revive(claims, end.hop, end.reason)
         if known is None and self._has_surely_ended(claims):
             return Pending(state.ended(account, session, Reason.LAPSED))
@@ -84,11 +85,10 @@ class Heartbeats:
     def is_live(self, claims: Claims) -> bool:
         """Whether the session may go on as far as this region knows: for licence servers."""
         state, account, session = self._state, claims.account, claims.session
-        shard = state.shard(account)
         return (
             claims.deadline_s > state.clock.wall_ms() // 1000
-            and shard.ledger.get(session) is None
-            and shard.stops.get(session, state.clock.now_ms()) is None
+            and state.kicked(account, session) is None
+            and state.end_of(account, session) is None
             and (state.holder(account, session) is not None or not self._has_surely_ended(claims))
         )
 
@@ -96,7 +96,9 @@ class Heartbeats:
         state = self._state
         if state.clock.wall_ms() - claims.issued_ms <= state.settings.ends_memory_ms:
             return False  # an end would still be remembered
-        context = state.shard(claims.account).context
+        shard, context = state.shard(claims.account), state.shard(claims.account).context
+        if shard.stops.get(claims.session, state.clock.now_ms()) is not None:
+            return False  # its end is known, and it was heard here since then
         writer = region_of(claims.session)
         return context.get(writer).incarnation == incarnation_of(claims.session) and context.has(
             claims.session
@@ -110,7 +112,8 @@ class Heartbeats:
         state = self._state
         if known is None:
             state.nameless.note(claims.session)
-        old = known if known is not None else self._unknown(claims, 0)
+        end = state.shard(claims.account).stops.get(claims.session, state.clock.now_ms())
+        old = known or self._unknown(claims, end.hop if end is not None else 0)
         is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
         state.hold(
             claims.account,

@@ -28,6 +28,7 @@ from georeg.region.messages import (
     Slot,
     Void,
 )  # fmt: skip
+from georeg.region.plans import state_plan
 from georeg.region.seen import Seen, devices, vouched
 from georeg.region.state import RegionState
 
@@ -92,7 +93,7 @@ class Home:
         """A region wants slots: queue its request behind the others of the account."""
         account, now_ms = borrow.account, self._state.clock.now_ms()
         if borrow.issued:
-            self._state.set_plan(account, borrow.plan, borrow.issued)
+            state_plan(self._state, account, borrow.plan, borrow.issued)
         is_latest = True
         if asker != self._state.region:
             if not self._meet(asker, borrow.generation):

@@ -195,8 +195,10 @@ class Joining:
         }
 
     def _incarnation_of(self, peer: RegionId) -> int:
+        """The highest that it has used, or the last that it can still begin above."""
         seen = [s.position(peer).incarnation for s in self._state.shards]
-        return max(self._state.incarnations.get(peer, 0), *seen)
+        highest = max(self._state.incarnations.get(peer, 0), *seen)
+        return min(highest, INCARNATION_MAX - 1)
 
     def _wait_ms(self) -> int:
         settings = self._state.settings

@@ -111,7 +111,7 @@ class Overdrafts:
         return excess
 
     def _excess(self, account: str) -> int:
-        own = len(self._state.own_rows(account))
+        own = self._state.own_count(account)
         return own - self._budget.usable(account) if own else 0
 
     def _ask(self, account: str, own: int) -> None:

@@ -39,7 +39,9 @@ from georeg.region.model import (
 )  # fmt: skip
 from georeg.region.overdrafts import Overdrafts
 from georeg.region.pending import Pending
+from georeg.region.plans import state_plan
 from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.reactions import Reactions
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
 from georeg.region.reporting import Reporting
@@ -96,8 +98,9 @@ class Region:
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
         self._heartbeats = Heartbeats(state, self._starts)
         self._kicks = Kicks(state, self._asking)
+        reactions = Reactions(state, self._budget)
         self._replication = Replication(
-            state, self._budget, self._evidence, talking.transmit, talking.send
+            state, self._evidence, reactions.react, talking.transmit, talking.send
         )
         self._beacons = Beacons(
             state, self._replication, self._evidence, self._ways, talking.send, talking.announce
@@ -116,9 +119,9 @@ class Region:
             state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
             lambda: self.drain.is_on, lambda: self.joined,
         )  # fmt: skip
-        self._connect()
+        self._connect(reactions)
 
-    def _connect(self) -> None:
+    def _connect(self, reactions: Reactions) -> None:
         """What the parts tell one another beside what they are made with."""
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
@@ -127,7 +130,9 @@ class Region:
         self._state.on_uncovered = self._overdrafts.held
         self._state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
-        self._replication.on_released = self._kicks.released
+        reactions.on_released = self._kicks.released
+        reactions.sent_ms = self._beacons.sent_ms
+        reactions.beacon_of = lambda peer: self._replication.links[peer].beacon
         self.report.wire(self._starts, self._beacons)
         self._talking.is_joined = lambda: self.joined
         self._talking.wire(self._handlers(), self._beacons, self._replication)
@@ -227,7 +232,7 @@ class Region:
 
     def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
         """Note an account's plan; False when a later statement is known."""
-        return self._state.set_plan(account, plan, issued)
+        return state_plan(self._state, account, plan, issued)
 
     def plan_time(self) -> int:
         """The hybrid time of a plan that is stated now, later than every one that was seen."""
@@ -242,7 +247,7 @@ class Region:
         if self.is_live(claims):
             return None
         state = self._state
-        end = state.shard(claims.account).stops.get(claims.session, self._clock.now_ms())
+        end = state.end_of(claims.account, claims.session)
         reason = end.reason if end is not None else Reason.EXPIRED
         return state.ended(claims.account, claims.session, reason)
 

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from crdt import codec, snapshot
-from crdt.dots import SHARDS, RegionId, SessionId
+from crdt.dots import SHARDS, RegionId
 from crdt.errors import PeerError
-from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
-from crdt.fields import HOP_MAX
+from crdt.events import Event, PlanSet
 from crdt.older import events_in
 from crdt.versions import NEWEST
-from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
 from georeg.region.messages import (
     EVENTS_MAX,
@@ -42,12 +40,14 @@ class Link:
     """What one peer has of this region's logs, as far as is known here."""
 
     __slots__ = (
-        "ack_due", "acked", "incarnation", "repairing", "sent", "staged", "version",
+        "ack_due", "acked", "beacon", "incarnation", "repairing", "sent", "staged", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.incarnation = 0
         """The peer's, as of its newest beacon."""
+        self.beacon = 0
+        """That beacon: region, incarnation and number (`dots.pack`)."""
         self.acked = [0] * SHARDS
         self.sent = [0] * SHARDS
         """Invariant: acked <= sent <= top of the log, per shard."""
@@ -71,19 +71,18 @@ class Replication:
     def __init__(
         self,
         state: RegionState,
-        budget: Budget,
         evidence: Evidence,
+        react: Callable[[Event], None],
         send_payload: Callable[[RegionId, bytes], None],
         send: Callable[[RegionId, Message], None],
     ) -> None:
+        """`react`: told of each event of another region, once it is applied."""
         self._state = state
-        self._budget = budget
+        self._react = react
         self._evidence = evidence
         self._send_payload = send_payload
         self._send = send
         self.links = {peer: Link() for peer in state.peers}
-        self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
-        """Set by the region: another region gave up a session."""
         self._timer: Timer | None = None
         self._flushes_at_once = False
         self.is_open = False
@@ -278,70 +277,10 @@ class Replication:
     def _applied(self, peer: RegionId, shard: int, events: Iterable[Event]) -> None:
         self.links[peer].ack_due.add(shard)
         for event in events:
-            self.react(event)
+            self._react(event)
         position = self._state.shards[shard].position(peer)
         if position.incarnation == self.links[peer].incarnation:
             self._evidence.applied(peer, shard, position.top)
-
-    def react(self, event: Event) -> None:
-        """What this region does about another region's event."""
-        state = self._state
-        match event:
-            case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
-                if state.nameless.take(event.session):
-                    self._name(event)
-                if state.shard(event.account).sessions.has_several(event.account):
-                    self._supersede(event)
-            case Entry():
-                held = state.held(event.account, event.session)
-                if held is not None and (held.hop, held.dot) < (event.hop, event.dot):
-                    state.release(held, Reason.MOVED, at_once=True)
-                    self._budget.on_moved(event.account)
-            case Release():
-                if event.reason is Reason.STOPPED:
-                    state.apply_stop(event.account, event.session)
-                else:
-                    state.tell_end(event.account, event.session)
-                self.on_released(event.account, event.session)
-            case Stop():
-                state.apply_stop(event.account, event.session)
-            case Kick():
-                holds = state.kicked(event.account, event.session)  # of two kicks the earlier one
-                state.journal.store_kick(holds or event)
-                state.apply_kick(event)
-            case PlanSet():
-                state.journal.store_plan(event)
-
-    def _supersede(self, event: Entry) -> None:
-        """A device started in two regions that had not heard of one another: the later one stays.
-
-        Two sessions of one device count once, so nothing else would ever end the older one, and a
-        shared device id would be a way past the limit.
-        """
-        for seen in self._state.own(event.account):
-            mine = seen.entry
-            is_same_device = mine.device.id == event.device.id and mine.session != event.session
-            if is_same_device and (mine.started_ms, mine.dot) < (event.started_ms, event.dot):
-                self._state.kick(mine, Reason.SUPERSEDED, ActorKind.DEVICE, event.device.name)
-
-    def _name(self, event: Entry) -> None:
-        """The add of a session that was adopted on its token alone: now its device has a name.
-
-        Its device did not speak: it stays as silent as it was, and yields as soon.
-        """
-        state = self._state
-        own = state.own(event.account)
-        seen = next((s for s in own if s.session == event.session), None)
-        if seen is None or seen.device != event.device.id:
-            return
-        held = seen.entry
-        state.release(held, Reason.MOVED)
-        state.hold(
-            event.account, event.device, session=event.session, title=event.title,
-            started_ms=event.started_ms, placed_ms=event.placed_ms, deadline_s=event.deadline_s,
-            hop=min(held.hop + 1, HOP_MAX), provisional=event.provisional,
-            heard_ms=state.clock.now_ms() - seen.silent_ms, at_once=True,
-        )  # fmt: skip
 
 
 def _continues(first: SnapshotPart, part: SnapshotPart) -> bool:

@@ -48,6 +48,8 @@ JUMP_MS: Final = 500
 LATE_MS: Final = 1_000
 """A beacon round that comes so much too late: the process or its loop stood still."""
 TOPS: Final = 10
+SLICES_MAX: Final = 10
+"""Slices of the census in one round: 2,000 accounts."""
 
 
 class Reporting:
@@ -102,7 +104,13 @@ class Reporting:
                 state.counters["late_rounds"] += 1
         self._round = (now_ms, wall_ms)
         self._minute.sample(state.counters, now_ms)
-        self._census.step()
+        self._count(SLICES_MAX)
+
+    def _count(self, slices: int) -> None:
+        """Count on, up to so many slices spread over the round."""
+        if self._census.step() and slices > 1:
+            pause_ms = self._state.settings.beacon_ms // (2 * SLICES_MAX)
+            self._state.clock.call_later(pause_ms, lambda: self._count(slices - 1))
 
     def _on_refused(self, account: str) -> None:
         self._refused.add(account, self._state.clock.now_ms())
@@ -125,7 +133,7 @@ class Reporting:
             uptime_s=max(0, state.clock.now_ms() - self._began_ms) // 1000,
             sessions=sum(s.sessions.own_count for s in state.shards),
             grants_held=self._budget.held(),
-            grants_used=sum(self._census.used.values()),
+            grants_used=sum(self._census.used(home) for home in state.peers),
             overdraft=max(0, self._overdrafts.count),
             starts=sum(minute[name] for name in DECIDED),
             refused_local=minute["refused_local"],
@@ -199,7 +207,7 @@ class Reporting:
             region=state.region,
             wall_ms=state.clock.wall_ms(),
             held=tuple(
-                Held(h, holder.held(h), self._census.used[h], holder.lease_left_ms(h, now_ms))
+                Held(h, holder.held(h), self._census.used(h), holder.lease_left_ms(h, now_ms))
                 for h in state.peers
             ),
             lent=lent,

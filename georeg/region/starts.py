@@ -29,6 +29,7 @@ from georeg.region.model import (
     StartRequest,
 )
 from georeg.region.pending import Pending
+from georeg.region.plans import state_plan
 from georeg.region.seen import Seen, devices
 from georeg.region.settings import OnLimit
 from georeg.region.show import Show
@@ -110,7 +111,7 @@ class Starts:
         known = self.state.plan_of(request.account)
         hour = 3_600_000 << 16  # in units of the hybrid logical clock
         if known is None or known.plan != request.plan or request.plan_issued > known.issued + hour:
-            self.state.set_plan(request.account, request.plan, request.plan_issued)
+            state_plan(self.state, request.account, request.plan, request.plan_issued)
 
     def _forget_keys(self, now_ms: int) -> None:
         while self._answers:

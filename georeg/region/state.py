@@ -1,8 +1,8 @@
 """The sessions of one region: what it holds, what it sees, and the four ways in which that changes.
 
 Invariants: no live session is in the kick ledger; an own session past its client lease is released
-by whoever looks at it first, so that no rule ever counts it; every change of what is replicated
-goes through `hold`, `release`, `stop` or `kick` and so through one shard's log.
+by whoever looks at it first, so that no rule ever counts it; every change of a session goes through
+`hold`, `release`, `stop` or `kick` and so through one shard's log.
 
 Cost: everything here touches the sessions of one account. Leases have no timers: they are checked
 when somebody looks, and a sweep (see sweep.py) finds those at which nobody does.
@@ -13,13 +13,14 @@ from collections.abc import Callable, Container
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
-from crdt.events import ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
+from crdt.events import SILENCE, ActorKind, Device, Entry, Kick, Plan, PlanSet, Reason
 from crdt.hlc import Hlc
 from crdt.interner import Interner
 from crdt.liveness import RegionState as Liveness
 from crdt.liveness import RegionTable
 from crdt.sessions import NEVER
 from crdt.shard import Shard
+from crdt.stops import End
 from georeg.region.ends import Watches, ended_by, ended_otherwise
 from georeg.region.hints import Hints
 from georeg.region.look import Look, by_place, keep_highest
@@ -93,15 +94,13 @@ class RegionState:
             looked = self._looked = Look(account, self.shard(account))
         return looked
 
-    def own_rows(self, account: str) -> list[int]:
-        """Rows of the live sessions held here.
-
-        Releases those whose client lease or hard deadline is over.
-        """
-        return [row for row, _, _ in self._own(account)]
+    def own_count(self, account: str) -> int:
+        """How many live sessions are held here."""
+        return len(self._own(account))
 
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
-        """(row, entry, when last heard) of the live sessions held here."""
+        """(row, entry, when last heard) of the live sessions held here; releases those that are
+        over."""
         look = self._look(account)
         if not look.rows:
             return []
@@ -193,6 +192,20 @@ class RegionState:
         shard = self.shard(account)
         return session in shard.ledger or shard.stops.is_stopped(session)
 
+    def end_of(self, account: str, session: SessionId) -> End | None:
+        """How a session ended, when it has; None also if its end is not remembered.
+
+        One that ended for its silence goes on where any region still holds it, and where its device
+        was heard in time and later than in the region that ended it.
+        """
+        stops, now_ms = self.shard(account).stops, self.clock.now_ms()
+        end = stops.get(session, now_ms)
+        if end is not None and end.reason in SILENCE:
+            heard_ms = stops.outlived_ms(session)
+            is_in_time = heard_ms is not None and now_ms - heard_ms <= self.settings.suspect_ms
+            return None if is_in_time or self.holder(account, session) is not None else end
+        return end
+
     def limit_of(self, account: str) -> int:
         """The account's limit; an unknown plan never shrinks it."""
         known = self._look(account).plan
@@ -246,17 +259,19 @@ class RegionState:
             heard_ms=self.clock.now_ms() if heard_ms is None else heard_ms,
             is_settled=not provisional,
         )
-        self._logged(shard.index, at_once)
+        self.logged(shard.index, at_once)
         if provisional or hop or unconfirmed:
             self.on_uncovered(account, provisional)
         return entry
 
-    def release(self, entry: Entry, reason: Reason, *, at_once: bool = False) -> None:
-        """Give up a session that is held here."""
+    def release(
+        self, entry: Entry, reason: Reason, *, at_once: bool = False, after: int = 0
+    ) -> None:
+        """Give up a session that is held here. `after`: see `Release`."""
         shard = self.shard(entry.account)
-        shard.release(entry.account, entry.dot, reason, self.clock.now_ms())
+        shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
         self.counters[f"released_{reason.name.lower()}"] += 1
-        self._logged(shard.index, at_once)
+        self.logged(shard.index, at_once)
         if reason is not Reason.MOVED:
             self.watches.tell(self.ended(entry.account, entry.session, reason))
 
@@ -268,7 +283,7 @@ class RegionState:
             return
         shard = self.shard(account)
         shard.stop(session, account, self.clock.now_ms())
-        self._logged(shard.index, at_once=True)
+        self.logged(shard.index, at_once=True)
         self.tell_end(account, session)
 
     def kick(
@@ -290,7 +305,7 @@ class RegionState:
         shard.kick(kick)
         self.journal.store_kick(kick)
         self.apply_kick(kick)
-        self._logged(shard.index, at_once=True)
+        self.logged(shard.index, at_once=True)
         return kick
 
     def apply_kick(self, kick: Kick) -> None:
@@ -311,20 +326,6 @@ class RegionState:
         else:
             self.tell_end(account, session)
 
-    def set_plan(self, account: str, plan: Plan, issued: int) -> bool:
-        """Note a plan; False when a later one is known. One that names no home moves none."""
-        self.hlc.observe(issued, self.clock.wall_ms())
-        shard, known = self.shard(account), self.plan_of(account)
-        home = plan.home or (known.plan.home if known is not None else 0)
-        update = PlanSet(account, plan._replace(home=home), issued)
-        if update == known:
-            return True
-        if not shard.set_plan(update):
-            return False
-        self.journal.store_plan(update)
-        self._logged(shard.index, at_once=False)
-        return True
-
     # ---- who is told -------------------------------------------------------------------------
 
     def ended(self, account: str, session: SessionId, reason: Reason) -> Ended:
@@ -336,11 +337,10 @@ class RegionState:
 
     def tell_end(self, account: str, session: SessionId) -> None:
         """Tell whoever watches a session here that it has ended elsewhere, if it has."""
-        if self.watches.is_watched(session):
-            end = self.shard(account).stops.get(session, self.clock.now_ms())
-            if end is not None:
-                self.watches.tell(self.ended(account, session, end.reason))
+        if self.watches.is_watched(session) and (end := self.end_of(account, session)):
+            self.watches.tell(self.ended(account, session, end.reason))
 
-    def _logged(self, shard: int, at_once: bool) -> None:
+    def logged(self, shard: int, at_once: bool) -> None:
+        """A shard's log has grown."""
         self.dirty.add(shard)
         self.on_dirty(at_once)

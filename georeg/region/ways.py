@@ -178,7 +178,8 @@ class Ways:
         )
 
     def _can_relay(self, relay: RegionId, peer: RegionId, now_ms: int) -> bool:
-        return self.is_proven(relay, now_ms) and peer in self._peers[relay].reaches
+        known = self._peers.get(relay)  # None: it was removed
+        return known is not None and peer in known.reaches and self.is_proven(relay, now_ms)
 
     def _trip_ms(self, peer: RegionId) -> int:
         measured_ms = self._round_trip_ms(peer)

@@ -274,7 +274,7 @@ _ends = _many(_end, LIST_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
-_read_vitals = _fields(_text(VERSION_BYTES_MAX), _time, *[_number] * 9)
+_read_vitals = _fields(_text(VERSION_BYTES_MAX), *[_number] * 10)
 
 
 def _vitals(value: Any) -> Vitals:

@@ -52,6 +52,7 @@ _MEANINGS: Final[dict[str, str]] = {
     "stop": "a device stopped its session",
     "plan changed": "an account took another plan",
     "told by the event stream": "a device heard of its session's end at once",
+    "too many starts": "a start was turned away because its account started too often",
     "lost answer": "a call got no answer",
     "lost start": "a start got no answer",
     "lost start revealed": "something later showed that a lost start had taken effect",
@@ -137,6 +138,8 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
         case CallKind.START, 409:
             yield f"refused {call.body.get('evidence', '')}"
             yield from _round_a_third(run, call)
+        case CallKind.START, 429:
+            yield "too many starts"
         case CallKind.START, 503 if run.network.is_draining(
             call.region, call.sent_us, call.sent_us
         ):

@@ -118,12 +118,11 @@ def _check_silence(run: Run, session: Session, call: Call, reason: str) -> Itera
     if not in_time:
         return
     since_us = in_time[0].sent_us
-    speaker = _speaker(session, call)
     near = [
         beat
         for beat in in_time
-        if beat.region == speaker
-        or not run.network.is_unreachable(speaker, beat.region, since_us, answered(call))
+        if beat.region == call.region
+        or not run.network.is_unreachable(call.region, beat.region, since_us, answered(call))
     ]
     if not near or _may_have_stopped(session, call):
         run.counts["410 in time, heard beyond a cut"] += not near
@@ -134,16 +133,6 @@ def _check_silence(run: Run, session: Session, call: Call, reason: str) -> Itera
         f"{near[-1].region} had renewed it"
     )
     yield _finding(f"in time, {reason}", session, call, text)
-
-
-def _speaker(session: Session, call: Call) -> str:
-    """The region for which the session had been silent: where its end was spoken, if that is known.
-
-    After a cut the region that a device had left may still hold its session, and let it yield
-    before it hears that the device was heard on the other side.
-    """
-    ends = [e for e in session.spoken if e.at_us <= answered(call) and e.reason in PASSING]
-    return ends[-1].region if ends else call.region
 
 
 def _may_have_stopped(session: Session, call: Call) -> bool:

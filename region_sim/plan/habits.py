@@ -50,6 +50,8 @@ class Habits:
     """Streams whose player ignores the tokens that heartbeats hand out."""
     burst_s: float = 600
     """Between two moments at which all devices of a household press play at once; 0: never."""
+    flood_s: float = 0
+    """Between two fits of a device that presses play a hundred times a second; 0: never."""
     watch_events: float = 0.1
     """Devices that listen to the event stream while they play."""
     follow: float = 0.9

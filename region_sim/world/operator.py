@@ -1,4 +1,4 @@
-"""What an operator does to regions that go on: drains, undrains, takes out of the cluster, puts back.
+"""What an operator does to regions that go on: drains them, takes them out, puts them back.
 
 Draining to stop a process is `World.drain`: that is how a process ends in order.
 """

@@ -22,7 +22,7 @@ from region_sim.kernel.network import Network
 from region_sim.kernel.scheduler import Scheduler
 from region_sim.kernel.trace import Trace
 from region_sim.plan.scenario import Scenario
-from region_sim.world.ground import Chaos, Ground, Process, Secrets, System
+from region_sim.world.ground import Chaos, Ground, Secrets, System
 from region_sim.world.slot import Disk, Slot
 from region_sim.world.town import PLACE, SimTown
 

@@ -25,6 +25,15 @@ def test_a_file_without_mistakes_exits_0_and_says_what_it_would_run(
     assert "no mistakes" in printed
     assert "region us (1) of cluster demo" in printed
     assert "eu (2), ap (3)" in printed
+    assert "    ops" not in printed
+
+
+def test_a_file_with_operators_says_where_they_call_and_who_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = f'[[keys.operator]]\nname = "ann"\nhash = "{"01" * 32}"\nmay = "operate"\n'
+    assert main(["check-config", written(tmp_path, EXAMPLE + "[ops]\n" + key)]) == 0
+    assert "    ops 127.0.0.1:7601, operators: ann (operate)\n" in capsys.readouterr().out
 
 
 def test_mistakes_exit_1_and_are_printed_with_line_and_remedy(

@@ -11,7 +11,14 @@ from rich.console import Console
 
 from crdt.dots import RegionId
 from georeg.cli.demo.gauges import LinkNumbers, RegionNumbers, read_page
-from georeg.cli.demo.plan import PlanError, curl_example, make_plan, region_names, write_configs
+from georeg.cli.demo.plan import (
+    OPS_PORT_OFFSET,
+    PlanError,
+    curl_example,
+    make_plan,
+    region_names,
+    write_configs,
+)
 from georeg.cli.demo.view import Row, live_table, plain_line, plain_table, without_times
 from georeg.cli.main import main
 from georeg.config import load
@@ -140,7 +147,7 @@ def _first_of_three(free_ports: Callable[[int], list[int]]) -> int:
     while True:
         (port,) = free_ports(1)
         try:
-            for other in (port + 1, port + 2):
+            for other in (port + 1, port + 2, *(port + OPS_PORT_OFFSET + at for at in range(3))):
                 socket.create_server(("127.0.0.1", other)).close()
         except OSError:
             continue

@@ -160,10 +160,10 @@ async def test_a_link_that_goes_down_is_no_way_to_the_peer_any_more(pair: list[R
     try:
         await asyncio.gather(*(node.start() for node in nodes))
         region = nodes[0].region
-        while not region.status().peers[0].is_direct:
+        while not region.status().peers[0].is_direct:  # noqa: ASYNC110 - it has no events
             await asyncio.sleep(0.02)
         await nodes[1].stop()
-        while nodes[0].links()[RegionId(2)].state is LinkState.UP:
+        while nodes[0].links()[RegionId(2)].state is LinkState.UP:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         assert not region.status().peers[0].is_direct
     finally:

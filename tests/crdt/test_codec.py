@@ -23,6 +23,7 @@ from crdt.events import (
     Release,
     Stop,
 )
+from crdt.releases import SILENT_MS_MAX
 from tests.crdt.samples import ACCOUNTS, SHARD, entry, kick
 
 POSITION = 1000
@@ -62,8 +63,9 @@ def entries(draw: st.DrawFn, position: int = POSITION) -> Entry:
 released = st.integers(1, POSITION - 1).map(lambda position: dot_at(3, 7, SHARD, position))
 releases = released.flatmap(
     lambda dot: st.builds(
-        Release, st.just(dot), st.just(dot) | numbers, accounts, hops, st.sampled_from(Reason)
-    )
+        Release, st.just(dot), st.just(dot) | numbers, accounts, hops, st.sampled_from(Reason),
+        st.integers(0, SILENT_MS_MAX), st.integers(0, DOT_MAX),
+    )  # fmt: skip
 )
 kicks = st.builds(
     Kick,

@@ -56,6 +56,7 @@ def test_an_event_of_version_1_is_said_as_it_was_said_then(event: Event, said: s
     ("newer", "older"),
     [
         ([1, 1, "acc", 0x16, 7, 2_000], [1, 1, "acc", 0x16, 7]),
+        ([1, 1, "acc", 0x17, 0, 2_000, 9], [1, 1, "acc", 0x17]),
         ([1, 1, "acc", 0x1A], [1, 1, "acc", 0x10 | Reason.LAPSED]),
         ([2, 7, "acc", "more"], [2, 7, "acc"]),
         ([3, 7, "acc", 90, 10, *range(8)], [3, 7, "acc", 90, 1, *range(8)]),

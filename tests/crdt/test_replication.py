@@ -113,7 +113,9 @@ def test_a_join_forgets_nothing(program: list[Step]) -> None:
 
 
 class ReleaseTakesNoPosition(Shard):
-    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int) -> Entry:
+    def release(
+        self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0
+    ) -> Entry:
         one = self.sessions.entry(self.sessions.row_of(account, dot))
         self._commit_release(Release(dot, one.session, account, one.hop, reason), now_ms)
         return one
@@ -228,9 +230,9 @@ class LastKickHeardWins(KickLedger):
 
 
 class LastEndHeardWins(Stops):
-    def remember(self, end: End, now_ms: int) -> bool:
+    def remember(self, end: End, now_ms: int, heard_ms: int = 0) -> bool:
         self._ends.pop(end.session, None)
-        return super().remember(end, now_ms)
+        return super().remember(end, now_ms, heard_ms)
 
 
 class LastPlanHeardWins(AccountTable):

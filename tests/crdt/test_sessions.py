@@ -159,7 +159,7 @@ def test_what_one_look_saw_hides_no_row_that_lapses_later() -> None:
         assert found == [
             row for row in range(first_row, first_row + count) if rows.get(row, now_ms) < before_ms
         ]
-        for row in lapsed:
+        for row in found:
             held.remove(ACCOUNTS[0], held.dots[row])
             del rows[row]
     assert position > 100

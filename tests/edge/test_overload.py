@@ -50,6 +50,15 @@ def test_one_long_turn_is_no_overload_and_one_short_turn_ends_none() -> None:
         assert overload.level == 0
 
 
+def test_turns_of_seconds_are_an_overload_and_one_of_them_is_none() -> None:
+    overload = Overload()
+    turned(overload, 0.001, 100.0, WINDOW_S)
+    overload.turned(3.0, 103.5)
+    assert overload.level == 0
+    overload.turned(3.0, 106.5)
+    assert overload.level == 2
+
+
 async def test_an_idle_loop_is_not_behind() -> None:
     overload = Overload()
     for _ in range(100):

@@ -22,9 +22,9 @@ def follow(patch: Patch) -> None:
 @mutant
 def follow_flush(patch: Patch) -> None:
     """Adoptions and kicks are not flushed at once: others decide on what is over."""
-    logged = RegionState._logged
+    logged = RegionState.logged
     patch.setattr(
-        RegionState, "_logged", lambda self, shard, at_once: logged(self, shard, at_once=False)
+        RegionState, "logged", lambda self, shard, at_once: logged(self, shard, at_once=False)
     )
 
 

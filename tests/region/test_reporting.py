@@ -1,9 +1,10 @@
 """What a region tells operators of itself and of the others, in scripted clusters."""
 
-from dataclasses import replace
+import pytest
 
 from crdt.dots import RegionId
 from georeg import __version__
+from georeg.region.census import SLICE
 from georeg.region.messages import Beacon
 from georeg.region.model import How
 from georeg.region.report import QuotaReport, RegionReport
@@ -211,11 +212,31 @@ def test_the_census_counts_no_grant_as_used_that_has_no_session() -> None:
     assert (vitals.grants_held, vitals.grants_used) == (2, 0)
 
 
-def test_a_wall_clock_before_the_epoch_is_no_reason_to_fall_silent() -> None:
+def test_a_census_of_more_accounts_than_a_slice_is_counted_whole() -> None:
+    cluster = Cluster(limit=1)
+    accounts = 2 * SLICE + 50
+    for number in range(accounts):
+        cluster.begin(B, "tv", account=f"acc-{number}")
+    cluster.run(4_000)
+    vitals = cluster.regions[B].report.vitals()
+    assert (vitals.grants_held, vitals.grants_used) == (accounts, accounts)
+
+
+@pytest.mark.parametrize("wall_ms", [-5, 10**14])
+def test_a_clock_that_is_broken_breaks_no_link(wall_ms: int) -> None:
     cluster = Cluster()
-    cluster.clocks[B].wall_ms = lambda: -5  # type: ignore[method-assign]  # a broken clock
+    cluster.clocks[B].wall_ms = lambda: wall_ms  # type: ignore[method-assign]  # a broken clock
     cluster.run(6_000)
-    told = seen(cluster, A, B).vitals
-    assert told is not None
-    assert replace(seen(cluster, A, B), vitals=None).state == "up"
-    assert told.wall_ms == 0
+    told = seen(cluster, A, B)
+    assert told.state == "up"
+    assert told.vitals is not None
+    assert told.vitals.wall_ms == max(0, wall_ms)
+
+
+def test_a_region_that_is_added_is_in_the_quota_at_once() -> None:
+    cluster = Cluster(A, B)
+    cluster.regions[A].set_regions({A: "us", B: "eu", C: "ap"})
+    told = quota(cluster, A)
+    assert [held.home for held in told.held] == [B, C]
+    assert [lent.region for lent in told.lent] == [B, C]
+    assert seen(cluster, A, C).vitals is None

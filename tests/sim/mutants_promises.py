@@ -5,6 +5,7 @@ from typing import Any
 
 from crdt.dots import Dot, SessionId
 from crdt.events import Entry, Event, Kick, Reason, Release
+from crdt.releases import release_of
 from crdt.sessions import SessionSet
 from crdt.shard import Shard
 from georeg.region import clones, rules
@@ -180,6 +181,13 @@ def deaf(patch: Patch) -> None:
     patch.setattr(Heartbeats, "renew", renew)
 
 
+@planted
+def silence_untold(patch: Patch) -> None:
+    """A region that gives up its copy of a session after a cut does not say when it heard it."""
+    real = release_of
+    patch.setattr("crdt.shard.release_of", lambda entry, reason, *_: real(entry, reason, 0))
+
+
 # ---- P6 ----------------------------------------------------------------------------------------
 
 
@@ -197,7 +205,9 @@ def slots_stay(patch: Patch) -> None:
 def unnumbered_release(patch: Patch) -> None:
     """A release consumes no sequence number: equal positions, unequal state."""
 
-    def release(self: Shard, account: str, dot: Dot, reason: Reason, now_ms: int) -> Entry:
+    def release(
+        self: Shard, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0
+    ) -> Entry:
         entry = self.sessions.entry(self.sessions.row_of(account, dot))
         self._commit_release(Release(dot, entry.session, account, entry.hop, reason), now_ms)
         self.changes += 1

@@ -36,6 +36,9 @@ WITNESSES: Final[dict[str, Witness]] = {
     "device": Witness("blinded", (1, 3), "P1 fewer than L named"),
     "own": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
     "stale": Witness("vanishing", (1, 2, 3), "P2 admitted though full"),
+    "echo": Witness("late-words", (1, 2, 4), "P1 false block: beacon"),
+    "cover": Witness("late-logs", (1, 4, 9), "P1 false block: beacon"),
+    "stopwins": Witness("stops-elsewhere", (1, 2, 4, 5), "P1 false block"),
     # P2
     "always_admits": Witness("near", (1, 2, 3), "P2 one region above L"),
     "own_only": Witness("races", (1, 2, 3), "P2 above L without a partition"),
@@ -47,6 +50,12 @@ WITNESSES: Final[dict[str, Witness]] = {
     "yields": Witness("sleepers", (2, 3, 4), "P2 overdraft though all are near"),
     "finish": Witness("excess", (1, 2, 5), "P2 not ended after the partition"),
     "nobody_relays": Witness("gone-round", (1, 2, 3), "P4 a kick was not told"),
+    "noview": Witness("kept-slots", (1, 3, 7), "P2 admitted though full: granted"),
+    "handover": Witness("triangle", (1, 2, 3), "P2 above L without a partition"),
+    "handover_bare": Witness("triangle", (2, 5, 8), "P2 above L without a partition"),
+    "homeword_answers": Witness("middle", (1, 2, 3), "P2 overdraft though the home could tell"),
+    "homeword_everyone": Witness("headless", (1, 3, 4), "P2 admitted though full: overdraft"),
+    "inherit": Witness("blinks", (1, 3), "P2 a slot beside what was inherited"),
     # P3, availability, errors
     "patient": Witness("cuts", (1, 2, 3), "P3 late start"),
     "nokeys": Witness("near", (1, 2, 3), "P3 another answer to the same start"),
@@ -57,6 +66,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "forks_are_clones": Witness("lost-answers", (1, 2, 3), "clones nobody shared"),
     # P4
     "noledger": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
+    "volatile": Witness("islands", (1, 2, 3), "P4 kicked session answered 200"),
     "kicks_stay": Witness("kicks", (1, 2, 3), "P4 kicked session answered 200"),
     "kick_not_found": Witness("kicks", (1, 2, 3), "P4 kick found nothing"),
     "follow_flush": Witness("kicks-near", (1, 2, 3), "P4 kick pending though all are near"),
@@ -64,8 +74,11 @@ WITNESSES: Final[dict[str, Witness]] = {
     "take": Witness("replacers", (1, 2), "P5 a refused start ended a session"),
     "pingpong": Witness("oldest", (1, 2, 3), "P5 oldest ended in turn"),
     "deaf": Witness("steady", (1, 2, 3), "P5 in time"),
+    "silence_untold": Witness("roaming", (3, 18, 36, 37), "P5 in time"),
     "yields_kicked": Witness("sleepers", (2, 3, 4), "P5 yielded for good"),
     "order": Witness("far-overdraft", (1, 2, 3), "P5 provisional sessions ended one another"),
+    "adopt": Witness("islands", (1, 2, 3), "P5 in time, lapsed"),
+    "order_settled": Witness("lent-twice", (2,), "P5 settled session ended for the limit"),
     # P6
     "stopfinal": Witness("stops", (1, 2, 3), "P6 a stopped session came back"),
     "idle": Witness("near", (1, 2, 3), "P6 something is left"),
@@ -80,6 +93,8 @@ WITNESSES: Final[dict[str, Witness]] = {
     "lease_from_receipt": Witness("late-leases", (1, 2), "P8 usable grants above L"),
     "lease_waits_not": Witness("clocks", (1, 2, 3), "P8 usable grants above L"),
     "lease_any_reply": Witness("shuffled", (2, 3, 1), "P8 usable grants above L"),
+    "lease_any_request": Witness("late-returns", (1, 2, 4), "P8 usable grants above L"),
+    "lease_dead_renewed": Witness("held-back", (2,), "P8 usable grants above L"),
     "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
     "lease_never_renewed": Witness("quiet", (1, 2, 3), "P8 a lease ran out in calm"),
     # A region that is drained

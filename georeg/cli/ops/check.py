@@ -23,9 +23,10 @@ EXAMPLES = """\
   georeg check --format nagios --seen-critical 10 --overdraft-warning 50
   georeg check --format prometheus > /var/lib/node_exporter/georeg.prom
 
-exit codes of this command: 0 ok, 1 warning, 2 critical (or cannot be reached), 3 unknown (wrong
-usage, key not good). A value above its threshold counts; `none` switches a threshold off. Those of
-every other command:
+A value above its threshold counts; `none` switches a threshold off.
+"""
+EXIT_CODES = """\
+exit codes: 0 ok, 1 warning, 2 critical or cannot be reached, 3 unknown: wrong usage, key not good
 """
 FLAGS = {
     "seen": (5.0, 15.0, "seconds since a region's last beacon"),
@@ -46,6 +47,7 @@ def add_parser(commands: "Commands") -> None:
         help="ok, warning or critical, for monitoring",
         description="Compares a region's status with thresholds.",
         examples=EXAMPLES,
+        exit_codes=EXIT_CODES,
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--regions-expect", type=int, metavar="N", help="so many must be up")

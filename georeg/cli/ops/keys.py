@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from georeg.cli.ops.client import EXIT_REFUSED, Json, usage
 from georeg.cli.ops.options import carry_out, new_parser, target_of
-from georeg.cli.ops.quota import ask_all
+from georeg.cli.ops.regions import ask_all
 from georeg.cli.ops.rotation import RINGS, Step, known_ids, obstacles, steps
 from georeg.cli.ops.tables import LEFT, Column, Line, show, table
 from georeg.cli.ops.words import DASH, number

@@ -41,13 +41,14 @@ def new_parser(
     help: str,
     description: str,
     examples: str,
+    exit_codes: str = EXIT_CODES,
 ) -> argparse.ArgumentParser:
     """A command's parser, with the options that all of them have."""
     parser = commands.add_parser(
         name,
         help=help,
         description=description,
-        epilog=f"examples:\n{examples}\n{EXIT_CODES}\nSee docs/operations.md.",
+        epilog=f"examples:\n{examples}\n{exit_codes}\nSee docs/operations.md.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where = parser.add_argument_group("which region to ask")

@@ -8,9 +8,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from georeg.cli.ops.client import Json, OpsError
+from georeg.cli.ops.client import Json
 from georeg.cli.ops.options import carry_out, new_parser, target_of
-from georeg.cli.ops.regions import addresses
+from georeg.cli.ops.regions import ask_all
 from georeg.cli.ops.tables import LEFT, Column, Line, show, table
 from georeg.cli.ops.words import DASH, duration, number, trip
 
@@ -45,16 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _peers(options: argparse.Namespace) -> int:
-    target = target_of(options)
-    async with target.client() as client:
-        urls, unreachable = await addresses(client, target)
-        answers = await client.each(urls, "/v1/peers")
-    rows: dict[str, Json] = {}
-    for name, answer in answers.items():
-        if isinstance(answer, OpsError):
-            unreachable[name] = str(answer)
-        else:
-            rows[name] = answer
+    rows, unreachable = await ask_all(target_of(options), "/v1/peers")
     if options.json:
         print(json.dumps({"rows": rows, "unreachable": unreachable}, indent=2))
     else:

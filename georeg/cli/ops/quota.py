@@ -9,9 +9,9 @@ import json
 from typing import TYPE_CHECKING
 
 from georeg.cli.ops.account import account_lines, merged
-from georeg.cli.ops.client import Json, OpsError, in_path
-from georeg.cli.ops.options import Target, carry_out, new_parser, target_of
-from georeg.cli.ops.regions import addresses, first_status
+from georeg.cli.ops.client import Json, in_path
+from georeg.cli.ops.options import carry_out, new_parser, target_of
+from georeg.cli.ops.regions import addresses, ask_all, first_status, told_apart
 from georeg.cli.ops.tables import LEFT, Column, Line, show, table
 from georeg.cli.ops.words import duration, number, plural
 
@@ -54,14 +54,8 @@ async def _quota(options: argparse.Namespace) -> int:
             url, status = await first_status(client, target)
             urls, unreachable = {status["view_of"]: url}, {}
         answers = await client.each(urls, "/v1/quota")
-    found: dict[str, Json] = {}
-    for name, answer in answers.items():
-        if isinstance(answer, OpsError) and len(urls) == 1:
-            raise answer
-        if isinstance(answer, OpsError):
-            unreachable[name] = str(answer)
-        else:
-            found[name] = answer
+    found, failed = told_apart(answers)
+    unreachable |= failed
     if options.json:
         several = {"regions": found, "unreachable": unreachable}
         print(json.dumps(several if options.all_views else next(iter(found.values())), indent=2))
@@ -81,22 +75,6 @@ async def _account(options: argparse.Namespace) -> int:
     else:
         show(account_lines(whole))
     return 0
-
-
-async def ask_all(target: Target, path: str) -> tuple[dict[str, Json], dict[str, str]]:
-    """What each region answers, and why some do not. Raises OpsError when none does."""
-    async with target.client() as client:
-        urls, unreachable = await addresses(client, target)
-        answers = await client.each(urls, path)
-    found: dict[str, Json] = {}
-    for name, answer in answers.items():
-        if isinstance(answer, OpsError):
-            unreachable[name] = str(answer)
-            if not found and name == list(answers)[-1]:
-                raise answer
-        else:
-            found[name] = answer
-    return found, unreachable
 
 
 def quota_lines(quota: Json) -> list[Line]:

@@ -58,3 +58,21 @@ async def address_of(client: Client, target: Target, name: str) -> str:
         raise usage(f"{name}: {without[name]}")
     known = ", ".join(sorted({*found, *without}))
     raise usage(f"there is no region {name}; known are {known}")
+
+
+def told_apart(answers: dict[str, Json | OpsError]) -> tuple[dict[str, Json], dict[str, str]]:
+    """What was answered, and why some did not. Raises the first OpsError when nobody did."""
+    found = {name: one for name, one in answers.items() if not isinstance(one, OpsError)}
+    errors = {name: one for name, one in answers.items() if isinstance(one, OpsError)}
+    if not found:
+        raise next(iter(errors.values()))
+    return found, {name: str(error) for name, error in errors.items()}
+
+
+async def ask_all(target: Target, path: str) -> tuple[dict[str, Json], dict[str, str]]:
+    """What each region answers, and why some do not. Raises OpsError when none does."""
+    async with target.client() as client:
+        urls, unreachable = await addresses(client, target)
+        answers = await client.each(urls, path)
+    found, failed = told_apart(answers)
+    return found, unreachable | failed

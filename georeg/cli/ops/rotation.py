@@ -53,10 +53,10 @@ def steps(
     whats: list[tuple[str, tuple[str, ...]]] = [
         (f"make a key: georeg keygen {ring}", ()),
         (
-            f"add {shown} as the LAST [[keys.{ring}]] in every region's config, restart each",
+            f"add {shown} as the LAST [[keys.{ring}]] in every region's config, SIGHUP each",
             (*missing, *blind),
         ),
-        (f"move {shown} to the FRONT in every region's config, restart each", behind),
+        (f"move {shown} to the FRONT in every region's config, SIGHUP each", behind),
     ]
     if ring == "session":
         limit_s = max(answer["session_limit_s"] for answer in answers.values())
@@ -65,7 +65,7 @@ def steps(
     done.append(done[-1] and not old)
     named = ", ".join(old) if new and old else "the old one"
     check = f"georeg keys rotate {ring} --drop {old[0] if new and old else 'OLD_ID'}"
-    whats.append((f"remove {named} in every region's config, restart each; ask first: {check}", ()))
+    whats.append((f"remove {named} in every region's config, SIGHUP each; ask first: {check}", ()))
     next_at = next((at for at, is_done in enumerate(done) if not is_done), len(done))
     return [
         Step(what, "done" if at < next_at else "next" if at == next_at else "later", details)
@@ -100,7 +100,7 @@ def obstacles(
 def _waits(ring: str, key: str, answers: dict[str, Json]) -> list[str]:
     """Regions where a token of the key may be alive: it was first there less than a life ago.
 
-    When a region's process began is the latest time at which its order of keys can have changed.
+    `in_use_since` is when the region last took other keys, or began.
     """
     found = []
     for name, answer in answers.items():

@@ -10,7 +10,7 @@ from rich.live import Live
 
 from georeg.cli.ops.client import Client, Json, OpsError
 from georeg.cli.ops.options import Target, carry_out, new_parser, target_of
-from georeg.cli.ops.regions import addresses, first_status
+from georeg.cli.ops.regions import addresses, first_status, told_apart
 from georeg.cli.ops.tables import LEFT, Column, Line, plain, rich_text, show, table
 from georeg.cli.ops.views import disagreements, matrix
 from georeg.cli.ops.words import DASH, duration, number
@@ -58,10 +58,7 @@ def add_parser(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the status, once or again and again."""
-    try:
-        return carry_out("status", _status(options))
-    except KeyboardInterrupt:
-        return 0
+    return carry_out("status", _status(options))
 
 
 async def _status(options: argparse.Namespace) -> int:
@@ -86,13 +83,8 @@ async def _look(client: Client, target: Target, *, all_views: bool) -> Json:
     urls, without = await addresses(client, target)
     others = {name: other for name, other in urls.items() if other != url}
     answers = await client.each(others, "/v1/status")
-    views = {status["view_of"]: status}
-    unreachable = dict(without)
-    for name, answer in answers.items():
-        if isinstance(answer, OpsError):
-            unreachable[name] = str(answer)
-        else:
-            views[name] = answer
+    views, failed = told_apart({status["view_of"]: status, **answers})
+    unreachable = without | failed
     found = disagreements(views, unreachable)
     return {**status, "views": views, "unreachable": unreachable, "disagreements": found}
 

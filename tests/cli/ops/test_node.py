@@ -11,10 +11,14 @@ import aiohttp
 import pytest
 
 from georeg.cli.demo.plan import RegionPlan, make_plan, write_configs
-from georeg.cli.main import main
+from georeg.cli.keygen import new_secret
+from georeg.cli.main import main, make_parser
+from georeg.cli.ops.status import _status
+from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import Node, StartError, Surroundings
 from georeg.cli.serve import wall_ms
 from georeg.config import load
+from georeg.ops.keys import mint_operator_key
 from georeg.store import NoJournal
 
 Captured = pytest.CaptureFixture[str]
@@ -93,9 +97,6 @@ async def test_a_watch_goes_on_until_it_is_stopped(
     plan: list[RegionPlan], capsys: Captured
 ) -> None:
     """As a task of this loop: Ctrl-C cancels it just so."""
-    from georeg.cli.main import make_parser
-    from georeg.cli.ops.status import _status
-
     given = ["status", "--watch", "0.2", "--config", str(plan[0].config_file)]
     watching = asyncio.ensure_future(_status(make_parser().parse_args(given)))
     out = ""
@@ -117,3 +118,35 @@ async def test_a_port_that_is_taken_is_told_with_its_table(plan: list[RegionPlan
     with pytest.raises(StartError, match=r"change \[ops\] port"):
         await node.start()
     await node.stop()
+
+
+async def test_other_operators_and_keys_are_taken_while_the_region_runs(
+    tmp_path: Path, consecutive_ports: Callable[[int], int], capsys: Captured
+) -> None:
+    (region,) = make_plan(["us"], consecutive_ports(1), tmp_path)
+    write_configs([region], heartbeat_s=1.0, lease_s=2.0)
+    outside = Surroundings(wall_ms, random.SystemRandom(), secrets.token_bytes, NoJournal())
+    node = Node(load(region.config_file), outside)
+    await node.start()
+    try:
+        assert await georeg([region], "status") == 0
+        key, stored = mint_operator_key("demo", secrets.token_bytes)
+        text = region.config_file.read_text()
+        old = load(region.config_file).keys.operators[0].hash
+        added = f'\n[[keys.session]]\nsecret = "{new_secret()}"\n'
+        region.config_file.write_text(text.replace(old, stored) + added)
+        assert set(node.reload(load(region.config_file))) == {"keys.operators", "keys.session"}
+        assert await georeg([region], "status") == 4
+        (region.directory / "operator.key").write_text(key)
+        capsys.readouterr()
+        assert await georeg([region], "keys", "--json") == 0
+        answer = json.loads(capsys.readouterr().out)
+        ring = answer["regions"]["us"]["rings"]["session"]
+        assert [key["is_first"] for key in ring] == [True, False]
+        text = region.config_file.read_text()
+        port = f"port = {region.ops_port}"
+        region.config_file.write_text(text.replace(port, f"port = {region.ops_port + 1}"))
+        with pytest.raises(ReloadError, match=r"\[ops\]"):
+            node.reload(load(region.config_file))
+    finally:
+        await node.stop()

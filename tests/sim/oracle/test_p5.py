@@ -91,6 +91,17 @@ def test_a_restart_is_no_excuse() -> None:
     assert p5(story) == ["in time, lapsed"]
 
 
+def test_an_end_of_the_other_side_is_no_excuse_where_its_device_was_heard() -> None:
+    story = Story()
+    session = story.start("tv", "us", 10)
+    story.cut(20, 60)
+    story.beat(session, "eu", 30)
+    story.beats(session, "us", 40, 90)
+    story.ended(session, "eu", 97, "displaced", is_kick=False)
+    story.beat(session, "us", 98, "displaced")
+    assert p5(story) == ["in time, displaced"]
+
+
 def test_who_was_heard_beyond_a_cut_only_was_silent_here() -> None:
     story = Story()
     session = story.start("tv", "us", 10)
