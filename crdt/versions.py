@@ -8,7 +8,7 @@ older form is the newer one without it, and a reader fills in what is not there.
 | version | since | what is new |
 |---|---|---|
 | 1 | 0.1 | |
-| 2 | 0.2 | the message `About`; `regions` in beacons |
+| 2 | 0.2 | `Relayed`; who drains, `regions`, `vitals`, `hears` and `reaches` in beacons |
 
 A version is dropped when no cluster that is worth upgrading in one step speaks it.
 """

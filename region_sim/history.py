@@ -293,6 +293,8 @@ class History:
     """Whether `ended`, `learned`, `budgets` and `probes` were recorded: not in live runs."""
     is_crossed: bool = True
     """Whether callers reach all regions also while the regions are cut (roaming over a cut)."""
+    has_older: bool = False
+    """Whether a region may speak a protocol in which nothing is relayed."""
     max_latency_us: int = 0
     """The longest usual one-way latency between two regions."""
     round_trips_us: dict[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from region_sim.kernel import entropy
 from region_sim.kernel.machine import EPOCH_MS
 from region_sim.kernel.trace import Trace
 from region_sim.plan.draw import draw
+from region_sim.plan.faults import FaultKind
 from region_sim.plan.scenario import Scenario
 from region_sim.viewers import Viewers
 from region_sim.world import logs
@@ -226,5 +227,8 @@ def note_settings(world: World) -> Settings:
     history.lease_us = settings.client_lease_ms * 1000
     history.suspect_us = settings.suspect_ms * 1000
     history.deadline_us = settings.deadline_ms * 1000
+    history.has_older = bool(world.scenario.older) or any(
+        fault.kind is FaultKind.UPGRADE for fault in world.scenario.faults
+    )
     history.excess_policy, history.on_limit = world.scenario.excess, world.scenario.on_limit
     return settings

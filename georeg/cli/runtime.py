@@ -111,6 +111,7 @@ class Node:
             settings=MeshSettings(versions=Versions(newest=config.mesh.protocol_max)),
             on_message=self._on_message,
             on_up=self._on_up,
+            on_down=self._on_down,
             random=surroundings.random,
             token_bytes=surroundings.token_bytes,
             server_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_SERVER),
@@ -168,6 +169,9 @@ class Node:
 
     def _on_up(self, peer: RegionId, version: int) -> None:
         self.region.peer_up(peer, version)
+
+    def _on_down(self, peer: RegionId) -> None:
+        self.region.peer_down(peer)
 
     async def start(self) -> None:
         """Join the cluster, then take calls. Raises StartError when a port is not to be had.

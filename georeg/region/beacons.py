@@ -3,7 +3,7 @@
 A beacon renews the evidence for all sessions of its sender at once, acknowledges what it has of the
 receiver's logs, and echoes the receiver's newest beacon. It lists only shards that the receiver has
 not acknowledged in full: an unlisted shard is, by the receiver's own word, complete. So idle
-regions exchange some 50 bytes a second, and a lost beacon or range heals with the next exchange.
+regions exchange some 60 bytes a second, and a lost beacon or range heals with the next exchange.
 
 One more shard per beacon is listed in turn, so that each state hash is compared once a minute; at
 equal positions hashes must be equal, else the receiver asks for a snapshot of the shard.
@@ -17,6 +17,7 @@ from georeg.region.evidence import Evidence
 from georeg.region.messages import Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
+from georeg.region.ways import DIRECT, Ways
 
 REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
@@ -32,12 +33,16 @@ class Beacons:
         state: RegionState,
         replication: Replication,
         evidence: Evidence,
+        ways: Ways,
         send: Callable[[RegionId, Message], None],
+        announce: Callable[[RegionId, Message], None],
     ) -> None:
         self._state = state
         self._replication = replication
         self._evidence = evidence
+        self._ways = ways
         self._send = send
+        self._announce = announce
         self.is_draining: Callable[[], bool] = lambda: False
         """Set by the region: whether this one drains."""
         self.on_draining: Callable[[RegionId, bool], None] = lambda peer, is_draining: None
@@ -56,6 +61,7 @@ class Beacons:
     def begin(self) -> None:
         """A new incarnation counts its beacons from 1; echoes of the old one prove nothing."""
         self._number = 0
+        self._ways.begin(self._state.clock.now_ms())
         self._sent_ms.clear()
         self._listed.clear()
         self._state.members.begin()
@@ -82,7 +88,7 @@ class Beacons:
 
     def send(self, peer: RegionId) -> None:
         """The newest beacon, once more for a peer that may have missed it."""
-        self._send(peer, self._beacon(peer))
+        self._announce(peer, self._beacon(peer))
 
     def sent_ms(self, beacon: int) -> int | None:
         """When the own beacon of this name (see `Link.beacon`) was sent, if that is remembered."""
@@ -91,15 +97,24 @@ class Beacons:
             return None
         return self._sent_ms.get(sequence_of(beacon))
 
-    def on_beacon(self, peer: RegionId, beacon: Beacon) -> None:
-        """Hear a peer: liveness, new incarnations, acknowledgements, evidence."""
+    def on_beacon(self, peer: RegionId, beacon: Beacon, via: RegionId = DIRECT) -> None:
+        """Hear a peer: liveness, new incarnations, acknowledgements, evidence.
+
+        `via`: the third region that brought the beacon.
+        """
         state, link = self._state, self._replication.links[peer]
         self._replication.check_acks(beacon.acks)
         now_ms = state.clock.now_ms()
+        if via == DIRECT:
+            self._ways.heard_directly(peer, beacon.incarnation, beacon.number, now_ms)
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
             if beacon.incarnation < state.incarnations.get(peer, 0):
                 self._send(peer, Fetched(0, min(state.incarnations[peer], INCARNATION_MAX - 1)))
             return
+        if self._ways.heard(
+            peer, beacon[:2], via, beacon.hears, beacon.reaches, now_ms
+        ):
+            self._evidence.rerouted(peer)
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
         self.on_draining(peer, beacon.is_draining)
         for vitals in beacon.vitals:
@@ -140,11 +155,13 @@ class Beacons:
         acks = tuple((index, *state.shards[index].position(peer)) for index in sorted(link.ack_due))
         link.ack_due.clear()
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
-        held_ms = state.clock.now_ms() - heard_ms if number else 0
+        now_ms = state.clock.now_ms()
+        held_ms = now_ms - heard_ms if number else 0
         vitals = self.vitals() if self._number % VITALS_EVERY == 1 else ()
         return Beacon(
             state.incarnation, self._number, incarnation, number, held_ms, heads, acks,
             self.is_draining(), state.members.said, vitals,
+            self._ways.hears(now_ms), self._ways.reaches(now_ms),
         )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:

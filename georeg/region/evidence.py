@@ -32,6 +32,10 @@ class Evidence:
         """A beacon came; see `crdt.evidence.Evidence.heard`."""
         self._words.heard(peer, sent_ms, held_ms, missing, self._state.clock.now_ms())
 
+    def rerouted(self, peer: RegionId) -> None:
+        """Messages to or from the peer take another way: its round trips are measured anew."""
+        self._words.rerouted(peer, self._state.clock.now_ms())
+
     def applied(self, peer: RegionId, shard: int, position: int) -> None:
         """The peer's log of a shard was applied up to a position."""
         self._words.applied(peer, shard, position)

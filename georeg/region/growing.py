@@ -19,18 +19,25 @@ from georeg.region.beacons import Beacons
 from georeg.region.evidence import Evidence
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
+from georeg.region.ways import Ways
 
 
 class Growing:
     """Takes regions in and lets them go."""
 
     def __init__(
-        self, state: RegionState, replication: Replication, beacons: Beacons, evidence: Evidence
+        self,
+        state: RegionState,
+        replication: Replication,
+        beacons: Beacons,
+        evidence: Evidence,
+        ways: Ways,
     ) -> None:
         self._state = state
         self._replication = replication
         self._beacons = beacons
         self._evidence = evidence
+        self._ways = ways
 
     def change(self, names: Mapping[RegionId, str]) -> None:
         """The cluster has these regions from now on, this one included."""
@@ -40,6 +47,7 @@ class Growing:
         state.members.change(names, self._beacons.next_number)
         state.set_peers()
         self._evidence.set_peers()
+        self._ways.set_peers(state.peers, state.clock.now_ms())
         self._replication.set_peers()
         for peer in removed:
             self._beacons.forget(peer)

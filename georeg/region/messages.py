@@ -17,6 +17,8 @@ from crdt.events import Entry, Plan
 from georeg.region.seen import Seen
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
+RELAYED_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 32
+"""Of a message that goes round a third region, so that its wrapping fits as well."""
 LIST_MAX: Final = 256
 """Sessions that one message may name for one account; above every limit."""
 CLAIMS_MAX: Final = 5_000
@@ -71,6 +73,10 @@ class Beacon(NamedTuple):
     """The numbers of all regions by the sender's config, in order; empty: not said (version 1)."""
     vitals: tuple[Vitals, ...] = ()
     """One in every fifth beacon."""
+    hears: tuple[RegionId, ...] = ()
+    """Regions that the sender hears on their own links (ways.py)."""
+    reaches: tuple[tuple[RegionId, int], ...] = ()
+    """Regions that hear the sender on its own link, with the round trip in milliseconds."""
 
 
 class Range(NamedTuple):
@@ -231,7 +237,18 @@ class Bundle(NamedTuple):
     """Each the wire form of a Range."""
 
 
+class Relayed(NamedTuple):
+    """A message that goes round: from its source to a relay, and from there to its target."""
+
+    source: RegionId
+    target: RegionId
+    version: int
+    """Of the protocol, in which the payload is: that which source and target spoke last."""
+    payload: bytes
+    """The wire form of any message but this one."""
+
+
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle
+    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle | Relayed
 )  # fmt: skip

@@ -185,6 +185,12 @@ class PeerStatus:
     round_trip_ms: int | None
     events_behind: int
     """Events of this region that the peer has not acknowledged."""
+    is_direct: bool = True
+    """Whether the peer says that it hears this region on its own link."""
+    via: RegionId | None = None
+    """The third region by which messages to the peer go. None and not direct: it is cut off."""
+    heard_via: RegionId | None = None
+    """The third region that brought the peer's newest beacon; None: it came on its own link."""
     is_draining: bool = False
     """Its operator drains it, by its newest beacon."""
 

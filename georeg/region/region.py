@@ -13,7 +13,7 @@ from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
 from crdt.versions import NEWEST
-from georeg.region import messages, wire
+from georeg.region import messages
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
@@ -26,7 +26,6 @@ from georeg.region.home import Home
 from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
 from georeg.region.members import Members
-from georeg.region.messages import Message
 from georeg.region.model import (
     Claims,
     Ended,
@@ -51,8 +50,12 @@ from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
 from georeg.region.sweep import Sweep
+from georeg.region.talking import Talking
+from georeg.region.ways import Ways
 
 SLICES_PER_ROUND: Final = 64
+SILENT_ROUNDS: Final = 1.5
+"""A link on which no beacon comes for so many rounds is gone round."""
 
 
 class Region:
@@ -78,15 +81,18 @@ class Region:
         """Of all regions, also of those that were removed: ids of sessions hold their numbers."""
         self.settings = settings
         self._clock = clock
-        self._mesh = mesh
-        self._is_open = False
         self._tick_at_ms = 0
         state = RegionState(region, self._members, settings, clock, journal)
         self._state = state
         self._evidence = Evidence(state)
-        self._budget = Budget(state, self._send)
-        self._asking = Asking(state, self._budget, self._send)
-        self._home = Home(state, self._budget, self._send)
+        self._ways = Ways(
+            region, state.peers, round(settings.beacon_ms * SILENT_ROUNDS),
+            self._evidence.round_trip_ms, clock.now_ms(),
+        )  # fmt: skip
+        self._talking = talking = Talking(state, self._ways, self._evidence, mesh)
+        self._budget = Budget(state, talking.send)
+        self._asking = Asking(state, self._budget, talking.send)
+        self._home = Home(state, self._budget, talking.send)
         self._show = Show(state, self._evidence)
         self._starts = Starts(state, self._budget, self._asking, self._evidence, self._show)
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
@@ -94,37 +100,46 @@ class Region:
         self._kicks = Kicks(state, self._asking)
         reactions = Reactions(state, self._budget)
         self._replication = Replication(
-            state, self._evidence, reactions.react, self._transmit, self._send
+            state, self._evidence, reactions.react, talking.transmit, talking.send
         )
-        self._beacons = Beacons(state, self._replication, self._evidence, self._send)
+        self._beacons = Beacons(
+            state, self._replication, self._evidence, self._ways, talking.send, talking.announce
+        )
         self._joining = Joining(
-            state, self._budget, self._replication, self._beacons, random, self._send, self._joined
+            state, self._budget, self._replication, self._beacons, random, talking.send,
+            self._joined,
+        )  # fmt: skip
+        self._growing = Growing(
+            state, self._replication, self._beacons, self._evidence, self._ways
         )
-        self._growing = Growing(state, self._replication, self._beacons, self._evidence)
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
         """Operators begin and end it; the edge asks it what to tell devices."""
-        self._beacons.is_draining = lambda: self.drain.is_on
-        self._beacons.on_draining = self.drain.heard
-        self._overdrafts.is_leaving = lambda: self.drain.has_effect
-        state.on_dirty = self._replication.dirty
-        state.on_uncovered = self._overdrafts.held
-        state.on_kick = self._starts.kicked
-        self._starts.on_overdraft = self._overdrafts.admitted
-        reactions.on_released = self._kicks.released
         self.report = Reporting(
             state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
             lambda: self.drain.is_on, lambda: self.joined,
         )  # fmt: skip
-        self.report.wire(self._starts, self._beacons)
+        self._connect(reactions)
+
+    def _connect(self, reactions: Reactions) -> None:
+        """What the parts tell one another beside what they are made with."""
+        self._beacons.is_draining = lambda: self.drain.is_on
+        self._beacons.on_draining = self.drain.heard
+        self._overdrafts.is_leaving = lambda: self.drain.has_effect
+        self._state.on_dirty = self._replication.dirty
+        self._state.on_uncovered = self._overdrafts.held
+        self._state.on_kick = self._starts.kicked
+        self._starts.on_overdraft = self._overdrafts.admitted
+        reactions.on_released = self._kicks.released
         reactions.sent_ms = self._beacons.sent_ms
         reactions.beacon_of = lambda peer: self._replication.links[peer].beacon
-        self._handlers = self._handlers_by_type()
+        self.report.wire(self._starts, self._beacons)
+        self._talking.is_joined = lambda: self.joined
+        self._talking.wire(self._handlers(), self._beacons, self._replication)
 
-    def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
+    def _handlers(self) -> dict[type, Callable[[RegionId, Any], None]]:
         """Who answers which message."""
         return {
-            messages.Beacon: self._beacons.on_beacon,
             messages.Range: self._replication.on_range,
             messages.SnapshotPart: self._replication.on_snapshot_part,
             messages.Repair: self._replication.on_repair,
@@ -162,13 +177,13 @@ class Region:
 
     def open(self) -> None:
         """Begin: ask the peers what they hold of this region, then take part."""
-        assert not self._is_open, "opened twice"
-        self._is_open = True
+        assert not self._talking.is_open, "opened twice"
+        self._talking.is_open = True
         self._joining.open()
 
     def close(self) -> None:
         """Take part no more; nothing is said to the peers, as in a crash."""
-        self._is_open = False
+        self._talking.is_open = False
         self._joining.close()
 
     def set_regions(self, names: Mapping[RegionId, str]) -> None:
@@ -247,37 +262,15 @@ class Region:
 
         Raises PeerError, with nothing changed, when it is malformed.
         """
-        if not self._is_open or peer not in self._replication.links:
-            return
-        message = wire.decode(payload, version)
-        if not self.joined and type(message) in _ONLY_JOINED:
-            return
-        self._handlers[type(message)](peer, message)
+        self._talking.receive(peer, payload, version)
 
     def peer_up(self, peer: RegionId, version: int = NEWEST) -> None:
         """A link to the peer has come up, in this version: what was under way is lost."""
-        link = self._replication.links[peer]
-        link.version = version
-        if not self._is_open:
-            return
-        if self.joined:
-            link.sent = list(link.acked)
-            self._beacons.send(peer)
-            self._replication.push_all(peer)
+        self._talking.peer_up(peer, version)
 
-    def _send(self, peer: RegionId, message: Message) -> None:
-        if peer != self.id:
-            link = self._replication.links.get(peer)  # None: removed while this was being prepared
-            if link is not None and wire.has(type(message), link.version):
-                self._transmit(peer, wire.encode(message, link.version))
-        elif isinstance(message, messages.Slot | messages.No):
-            self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
-        else:
-            self._clock.call_later(0, lambda: self._handlers[type(message)](peer, message))
-
-    def _transmit(self, peer: RegionId, payload: bytes) -> None:
-        if self._is_open:
-            self._mesh.send(peer, payload)
+    def peer_down(self, peer: RegionId) -> None:
+        """The link to the peer has gone down: what follows goes round a third, if one can."""
+        self._talking.peer_down(peer)
 
     # ---- time --------------------------------------------------------------------------------
 
@@ -292,7 +285,7 @@ class Region:
 
     def _tick(self) -> None:
         """One beacon round."""
-        if not self._is_open:
+        if not self._talking.is_open:
             return
         period_ms = self.settings.beacon_ms
         now_ms = self._clock.now_ms()
@@ -308,7 +301,7 @@ class Region:
 
     def _sweep_on(self) -> None:
         """One slice of the sweep; a whole walk is done at most once a beacon round."""
-        if self._is_open:
+        if self._talking.is_open:
             is_done = self._sweep.step()
             period_ms = self.settings.beacon_ms
             delay_ms = period_ms if is_done else max(1, period_ms // SLICES_PER_ROUND)
@@ -335,20 +328,18 @@ class Region:
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:
-        state, link = self._state, self._replication.links[peer]
+        state, link, ways = self._state, self._replication.links[peer], self._ways
+        now_ms = self._clock.now_ms()
         return PeerStatus(
             region=peer,
-            state=str(state.regions.state(peer, self._clock.now_ms())),
+            state=str(state.regions.state(peer, now_ms)),
             beacon_age_ms=self._evidence.peer_age_ms(peer),
             round_trip_ms=self._evidence.round_trip_ms(peer),
             events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
+            is_direct=ways.is_proven(peer, now_ms),
+            via=ways.taken(peer) or None,
+            heard_via=ways.heard_via(peer) or None,
             is_draining=self.drain.is_draining(peer),
         )
-
-
-_ONLY_JOINED: Final = frozenset(
-    {messages.Borrow, messages.Recall, messages.Recalled, messages.Confirm, messages.Renew}
-)
-"""What a region that has not begun yet cannot answer truthfully; the peers ask again."""
 
 __all__ = ["PeerError", "Region"]

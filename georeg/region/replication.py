@@ -238,6 +238,8 @@ class Replication:
         if part.writer not in (peer, self._state.region):
             raise PeerError(f"region {peer} sends a snapshot of region {part.writer}")
         link = self.links[peer]
+        if part.part < len(link.staged) and link.staged[part.part] == part:
+            return  # it came on the own link and round a third
         if part.part != len(link.staged) or (link.staged and not _continues(link.staged[0], part)):
             link.staged = []  # a part was lost, or the sender began anew
             if part.part != 0:

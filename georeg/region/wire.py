@@ -48,7 +48,7 @@ from crdt.fields import (
     TIME_S_MAX,
     TITLE_BYTES_MAX,
 )
-from crdt.versions import NEWEST
+from crdt.versions import NEWEST, OLDEST
 from georeg.region.messages import (
     AMOUNT_MAX,
     CLAIM_PARTS_MAX,
@@ -59,6 +59,7 @@ from georeg.region.messages import (
     NUMBER_MAX,
     PART_BYTES,
     PARTS_MAX,
+    RELAYED_BYTES_MAX,
     VERSION_BYTES_MAX,
     Beacon,
     Borrow,
@@ -73,6 +74,7 @@ from georeg.region.messages import (
     Range,
     Recall,
     Recalled,
+    Relayed,
     Renew,
     Repair,
     Slot,
@@ -171,10 +173,13 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _bytes(value: Any) -> bytes:
-    if type(value) is not bytes or len(value) > PART_BYTES:
-        raise _Wrong(f"expected at most {PART_BYTES} bytes")
-    return value
+def _bytes(limit: int) -> Callable[[Any], bytes]:
+    def read(value: Any) -> bytes:
+        if type(value) is not bytes or len(value) > limit:
+            raise _Wrong(f"expected at most {limit} bytes")
+        return value
+
+    return read
 
 
 def _items(value: Any, limit: int) -> Sequence[Any]:
@@ -207,6 +212,7 @@ _dot = _int(1, DOT_MAX)
 _account = _text(ACCOUNT_BYTES_MAX)
 _name = _text(NAME_BYTES_MAX, may_be_empty=True)
 _time = _int(0, TIME_MS_MAX)
+_part = _bytes(PART_BYTES)
 
 _HAND_OVERS: Final = frozenset({Reason.SUPERSEDED, Reason.REPLACED, Reason.LIMIT, Reason.DISPLACED})
 """Why a session may have to make room for a start."""
@@ -281,12 +287,13 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
         (
             _incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag, _regions,
             _many(_vitals, 1),
+            _many(_region, REGION_MAX), _many(_fields(_region, _number), REGION_MAX),
         ),
     ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
     3: (
         SnapshotPart,
-        (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _bytes),
+        (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _part),
     ),
     4: (Fetch, (_number,)),
     5: (Fetched, (_number, _int(0, INCARNATION_MAX - 1))),  # so that there is one above it
@@ -316,7 +323,8 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     14: (Leased, (_number, _number, _number)),
     15: (Void, (_number,)),
     16: (Repair, (_shard,)),
-    17: (Bundle, (_many(_bytes, SHARDS),)),
+    17: (Bundle, (_many(_part, SHARDS),)),
+    18: (Relayed, (_region, _region, _int(OLDEST, NEWEST), _bytes(RELAYED_BYTES_MAX))),
 }  # fmt: skip
 _NAMING_SESSIONS: Final = frozenset({No, Recalled, Confirmed})
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}

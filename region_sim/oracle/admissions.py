@@ -6,7 +6,8 @@ suspect time less a heartbeat's slack, and stayed for those 6 s in a region that
 hear all the time. In the asked region itself the 6 s and the links do not matter (*one region above
 L*). This holds in every partition; it is what limits the excess to L per region and part. But a
 slot that was borrowed while anything was in trouble is the word of a home that may see less than
-the asking region does (a partial partition).
+the asking region does. A cut that can be gone round is no trouble once that is found: then the
+home sees what the asking region sees.
 
 Three are known without these 6 s, or beyond those links:
 

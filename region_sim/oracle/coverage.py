@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from region_sim.history import Call, CallKind, FaultEvent, Life
-from region_sim.oracle.run import Run
+from region_sim.oracle.run import Run, answered
 from region_sim.oracle.sessions import PASSING, Session
 from region_sim.oracle.truth import is_indefinite
 from region_sim.plan.faults import KINDS
 
 YOUNG_US: Final = 12_000_000
+OLD_US: Final = 4_000_000
+"""A cut that has lasted for so long let no beacon pass that may still be evidence."""
 
 _MEANINGS: Final[dict[str, str]] = {
     "basis granted": "a start was admitted from a slot that its region held",
@@ -24,6 +26,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "refused local": "a start was refused on sessions of its own region",
     "refused confirmed": "a start was refused on what other regions answered during it",
     "refused beacon": "a start was refused on a fresh sign of life of another region",
+    "beacon round a third": "such a sign of life of a region beyond a cut, since its way round",
+    "confirmed round a third": "a region beyond a cut answered during a start, and it was refused",
+    "kick round a third": "a holder beyond a cut had released a session when its kick was answered",
     "replaced": "a refused viewer named a session to replace, and was admitted",
     "superseded": "a device started again while its session ran",
     "idempotent answer repeated": "a start was repeated with its key, and got the first answer",
@@ -132,6 +137,7 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
                 yield "start beyond a cut"
         case CallKind.START, 409:
             yield f"refused {call.body.get('evidence', '')}"
+            yield from _round_a_third(run, call)
         case CallKind.START, 429:
             yield "too many starts"
         case CallKind.START, 503 if run.network.is_draining(
@@ -150,12 +156,31 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
             yield "stop"
         case CallKind.KICK, 200:
             yield f"kick {call.body.get('effect', '')}"
+            holder = str(call.body.get("session", {}).get("region"))
+            if call.body.get("effect") == "ended" and _is_beyond(run, call, holder):
+                yield "kick round a third"
         case CallKind.KICK, 404:
             yield "kick not found"
         case CallKind.KICK, 503:
             yield "kick not stored"
         case _:
             pass
+
+
+def _round_a_third(run: Run, call: Call) -> Iterator[str]:
+    """What a refusal rests on that came from beyond a cut."""
+    beyond = {
+        (shown.get("evidence") or {}).get("how")
+        for shown in call.body.get("sessions", ())
+        if _is_beyond(run, call, str(shown.get("region")))
+    }
+    yield from (f"{how} round a third" for how in ("beacon", "confirmed") if how in beyond)
+
+
+def _is_beyond(run: Run, call: Call, region: str) -> bool:
+    """Whether a region could not have told the asked one anything itself, nor have lately."""
+    network = run.network
+    return network.is_cut(call.region, region, call.sent_us - OLD_US, answered(call))
 
 
 def _of_session(run: Run, session: Session) -> Iterator[str]:

@@ -20,9 +20,9 @@ from itertools import pairwise
 from typing import Final
 
 from region_sim.history import Call, CallKind
-from region_sim.oracle.network import Trouble
 from region_sim.oracle.run import Run, answered
 from region_sim.oracle.sessions import Session
+from region_sim.oracle.trouble import Trouble
 from region_sim.oracle.verdict import Finding
 
 SETTLED_US: Final = 2_000_000

@@ -3,7 +3,8 @@
 Built from the faults and lives of a history alone. Every question is answered generously: a fault
 on one direction of a link counts for both (a link whose answers are lost is given up by its
 sender), and what a fault disturbs is taken to last for `HEAL_US` beyond it, since links have to be
-dialled anew. Cost: a look is linear in the number of faults of one run, which is small.
+dialled anew. A cut that regions go round is felt for its first moments only (around.py). Cost: a
+look is linear in the number of faults of one run, which is small.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from region_sim.history import Call, FaultEvent, History, Life
+from region_sim.oracle.around import felt
+from region_sim.oracle.trouble import Trouble
 
 FOREVER_US: Final = 1 << 60
 HEAL_US: Final = 5_000_000
@@ -23,22 +26,10 @@ _GOES_ON: Final = frozenset({"operator", "expire"})
 """Drains after which the region was not stopped."""
 _DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.STOPPED})
 _PLACE: Final = "@"
+RELAYING: Final = frozenset({"georeg", "live"})
+"""Systems whose regions go round a cut by way of a third."""
 
 Pair = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """One fault at one place. `to_us` is FOREVER_US for one that never ended."""
-
-    kind: str
-    from_us: int
-    to_us: int
-    note: str = ""
-
-    def meets(self, from_us: int, to_us: int, after_us: int = 0) -> bool:
-        """Whether it, or the time `after_us` behind it, has a moment of this time."""
-        return self.from_us <= to_us and self.to_us + after_us >= from_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +63,17 @@ class Network:
             self._add_fault(begin, to_us)
         for region in sorted({life.region for life in history.lives}):
             self._add_lives(region, history)
+        relays = history.system in RELAYING and not history.has_older
+        self._felt = {
+            pair: list(felt(found, self._ways(pair) if relays else ()))
+            for pair, found in self.links.items()
+        }
+        """The troubles of links less the cuts that had a way round."""
+        self.goes_round = relays and any(
+            t.kind == "cut" for found in self.links.values() for t in found
+        )
         self._all = sorted(
-            (t for troubles in (*self.links.values(), *self.down.values()) for t in troubles),
+            (t for troubles in (*self._felt.values(), *self.down.values()) for t in troubles),
             key=lambda trouble: (trouble.from_us, trouble.to_us, trouble.kind),
         )
 
@@ -86,8 +86,7 @@ class Network:
                 place, region = sorted((source, target))  # "@" sorts before every name
                 self.lines.setdefault((place[1:], region), []).append(trouble)
             elif begin.kind in _LINK_KINDS:
-                low, high = sorted((source, target))
-                self.links.setdefault((low, high), []).append(trouble)
+                self.links.setdefault(_ordered(source, target), []).append(trouble)
                 self.one_way.setdefault((source, target), []).append(trouble)
         for region in begin.regions:
             if begin.kind == "line":
@@ -142,12 +141,23 @@ class Network:
             for t in self.down.get(region, ())
         )
 
+    def _ways(self, pair: Pair) -> list[list[Trouble]]:
+        """What was wrong with each third region and its links to these two."""
+        return [
+            [
+                *self.links.get(_ordered(pair[0], third), ()),
+                *self.links.get(_ordered(pair[1], third), ()),
+                *self.down.get(third, ()),
+            ]
+            for third in self.regions
+            if third not in pair
+        ]
+
     # ---- between regions ---------------------------------------------------------------------
 
     def between(self, here: str, there: str) -> Iterator[Trouble]:
-        """Everything that was wrong between two regions, or with one of them."""
-        low, high = sorted((here, there))
-        yield from self.links.get((low, high), ())
+        """Everything that kept news between two regions, or was wrong with one of them."""
+        yield from self._felt.get(_ordered(here, there), ())
         yield from self.down.get(here, ())
         if there != here:
             yield from self.down.get(there, ())
@@ -224,6 +234,13 @@ class Network:
             for t in self.down.get(region, ())
         )
 
+    def is_cut(self, here: str, there: str, from_us: int, to_us: int) -> bool:
+        """Whether two regions cannot tell one another anything themselves, for all this time."""
+        return any(
+            t.kind == "cut" and t.from_us <= from_us and to_us <= t.to_us
+            for t in self.links.get(_ordered(here, there), ())
+        )
+
     def parts(self, by_us: int) -> int:
         """Into how many parts all links that were ever disturbed until then cut the world."""
         cut = {pair for pair, found in self.links.items() if any(t.from_us <= by_us for t in found)}
@@ -276,6 +293,10 @@ class Network:
     def has_disk(self, region: str, from_us: int, to_us: int, after_us: int = 0) -> bool:
         """Whether a region's disk was in order."""
         return not any(t.meets(from_us, to_us, after_us) for t in self.disks.get(region, ()))
+
+
+def _ordered(here: str, there: str) -> Pair:
+    return (here, there) if here < there else (there, here)
 
 
 def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:

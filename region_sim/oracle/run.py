@@ -23,7 +23,8 @@ TRAVEL_US: Final = 200_000
 STORED_US: Final = 3_000_000
 """A kick that nobody was promised is on disk within a second or two."""
 TRIPS: Final = 12
-"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile."""
+"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile. A trip
+round a third region counts twice."""
 
 
 @dataclass(slots=True)
@@ -55,7 +56,8 @@ class Run:
     @property
     def is_near(self) -> bool:
         """Whether the regions are so near that a decision never runs into its deadline."""
-        return self.latency_us * TRIPS <= self.history.deadline_us
+        trips = TRIPS * (2 if self.network.goes_round else 1)
+        return self.latency_us * trips <= self.history.deadline_us
 
     @property
     def has_answers(self) -> bool:

@@ -87,6 +87,7 @@ def stopwins() -> Oracle:
 def device() -> Oracle:
     """A phone plays in two regions that do not see one another; a tablet starts in a third one."""
     stage = Stage(limit=2, regions=3, home=3)
+    stage.world.has_relays = False
     stage.cut((1, 2), (2, 1), seconds=8)
     stage.admit(1, "phone")
     stage.admit(2, "phone")
@@ -227,8 +228,9 @@ def order_place() -> Oracle:
 
 @act
 def homeword_answers() -> Oracle:
-    """A region cannot hear the one that holds the session, but the home can."""
+    """A region cannot hear the one that holds the session; the home can, and relays nothing."""
     stage = Stage(limit=1, regions=3, home=1, kind="fast")
+    stage.world.has_relays = False
     stage.admit(2, "tv")
     stage.cut((2, 3), (3, 2), seconds=10)
     stage.wait(5)

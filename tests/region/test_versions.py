@@ -25,6 +25,7 @@ from georeg.region.messages import (
     Range,
     Recall,
     Recalled,
+    Relayed,
     Renew,
     Repair,
     Slot,
@@ -83,7 +84,7 @@ def test_version_1_has_no_message_that_came_later() -> None:
     known = {type(message) for message, _ in AS_SAID_IN_VERSION_1}
     assert {kind for kind in Message.__args__ if wire.has(kind, 1)} == known
     with pytest.raises(PeerError, match="unknown message 18 in protocol version 1"):
-        wire.decode(wire.encode(Relayed(B, C, b"")), 1)
+        wire.decode(wire.encode(Relayed(B, C, 1, b"")), 1)
 
 
 def test_a_range_is_the_same_in_every_version() -> None:

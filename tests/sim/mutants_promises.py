@@ -14,6 +14,7 @@ from georeg.region.heartbeats import Heartbeats
 from georeg.region.kicks import Kicks
 from georeg.region.model import Basis, NoSession
 from georeg.region.pending import Pending
+from georeg.region.relaying import Relaying
 from georeg.region.replication import Replication
 from georeg.region.seen import Seen
 from georeg.region.starts import Start
@@ -75,6 +76,12 @@ def own_only(patch: Patch) -> None:
         return judge(case._replace(usable=case.limit, in_view=0, answers=(), covered=()))
 
     patch.setattr(rules, "judge", alone)
+
+
+@planted
+def nobody_relays(patch: Patch) -> None:
+    """What goes round a third region gets no farther than there."""
+    patch.setattr(Relaying, "_pass_on", lambda self, target, message: None)
 
 
 # ---- P3, availability, errors ------------------------------------------------------------------

@@ -49,6 +49,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "nohop": Witness("races", (1, 2, 3), "P2 overdraft though all are near"),
     "yields": Witness("sleepers", (2, 3, 4), "P2 overdraft though all are near"),
     "finish": Witness("excess", (1, 2, 5), "P2 not ended after the partition"),
+    "nobody_relays": Witness("gone-round", (1, 2, 3), "P4 a kick was not told"),
     "noview": Witness("kept-slots", (1, 3, 7), "P2 admitted though full: granted"),
     "handover": Witness("triangle", (1, 2, 3), "P2 above L without a partition"),
     "handover_bare": Witness("triangle", (2, 5, 8), "P2 above L without a partition"),

@@ -61,7 +61,8 @@ def test_so_may_real_processes() -> None:
 def beyond_a_cut(home: str) -> Story:
     """A stream in us, and one in eu, which does not hear us."""
     story = near(home)
-    story.cut(20, 300, "us", "eu")
+    story.cut_link(20, 300, "us", "eu")
+    story.history.has_older = True  # nothing is relayed: the home's word is all that there is
     session = story.start("tv", "us", 10)
     story.beats(session, "us", 40, 130)
     story.start("phone", "eu", 60, basis="overdraft")
@@ -112,5 +113,5 @@ def test_a_region_that_was_away_for_long_was_down() -> None:
 
 def test_other_trouble_meanwhile_excuses_a_slot() -> None:
     story = beside_a_restart(away_s=2)
-    story.cut(52, 53, "us", "ap")
+    story.cut_link(52, 53, "us", "ap")
     assert rules(story) == []

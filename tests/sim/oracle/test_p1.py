@@ -100,7 +100,7 @@ def test_an_end_spoken_beyond_a_cut_is_pending() -> None:
 @pytest.mark.parametrize("spoken_in", ["us", "ap"])
 def test_an_end_that_is_known_here_is_not_pending(spoken_in: str) -> None:
     story = refusal_after_a_stop(spoken_in)
-    story.cut(45, 70, "eu", "ap")
+    story.cut_link(45, 70, "eu", "ap")
     assert ("P1", "false block: confirmed: stopped") in story.broken()
 
 
@@ -108,6 +108,18 @@ def test_a_beacon_leaves_no_doubt_about_an_end_in_its_own_region() -> None:
     story = refusal_after_a_stop(how="beacon")
     story.cut(45, 70)
     assert story.broken() == [("P1", "false block: beacon: stopped")]
+
+
+def test_an_end_that_can_go_round_a_third_region_is_not_pending() -> None:
+    story = refusal_after_a_stop()
+    story.cut_link(30, 70)
+    assert story.broken() == [("P1", "false block: confirmed: stopped")]
+
+
+def test_until_the_way_round_is_found_it_is() -> None:
+    story = refusal_after_a_stop()
+    story.cut_link(45, 70)
+    assert story.judged().pending_ends == 1
 
 
 def test_an_end_that_a_killed_region_spoke_is_pending() -> None:
