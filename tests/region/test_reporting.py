@@ -72,7 +72,7 @@ def test_a_region_that_was_lost_is_down_with_the_sessions_that_do_not_count() ->
 
 
 def test_a_one_way_cut_shows_a_region_that_is_heard_and_does_not_hear() -> None:
-    cluster = Cluster()
+    cluster = Cluster(A, B)
     cluster.cut_link(A, B, both_ways=False)
     cluster.run(9_000)
     deaf = seen(cluster, A, B)
@@ -82,6 +82,18 @@ def test_a_one_way_cut_shows_a_region_that_is_heard_and_does_not_hear() -> None:
     assert deaf.evidence_age_ms is not None
     assert deaf.evidence_age_ms > 7_000
     assert seen(cluster, B, A).state == "suspect"
+
+
+@pytest.mark.parametrize("both_ways", [True, False])
+def test_both_sides_of_a_cut_show_by_which_region_they_hear_one_another(both_ways: bool) -> None:
+    cluster = Cluster()
+    assert seen(cluster, A, B).via is None
+    cluster.cut_link(A, B, both_ways=both_ways)
+    cluster.run(9_000)
+
+    assert (seen(cluster, A, B).via, seen(cluster, B, A).via) == (C, C)
+    assert seen(cluster, A, B).state == seen(cluster, B, A).state == "up"
+    assert seen(cluster, A, C).via is None
 
 
 def test_events_that_a_cut_holds_back_are_counted_on_both_sides() -> None:
