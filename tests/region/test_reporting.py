@@ -72,7 +72,7 @@ def test_a_region_that_was_lost_is_down_with_the_sessions_that_do_not_count() ->
 
 
 def test_a_one_way_cut_shows_a_region_that_is_heard_and_does_not_hear() -> None:
-    cluster = Cluster()
+    cluster = Cluster(A, B)
     cluster.cut_link(A, B, both_ways=False)
     cluster.run(9_000)
     deaf = seen(cluster, A, B)
@@ -82,6 +82,14 @@ def test_a_one_way_cut_shows_a_region_that_is_heard_and_does_not_hear() -> None:
     assert deaf.evidence_age_ms is not None
     assert deaf.evidence_age_ms > 7_000
     assert seen(cluster, B, A).state == "suspect"
+
+
+def test_a_region_that_is_reached_round_a_third_is_shown_with_it() -> None:
+    cluster = Cluster()
+    cluster.cut_link(A, B, both_ways=False)
+    cluster.run(9_000)
+    assert seen(cluster, A, B).via == C
+    assert (seen(cluster, B, A).state, seen(cluster, B, A).via) == ("up", None)
 
 
 def test_events_that_a_cut_holds_back_are_counted_on_both_sides() -> None:
