@@ -195,7 +195,7 @@ class Reporting:
             events_behind=status.events_behind,
             events_missing=missing,
             missing_ms=self._evidence.oldest_age_ms(peer),
-            via=status.via,
+            via=status.via or status.heard_via,
         )
 
     def quota(self) -> Generator[None, None, QuotaReport]:

@@ -84,12 +84,16 @@ def test_a_one_way_cut_shows_a_region_that_is_heard_and_does_not_hear() -> None:
     assert seen(cluster, B, A).state == "suspect"
 
 
-def test_a_region_that_is_reached_round_a_third_is_shown_with_it() -> None:
+@pytest.mark.parametrize("both_ways", [True, False])
+def test_both_sides_of_a_cut_show_by_which_region_they_hear_one_another(both_ways: bool) -> None:
     cluster = Cluster()
-    cluster.cut_link(A, B, both_ways=False)
+    assert seen(cluster, A, B).via is None
+    cluster.cut_link(A, B, both_ways=both_ways)
     cluster.run(9_000)
-    assert seen(cluster, A, B).via == C
-    assert (seen(cluster, B, A).state, seen(cluster, B, A).via) == ("up", None)
+
+    assert (seen(cluster, A, B).via, seen(cluster, B, A).via) == (C, C)
+    assert seen(cluster, A, B).state == seen(cluster, B, A).state == "up"
+    assert seen(cluster, A, C).via is None
 
 
 def test_events_that_a_cut_holds_back_are_counted_on_both_sides() -> None:
