@@ -107,7 +107,7 @@ class GeoregNode(Node):
         late_us = chaos.late_us.get((source, self.ground.name), 0)
         if late_us:
             at_us = machine.scheduler.now_us + int(chaos.random.random() * late_us)
-            machine.call_true(at_us, self._deliver, peer, source, payload)
+            machine.call_true(at_us, self._deliver, peer, source, payload, version)
             return
         share = chaos.jumbled.get((source, self.ground.name), 0.0)
         if share and chaos.random.random() < share:

@@ -3,6 +3,7 @@
 import pytest
 
 from crdt.events import Reason
+from crdt.lapses import lapsed
 from crdt.sessions import SessionSet
 from georeg.region import sweep
 from georeg.region.model import Renewed
@@ -64,13 +65,12 @@ def test_one_step_looks_at_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPa
     cluster.run(LEASE_MS + 1)
     everybody_is_heard(cluster)
     looked: list[int] = []
-    lapsed = SessionSet.lapsed
 
-    def count(self: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
+    def count(sessions: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
         looked.append(rows)
-        return lapsed(self, before_ms, first_row, rows)
+        return lapsed(sessions, before_ms, first_row, rows)
 
-    monkeypatch.setattr(SessionSet, "lapsed", count)
+    monkeypatch.setattr(sweep, "lapsed", count)
     steps = 0
     while not own.step():
         assert max(looked) <= 20
@@ -85,13 +85,12 @@ def test_a_shard_in_which_no_lease_can_have_run_out_is_not_looked_at(
 ) -> None:
     cluster = crowd(200)
     looked: list[int] = []
-    lapsed = SessionSet.lapsed
 
-    def count(self: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
+    def count(sessions: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
         looked.append(rows)
-        return lapsed(self, before_ms, first_row, rows)
+        return lapsed(sessions, before_ms, first_row, rows)
 
-    monkeypatch.setattr(SessionSet, "lapsed", count)
+    monkeypatch.setattr(sweep, "lapsed", count)
     cluster.run(LEASE_MS - 2_000)
     slowly = len(looked)
     assert 64 <= slowly < 3 * 64  # each shard once a minute, for what else there is to find

@@ -24,8 +24,8 @@ def drain_deaf(patch: Patch) -> None:
     """A drained region takes no heartbeats."""
     renew = Region.renew
 
-    def deaf(self: Region, session: int, account: str) -> bool:
-        return not self.drain.has_effect and renew(self, session, account)
+    def deaf(self: Region, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
+        return not self.drain.has_effect and renew(self, session, account, mark, parent)
 
     patch.setattr(Region, "renew", deaf)
     patch.setattr(
