@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from georeg.region import region as rules
+from georeg.region import talking
 from georeg.region import wire
 from georeg.region.messages import Message
 from region_sim.cli.show import finding_text
@@ -45,7 +45,7 @@ def test_two_versions_side_by_side_keep_every_promise(
     scenario: Scenario, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = Heard()
-    monkeypatch.setattr(rules, "wire", heard)
+    monkeypatch.setattr(talking, "wire", heard)
     result = run_seed(scenario, seed)
     found = "\n".join([*map(finding_text, result.findings), *result.convergence])
     assert not result.error
