@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+import structlog
 from aiohttp import ClientSession
 
 from crdt.dots import RegionId
@@ -30,6 +31,7 @@ from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
 _JOIN_POLL_S = 0.01
+log = structlog.get_logger("georeg")
 
 
 class StartError(Exception):
@@ -143,10 +145,21 @@ class Node:
         self.region.open()
         while not self.region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
             await asyncio.sleep(_JOIN_POLL_S)
+        self._tell_begun()
         try:
             await self._edge.start()
         except OSError as error:
             raise _port_error("edge", edge.host, edge.port, error) from None
+
+    def _tell_begun(self) -> None:
+        """Say with what the region has begun, and what it has lost."""
+        begun, names = self.region.status().begun, self.region.names
+        assert begun is not None, "it has joined"
+        peers = [names[peer] for peer in begun.peers]
+        log.info("begun", **begun._asdict() | {"peers": peers})
+        if begun.lost:
+            silent = sorted(set(names.values()) - {self.region.name, *peers})
+            log.warning("begun_with_a_loss", lost=begun.lost, peers_silent=silent)
 
     def links(self) -> dict[RegionId, LinkStatus]:
         """The links to all peers, by the number of the peer."""

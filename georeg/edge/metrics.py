@@ -30,6 +30,10 @@ PEER_STATES: Final = ("up", "suspect", "down")
 _NAME: Final = re.compile(r"[^a-z0-9_]")
 
 
+def _has_lost(status: Status) -> bool:
+    return status.begun is not None and bool(status.begun.lost)
+
+
 class RegionView(Protocol):
     """What the metrics read of a region."""
 
@@ -166,6 +170,8 @@ class EdgeMetrics:
             ("grants_lent_slots", "Slots leased out as home.", status.grants_lent),
             ("overdraft_sessions", "Own sessions without a grant.", status.overdraft),
             ("kicks_remembered", "Kicks in the ledger.", status.kicks_remembered),
+            ("journal_refused", "1 while the disk refuses.", float(bool(status.disk_trouble))),
+            ("journal_lost", "1 if it began without its journal.", float(_has_lost(status))),
         )
         for name, about, value in gauges:
             yield GaugeMetricFamily(f"georeg_{name}", about, value=value)

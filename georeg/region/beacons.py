@@ -76,8 +76,9 @@ class Beacons:
         self._replication.check_acks(beacon.acks)
         now_ms = state.clock.now_ms()
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
-            if beacon.incarnation < state.incarnations.get(peer, 0):
-                self._send(peer, Fetched(0, state.incarnations[peer]))
+            highest = state.regions.peer(peer).incarnation
+            if beacon.incarnation < highest:
+                self._send(peer, Fetched(0, highest))
             return
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
         link.beacon = pack(peer, beacon.incarnation, sequence_of(beacon.number))
@@ -121,6 +122,7 @@ class Beacons:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""
         state, link = self._state, self._replication.links[peer]
         state.incarnations[peer] = beacon.incarnation
+        state.journal.store_peer(peer, beacon.incarnation)
         if link.incarnation:
             link.reset()
             self._replication.push_all(peer)

@@ -187,6 +187,24 @@ class PeerStatus:
     """Events of this region that the peer has not acknowledged."""
 
 
+class Begun(NamedTuple):
+    """With what a region began its present incarnation."""
+
+    incarnation: int
+    kicks: int
+    """That its journal kept."""
+    plans: int
+    """That its journal kept."""
+    told: int
+    """Sessions that it holds on because its peers knew them."""
+    recalled: int
+    """Sessions that it holds on because its journal alone knew them."""
+    peers: tuple[RegionId, ...]
+    """Those that told what they knew before it began."""
+    lost: str
+    """In words, what it found to be lost; empty: nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """A region's numbers at one instant."""
@@ -206,3 +224,7 @@ class Status:
     kicks_remembered: int
     peers: tuple[PeerStatus, ...]
     counters: dict[str, int] = field(default_factory=dict)
+    begun: Begun | None = None
+    """None: it has not begun yet."""
+    disk_trouble: str = ""
+    """Why the disk refuses; empty: it does not. Kicks answer 503 meanwhile, all else goes on."""

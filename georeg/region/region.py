@@ -291,6 +291,8 @@ class Region:
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
+            begun=self._joining.begun,
+            disk_trouble=state.journal.trouble,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:

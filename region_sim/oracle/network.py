@@ -182,9 +182,9 @@ class Network:
         )
 
     def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
-        """Whether a region lost its disk within this time."""
+        """Whether a region lost its disk within this time, or what stood on it."""
         return any(
-            t.kind == "kill" and t.note == "wipe" and t.meets(from_us, to_us)
+            t.kind == "kill" and t.note in ("wipe", "corrupt") and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 
