@@ -172,7 +172,7 @@ def _is_known(run: Run, call: Call, session: Session, end: End) -> bool:
     """Whether the asked region must know of an end."""
     here, until_us, network = call.region, answered(call), run.network
     if end.region == here:
-        is_kept = end.is_kick and not network.lost_disk(here, end.at_us, until_us)
+        is_kept = end.is_kick and run.is_kept(session, end, until_us)
         return is_kept or not network.restarted(here, end.at_us, until_us)
     if network.is_unreachable(here, end.region, end.at_us, until_us):
         learned_us = session.learned_us.get(here, until_us)

@@ -215,15 +215,15 @@ def _limited_by(session: Session, at_us: int) -> bool:
 def _is_beyond(run: Run, end: Ended, session: Session) -> bool:
     """Whether none of a dead session's ends can be known in the region that counted it."""
     ends = [e for e in session.ends if e.at_us <= end.at_us]
-    return bool(ends) and not any(_is_known(run, end.region, e, end.at_us) for e in ends)
+    return bool(ends) and not any(_is_known(run, session, end.region, e, end.at_us) for e in ends)
 
 
-def _is_known(run: Run, here: str, end: End, by_us: int) -> bool:
+def _is_known(run: Run, session: Session, here: str, end: End, by_us: int) -> bool:
     """Whether a region must know of an end: what is no kick it forgets when it begins anew."""
     if end.region != here:
         return not run.network.is_unreachable(here, end.region, end.at_us, by_us)
     if end.is_kick:
-        return not run.network.lost_disk(here, end.at_us, by_us)
+        return run.is_kept(session, end, by_us)
     return not run.network.restarted(here, end.at_us, by_us)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from region_sim.history import Call, History
 from region_sim.oracle.network import Network
-from region_sim.oracle.sessions import Session
+from region_sim.oracle.sessions import End, Session
 from region_sim.oracle.truth import Household, gather
 from region_sim.oracle.verdict import Excess, Finding
 
@@ -20,6 +20,8 @@ FRESH_US: Final = 3_100_000
 """Evidence by beacon is younger than 3 s, on a clock that may be 2 % slow."""
 TRAVEL_US: Final = 200_000
 """Beyond the latency: batches of 50 ms, queues, a home that serves one request after the other."""
+WRITTEN_US: Final = 3_000_000
+"""What nobody waits for is on the disk by then."""
 TRIPS: Final = 12
 """A decision takes fewer trips between regions than this, whatever else is asked meanwhile."""
 
@@ -63,6 +65,20 @@ class Run:
     def session(self, call: Call) -> Session | None:
         """The session that a heartbeat, stop or kick is about."""
         return self.households[call.account].sessions.get(call.session)
+
+    def is_kept(self, session: Session, kick: End, by_us: int) -> bool:
+        """Whether the region that spoke a kick knows of it still, also when it has begun anew.
+
+        One that was acknowledged was durable; any other one is on its disk soon after.
+        """
+        network, here = self.network, kick.region
+        if network.lost_disk(here, kick.at_us, by_us):
+            return False
+        written_us = kick.at_us + WRITTEN_US
+        may_be_lost = network.restarted(here, kick.at_us, written_us) or not network.has_disk(
+            here, kick.at_us, written_us
+        )
+        return session.is_promised(here, by_us) or not may_be_lost
 
 
 Checker = Callable[[Run], Iterator[Finding]]

@@ -116,6 +116,19 @@ def test_an_end_that_a_killed_region_spoke_is_pending() -> None:
     assert story.broken() == []
 
 
+@pytest.mark.parametrize(("crash_s", "broken"), [(42, []), (46, ["false block: local: replaced"])])
+def test_a_kick_that_nobody_was_promised_may_be_lost_in_a_crash_right_behind_it(
+    crash_s: float, broken: list[str]
+) -> None:
+    story = Story()
+    session = story.start("tv", "us", 10)
+    story.beats(session, "us", 20, 40)
+    story.ended(session, "us", 41, "replaced")
+    story.kill("us", crash_s, 50)
+    story.refused("phone", "us", 60, [(session, "local")])
+    assert [rule for promise, rule in story.broken() if promise == "P1"] == broken
+
+
 def test_a_kick_frees_its_slot_at_once_where_it_is_acknowledged() -> None:
     story = Story()
     session = story.start("tv", "eu", 10)
