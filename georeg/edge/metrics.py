@@ -38,6 +38,10 @@ class Report(Protocol):
     def status(self) -> StatusReport: ...
 
 
+def _has_lost(status: Status) -> bool:
+    return status.begun is not None and bool(status.begun.lost)
+
+
 class RegionView(Protocol):
     """What the metrics read of a region."""
 
@@ -185,6 +189,8 @@ class EdgeMetrics:
                 "Sessions that have not left while this region is drained, else 0.",
                 status.sessions if status.is_draining else 0,
             ),
+            ("journal_refused", "1 while the disk refuses.", float(bool(status.disk_trouble))),
+            ("journal_lost", "1 if it began without its journal.", float(_has_lost(status))),
         )
         for name, about, value in gauges:
             yield GaugeMetricFamily(f"georeg_{name}", about, value=value)

@@ -99,8 +99,7 @@ class RegionState:
         return len(self._own(account))
 
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
-        """(row, entry, when last heard) of the live sessions held here; releases those that are
-        over."""
+        """(row, entry, when last heard) of what lives here; releases what is over."""
         look = self._look(account)
         if not look.rows:
             return []
@@ -259,6 +258,7 @@ class RegionState:
             heard_ms=self.clock.now_ms() if heard_ms is None else heard_ms,
             is_settled=not provisional,
         )
+        self.journal.store_session(entry)
         self.logged(shard.index, at_once)
         if provisional or hop or unconfirmed:
             self.on_uncovered(account, provisional)
@@ -270,6 +270,7 @@ class RegionState:
         """Give up a session that is held here. `after`: see `Release`."""
         shard = self.shard(entry.account)
         shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
+        self.journal.forget_session(entry.session)
         self.counters[f"released_{reason.name.lower()}"] += 1
         self.logged(shard.index, at_once)
         if reason is not Reason.MOVED:
