@@ -67,6 +67,7 @@ class Reporting:
         is_joined: Callable[[], bool],
     ) -> None:
         self._state = state
+        self.decisions = state.decisions
         self._budget = budget
         self._overdrafts = overdrafts
         self._evidence = evidence
@@ -105,6 +106,7 @@ class Reporting:
         self._round = (now_ms, wall_ms)
         self._minute.sample(state.counters, now_ms)
         self._count(SLICES_MAX)
+        self.decisions.tick()
 
     def _count(self, slices: int) -> None:
         """Count on, up to so many slices spread over the round."""
