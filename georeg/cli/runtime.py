@@ -93,6 +93,7 @@ class Node:
             surroundings.random,
             former=config.former,
         )
+        self.region.report.decisions.configure(config.explain)
         self._clock = clock
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
@@ -230,6 +231,7 @@ class Node:
         if _names(now).keys() != _names(config).keys():
             self.region.set_regions(_names(config))
         self.region.names |= config.former
+        self.region.report.decisions.configure(config.explain)
         if verifier is not edge.entitlements:
             verifier.open()
             self._end(edge.entitlements)

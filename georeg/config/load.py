@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from crdt.dots import REGION_MAX, RegionId
 from crdt.versions import NEWEST, OLDEST
 from georeg.config.check import check_places, check_public_urls, check_regions
+from georeg.config.explain import read_explain
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
@@ -94,6 +95,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     operators = read_operators(table, sources)
     keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
     former = _read_former(top.table("former", "write it as [former] with ap = 3"))
+    explain = read_explain(top)
     top.finish()
     config = Config(
         file,
@@ -109,6 +111,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         keys,
         former,
         ops,
+        explain,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)
