@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from georeg.cli import check_config, keygen, serve
 from georeg.cli.demo import command as demo
-from georeg.cli.ops import check, drain, explain, keys, kick, peers, plan, quota, status
+from georeg.cli.ops import check, drain, explain, keys, kick, peers, plan, quota, shadow, status
 
 DESCRIPTION = """\
 georeg enforces how many streams an account may watch at once, in several regions together.
@@ -31,7 +31,7 @@ for operators (docs/operations.md):
 
 
 SERVICE = (demo, serve, check_config, keygen)
-OPERATORS = (status, peers, quota, explain, kick, plan, keys, drain, check)
+OPERATORS = (status, peers, quota, explain, kick, plan, shadow, keys, drain, check)
 """These ask running regions (docs/operations.md)."""
 
 

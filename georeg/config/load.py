@@ -22,6 +22,7 @@ from georeg.config.model import Config, EdgeConfig, LogLevel, MeshConfig, PeerCo
 from georeg.config.ops import check_ops, read_operators, read_ops, read_ops_url
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
+from georeg.config.shadow import read_shadow
 
 FILE_BYTES_MAX = 256 * 1024
 DRAIN_S = 5.0
@@ -95,7 +96,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     operators = read_operators(table, sources)
     keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
     former = _read_former(top.table("former", "write it as [former] with ap = 3"))
-    explain = read_explain(top)
+    explain, shadow = read_explain(top), read_shadow(top, settings)
     top.finish()
     config = Config(
         file,
@@ -112,6 +113,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         former,
         ops,
         explain,
+        shadow,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)

@@ -130,3 +130,5 @@ class Config:
     """None: operators have no API here."""
     explain: Keeping = field(default_factory=Keeping)
     """How much is remembered of decisions."""
+    shadow: dict[str, int] = field(default_factory=dict)
+    """Plan -> a limit that is judged on live starts without effect."""

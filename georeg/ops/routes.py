@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from georeg.ops import actions, decisions, views
+from georeg.ops import actions, decisions, shadow, views
 from georeg.ops.context import Ops
 from georeg.ops.keys import May, Operator
 
@@ -41,6 +41,7 @@ ROUTES: Final = (
     OpsRoute(
         "explain", "GET", "/v1/accounts/{account}/decisions", decisions.decisions, is_audited=True
     ),
+    OpsRoute("shadow", "GET", "/v1/shadow", shadow.shadow),
     OpsRoute("keys", "GET", "/v1/keys", views.keys),
     action("kick", "DELETE", "/v1/accounts/{account}/sessions/{session}", actions.kick),
     action("kick all", "DELETE", "/v1/accounts/{account}/sessions", actions.kick_all),

@@ -32,6 +32,7 @@ from georeg.region.plans import state_plan
 from georeg.region.retries import Retries
 from georeg.region.seen import Seen, devices
 from georeg.region.settings import OnLimit
+from georeg.region.shadow import Shadow
 from georeg.region.show import Show
 from georeg.region.state import RegionState
 
@@ -54,6 +55,7 @@ class Starts:
         self.on_refused: Callable[[str], None] = lambda account: None
         """Set by the region: an account's start was refused."""
         self._retries = Retries(state)
+        self.shadow = Shadow(state.clock)
         self._evicted: dict[tuple[str, str], int] = {}
         """(account, device) -> when it may end others again, wall ms: see `may_evict`."""
 
@@ -118,6 +120,7 @@ class Start:
         self._evicts: list[SessionId] = []
         self._others: list[Entry] = []
         """The account's live sessions that stay when the start is admitted."""
+        self._answers: list[Seen] = []  # of other regions: those that count
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -177,6 +180,7 @@ class Start:
         gone = set(self._gone())
         inquiry = self._inquiry
         answers = [s for s in inquiry.found() if self._counts(s, gone)] if inquiry else []
+        self._answers = answers
         live = self._others = state.live(account, gone)
         covered = []
         if is_final:
@@ -285,6 +289,7 @@ class Start:
             entry, basis, state.plan_of(self._account), state.limit_of(self._account),
             self._others, self._took_ms(), is_revival=self._revived is not None,
         )  # fmt: skip
+        self._tell_shadow(is_admitted=True)
         inquiry, self._inquiry = self._inquiry, None
         if provisional:
             self._starts.on_overdraft(inquiry)
@@ -327,7 +332,16 @@ class Start:
             self._account, self._request.device, state.plan_of(self._account), refused,
             None if revived is None else revived.session,
         )  # fmt: skip
+        self._tell_shadow(is_admitted=False)
         self._settle(refused)
+
+    def _tell_shadow(self, *, is_admitted: bool) -> None:
+        """What was known, for the second table of plans."""
+        shadow, known = self._starts.shadow, self._state.plan_of(self._account)
+        if known is not None and shadow.has(known.plan.name) and self._revived is None:
+            beside = devices([*self._others, *self._answers])
+            plan = known.plan
+            shadow.decided(self._account, plan.name, beside, plan.limit, is_admitted=is_admitted)
 
     def _settle(self, outcome: Outcome) -> None:
         self._pending.settle(outcome)

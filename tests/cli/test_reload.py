@@ -51,6 +51,7 @@ def test_what_needs_a_restart_is_refused_by_name(old: str, new: str, what: str) 
         ("heartbeat_s = 10", "heartbeat_s = 10\ndeadline_s = 0.2", ["settings.deadline_s"]),
         ("port = 7401", "port = 7401\ndrain_s = 1", ["edge.drain_s"]),
         ("[mesh]", "[explain]\nnames = true\n[mesh]", ["explain"]),
+        ("[mesh]", "[shadow.plans.basic]\nlimit = 3\n[mesh]", ["shadow.plans"]),
         (
             '[[peer]]\nname = "ap"\nnumber = 3\nurl = "ws://127.0.0.1:7503"\n',
             "[former]\nap = 3\n",

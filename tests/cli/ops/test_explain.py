@@ -1,4 +1,4 @@
-"""`georeg explain`: each kind of decision as its sentence, the story of several regions, a moment."""
+"""`georeg explain`: each kind of decision as its sentence, the story of all regions, a moment."""
 
 import json
 from collections.abc import AsyncIterator
