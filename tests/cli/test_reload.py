@@ -150,6 +150,20 @@ async def test_keys_are_rotated_without_a_restart(three: list[RegionPlan]) -> No
         assert us.config.keys.session[1:] == load_keys(text, region)
 
 
+async def test_what_is_remembered_and_tried_follows_the_file(three: list[RegionPlan]) -> None:
+    region = three[0]
+    text = region.config_file.read_text()
+    region.config_file.write_text(text + "\n[explain]\nrecords_max = 7\n")
+    async with running(region) as (us,):
+        report = us.region.report
+        assert report.decisions.keeping.records_max == 7
+        more = "\n[explain]\nrecords_max = 9\n[shadow.plans.basic]\nlimit = 2\n"
+        region.config_file.write_text(text + more)
+        assert us.reload(load(region.config_file)) == ["explain", "shadow.plans"]
+        assert report.decisions.keeping.records_max == 9
+        assert [(count.plan, count.limit) for count in report.shadow.counts()] == [("basic", 2)]
+
+
 def load_keys(text: str, region: RegionPlan) -> tuple[bytes, ...]:
     region.config_file.write_text(text)
     return load(region.config_file).keys.session

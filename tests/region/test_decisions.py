@@ -105,6 +105,19 @@ def test_an_overdraft_that_a_grant_covers_is_kept_as_covered() -> None:
     assert kinds(cluster, B)[1:] == [(Kind.COVERED, "phone", "")]
 
 
+def test_only_what_was_not_covered_before_is_kept_as_covered() -> None:
+    cluster = Cluster(limit=3)
+    cluster.start(A, "radio")
+    cluster.run(1_000)
+    cluster.start(B, "tv")
+    cluster.lose(Slot)
+    cluster.start(B, "phone")
+    assert kinds(cluster, B)[-1] == (Kind.ADMITTED, "phone", "overdraft")
+    cluster.lose()
+    cluster.run(3_000)
+    assert kinds(cluster, B)[2:] == [(Kind.COVERED, "phone", "")]
+
+
 def test_a_session_that_moves_is_kept_on_both_sides() -> None:
     cluster = Cluster(limit=1)
     stream = cluster.start(A, "tv")

@@ -16,12 +16,13 @@ from georeg.cli.ops.moments import (
     last_look,
     moment_of,
     without_echoes,
+    without_repeats,
 )
 from georeg.cli.ops.options import carry_out, new_parser, target_of
 from georeg.cli.ops.regions import ask_all
 from georeg.cli.ops.sentences import Naming, naming, sentence
 from georeg.cli.ops.tables import Line, show
-from georeg.cli.ops.words import seconds_of
+from georeg.cli.ops.words import plural, seconds_of
 from georeg.edge.instants import instant, parse_instant
 
 if TYPE_CHECKING:
@@ -142,11 +143,15 @@ def lines_of(told: Json) -> list[Line]:
     if told["moment"] is not None:
         lines += [Line(""), *_moment_lines(told["moment"])]
     day, shown = "", without_echoes(told["decisions"])
-    for one in shown:
+    for one, again in without_repeats(shown):
         if one["at"][:10] != day:
             day = one["at"][:10]
             lines += [Line(""), Line(day, "dim")]
-        lines.append(Line(f"{one['at'][11:19]} {one['sentence']}", STYLES.get(one["kind"], "")))
+        words = f"{one['at'][11:19]} {one['sentence']}"
+        if again:
+            times = plural(len(again), "time")
+            words += f"; and {times} more until {_clock(again[-1]['at'])}"
+        lines.append(Line(words, STYLES.get(one["kind"], "")))
     if not shown:
         lines += [Line(""), Line("no decision is remembered of this time")]
     return lines + _gaps(told)

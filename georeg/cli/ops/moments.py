@@ -43,6 +43,29 @@ def without_echoes(decisions: list[Json]) -> list[Json]:
     return [one for one in decisions if not is_echo(one)]
 
 
+def without_repeats(decisions: list[Json]) -> list[tuple[Json, list[Json]]]:
+    """Each decision with the refusals right after it that say the same, but for their ages.
+
+    A player that tries again every few seconds is one line, not hundreds.
+    """
+    runs: list[tuple[Json, list[Json]]] = []
+    for one in decisions:
+        if runs and one["kind"] == "refused" and _same(runs[-1][0]) == _same(one):
+            runs[-1][1].append(one)
+        else:
+            runs.append((one, []))
+    return runs
+
+
+def _same(decision: Json) -> tuple[object, ...]:
+    device = decision["device"]
+    seen = sorted((one["session"], one["region"]) for one in decision["seen"])
+    return (
+        decision["kind"], decision["decided_by"], decision["session"],
+        device and device["id"], decision["limit"], seen,
+    )  # fmt: skip
+
+
 def at_ms(decision: Json) -> int:
     """When it was decided."""
     return parse_instant(decision["at"]) or 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from georeg.cli.ops.explain import explained, lines_of
-from georeg.cli.ops.moments import moment_of, without_echoes
+from georeg.cli.ops.moments import moment_of, without_echoes, without_repeats
 from georeg.cli.ops.sentences import naming, sentence
 from georeg.edge.instants import instant, parse_instant
 from tests.ops.world import BOB, OpsWorld
@@ -153,6 +153,26 @@ def test_what_is_heard_of_at_once_is_left_out_and_what_is_heard_late_is_not() ->
     late = decision("heard_kick", word="kicked", at="2026-11-27T20:14:10.001Z")
     assert without_echoes([kicked, soon, late]) == [kicked, late]
     assert without_echoes([soon]) == [soon]
+
+
+def test_a_player_that_tries_again_and_again_is_one_line() -> None:
+    first = decision("refused", session=None, word="confirmed", **BASIC,
+                     seen=[seen("tv-1", "us", "confirmed", 0.041)])  # fmt: skip
+    again = {**first, "at": "2026-11-27T20:14:12.000Z", "seen": [seen("tv-1", "us", "beacon", 1.0)]}
+    other = {**first, "seen": [seen("radio", "us", "confirmed", 0.041)]}
+    stop = decision("ended", "tv-1", word="stopped")
+    assert without_repeats([first, again, again, stop, again, other]) == [
+        (first, [again, again]), (stop, []), (again, []), (other, [])
+    ]  # fmt: skip
+    answer = {
+        "at": "2026-11-27T20:15:00.000Z", "account": "anna", "is_kept": True,
+        "complete_since": "2026-11-26T20:15:00.000Z", "decisions": [first, again, again],
+    }  # fmt: skip
+    told = lines_of(explained({"eu": answer}, {}, at=None, since_s=None))
+    assert [line.text for line in told[3:]] == [
+        "20:14:07 eu refused phone-2: Basic allows 1; tv-1 in us was live, confirmed 41ms earlier; "
+        "and 2 times more until 2026-11-27 20:14:12"
+    ]
 
 
 NOW_MS = parse_instant("2026-11-27T20:15:00.000Z") or 0
