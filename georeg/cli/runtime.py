@@ -91,6 +91,7 @@ class Node:
             surroundings.random,
             former=config.former,
         )
+        self._watch_by(config)
         self._clock = clock
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
@@ -148,6 +149,11 @@ class Node:
             links=self.links,
         )
         return OpsServer(create_ops_app(self._operators, DRAIN_ROUTES), ops.host, ops.port)
+
+    def _watch_by(self, config: Config) -> None:
+        """What is remembered and tried without effect."""
+        self.region.report.decisions.configure(config.explain)
+        self.region.report.shadow.configure(config.shadow)
 
     def _rings(self, config: Config) -> dict[str, tuple[KeyInUse, ...]]:
         """What operators may know of the key rings."""
@@ -243,6 +249,7 @@ class Node:
         if parts.names(now).keys() != parts.names(config).keys():
             self.region.set_regions(parts.names(config))
         self.region.names |= config.former
+        self._watch_by(config)
         if verifier is not edge.entitlements:
             verifier.open()
             self._end(edge.entitlements)
