@@ -86,9 +86,8 @@ class RegionState:
 
     def shard(self, account: str) -> Shard:
         """The shard of an account."""
-        if self._looked.account == account:
-            return self._looked.shard
-        return self.shards[shard_of(account)]
+        looked = self._looked
+        return looked.shard if looked.account == account else self.shards[shard_of(account)]
 
     def _look(self, account: str) -> Look:
         looked = self._looked
