@@ -36,7 +36,7 @@ class Peer:
         self.since_ms = since_ms
         """Since when it is listened for."""
         self.incarnation = 0
-        """Of its newest beacon; 0: never heard."""
+        """Of its newest beacon, or as it was remembered; 0: neither."""
         self.number = 0
         self.heard_ms: int | None = None
 
@@ -75,6 +75,12 @@ class RegionTable:
         if peer is None:
             raise LocalError(f"region {region} is not one of {list(self._peers)}")
         return peer
+
+    def remember(self, region: RegionId, incarnation: int) -> None:
+        """An earlier life of this region heard beacons of this incarnation: lower ones are old."""
+        peer = self.peer(region)
+        if incarnation > peer.incarnation:
+            peer.incarnation, peer.number = incarnation, 0
 
     def heard(self, region: RegionId, incarnation: int, number: int, now_ms: int) -> bool:
         """A beacon arrived. False, and nothing changes, unless it is newer than the last one."""

@@ -19,7 +19,7 @@ _ROW = re.compile(
 ROWS = _ROW.findall((ROOT / "docs" / "limits.md").read_text(encoding="utf-8"))
 NO_LIMITS = {
     "dev", "cors_origins", "comment_ms", "retry_after_s", "connect_ms", "ping_ms", "silence_ms",
-    "backoff_first_ms", "backoff_max_ms", "close_ms",
+    "backoff_first_ms", "backoff_max_ms", "close_ms", "versions",
 }  # fmt: skip
 """Settings of edge and mesh that bound nothing that grows."""
 

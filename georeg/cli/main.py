@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from georeg.cli import check_config, keygen, serve
 from georeg.cli.demo import command as demo
-from georeg.cli.ops import check, drain, keys, kick, peers, plan, quota, status
+from georeg.cli.ops import check, drain, explain, keys, kick, peers, plan, quota, shadow, status
 
 DESCRIPTION = """\
 georeg enforces how many streams an account may watch at once, in several regions together.
@@ -25,12 +25,13 @@ start here:
 for operators (docs/operations.md):
   georeg status                      how every region is, and what is wrong
   georeg quota ACCOUNT               who plays on an account, where, and how that is known
+  georeg explain ACCOUNT             why its starts were admitted, refused, its streams ended
   georeg drain REGION --wait         send a region's devices elsewhere
 """
 
 
 SERVICE = (demo, serve, check_config, keygen)
-OPERATORS = (status, peers, quota, kick, plan, keys, drain, check)
+OPERATORS = (status, peers, quota, explain, kick, plan, shadow, keys, drain, check)
 """These ask running regions (docs/operations.md)."""
 
 

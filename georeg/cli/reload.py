@@ -90,4 +90,6 @@ def _changed_parts(now: Config, new: Config) -> list[str]:
         *(["edge.cors_origins"] if now.edge.cors_origins != new.edge.cors_origins else []),
         *(["edge.drain_s"] if now.edge.drain_s != new.edge.drain_s else []),
         *(["former"] if now.former != new.former else []),
+        *(["explain"] if now.explain != new.explain else []),
+        *(["shadow.plans"] if now.shadow != new.shadow else []),
     ]

@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+import structlog
 from aiohttp import ClientSession
 
 from crdt.dots import RegionId
+from georeg.cli import parts
+from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError, check
-from georeg.config import Config, TlsFiles
+from georeg.config import Config
 from georeg.edge.app import EDGE, create_app
 from georeg.edge.backends import BackendKeys
 from georeg.edge.entitlements import EntitlementVerifier
-from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.server import EdgeServer
-from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing, key_id
-from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
+from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings
 from georeg.mesh.node import open_session
 from georeg.mesh.versions import Versions
 from georeg.ops.app import create_ops_app
@@ -39,10 +40,7 @@ from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
 _JOIN_POLL_S = 0.01
-
-
-class StartError(Exception):
-    """The region cannot run here; the message says why and what to do."""
+log = structlog.get_logger("georeg")
 
 
 class LoopClock:
@@ -85,7 +83,7 @@ class Node:
         self._mesh = self._make_mesh(surroundings)
         self.region = Region(
             config.number,
-            _names(config),
+            parts.names(config),
             config.settings,
             clock,
             self._mesh,
@@ -93,6 +91,7 @@ class Node:
             surroundings.random,
             former=config.former,
         )
+        self._watch_by(config)
         self._clock = clock
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
@@ -105,7 +104,7 @@ class Node:
         return MeshNode(
             identity=Identity(config.cluster, config.number, config.name),
             keys=config.keys.cluster,
-            peers=_peers(config),
+            peers=parts.peers(config),
             listen_host=config.mesh.host,
             listen_port=config.mesh.port,
             settings=MeshSettings(versions=Versions(newest=config.mesh.protocol_max)),
@@ -114,8 +113,8 @@ class Node:
             on_down=self._on_down,
             random=surroundings.random,
             token_bytes=surroundings.token_bytes,
-            server_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_SERVER),
-            client_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_CLIENT),
+            server_tls=None if tls is None else parts.tls(tls, ssl.PROTOCOL_TLS_SERVER),
+            client_tls=None if tls is None else parts.tls(tls, ssl.PROTOCOL_TLS_CLIENT),
             session_factory=surroundings.session_factory,
         )
 
@@ -124,11 +123,11 @@ class Node:
         self._app = create_app(
             self.region,
             self._ring,
-            _edge_settings(config),
+            parts.edge_settings(config),
             clock=clock,
-            entitlements=_verifier(config, clock),
+            entitlements=parts.verifier(config, clock),
             backends=BackendKeys(keys.backends),
-            addresses=_places(config),
+            addresses=parts.places(config),
             public_url=config.edge.public_url,
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
@@ -145,11 +144,16 @@ class Node:
             OperatorKeys(config.keys.operators),
             Audit(write, clock.wall_ms, region=config.name, cluster=config.cluster),
             config.cluster,
-            ops_urls=_ops_urls(config),
+            ops_urls=parts.ops_urls(config),
             rings=self._rings(config),
             links=self.links,
         )
         return OpsServer(create_ops_app(self._operators, DRAIN_ROUTES), ops.host, ops.port)
+
+    def _watch_by(self, config: Config) -> None:
+        """What is remembered and tried without effect."""
+        self.region.report.decisions.configure(config.explain)
+        self.region.report.shadow.configure(config.shadow)
 
     def _rings(self, config: Config) -> dict[str, tuple[KeyInUse, ...]]:
         """What operators may know of the key rings."""
@@ -192,6 +196,7 @@ class Node:
         self.region.open()
         while not self.region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
             await asyncio.sleep(_JOIN_POLL_S)
+        self._tell_begun()
         try:
             await self._edge.start()
         except OSError as error:
@@ -203,6 +208,16 @@ class Node:
             await server.start()
         except OSError as error:
             raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
+
+    def _tell_begun(self) -> None:
+        """Say with what the region has begun, and what it has lost."""
+        begun, names = self.region.status().begun, self.region.names
+        assert begun is not None, "it has joined"
+        peers = [names[peer] for peer in begun.peers]
+        log.info("begun", **begun._asdict() | {"peers": peers})
+        if begun.lost:
+            silent = sorted(set(names.values()) - {self.region.name, *peers})
+            log.warning("begun_with_a_loss", lost=begun.lost, peers_silent=silent)
 
     def links(self) -> dict[RegionId, LinkStatus]:
         """The links to all peers, by the number of the peer."""
@@ -222,26 +237,31 @@ class Node:
             raise ReloadError("the region is still joining; nothing was changed. Try again soon")
         now, edge = self._config, self._app[EDGE]
         changed = check(now, config)
-        backends, peers = BackendKeys(config.keys.backends), _peers(config)
+        backends, peers = BackendKeys(config.keys.backends), parts.peers(config)
         operators = OperatorKeys(config.keys.operators)
         verifier = edge.entitlements
-        if _verified_by(now) != _verified_by(config):
-            verifier = _verifier(config, self._clock)
+        if parts.verified_by(now) != parts.verified_by(config):
+            verifier = parts.verifier(config, self._clock)
         KeyRing(config.keys.session, cluster=config.cluster)  # all that may fail, before all else
         self._mesh.set_keys(config.keys.cluster)
         self._mesh.set_peers(peers)
         self.region.set_settings(config.settings)
-        if _names(now).keys() != _names(config).keys():
-            self.region.set_regions(_names(config))
+        if parts.names(now).keys() != parts.names(config).keys():
+            self.region.set_regions(parts.names(config))
         self.region.names |= config.former
+        self._watch_by(config)
         if verifier is not edge.entitlements:
             verifier.open()
             self._end(edge.entitlements)
         edge.reload(
-            _edge_settings(config), verifier, backends, config.keys.session, _places(config)
+            parts.edge_settings(config),
+            verifier,
+            backends,
+            config.keys.session,
+            parts.places(config),
         )
         if self._operators is not None:
-            self._operators.reload(operators, _ops_urls(config), self._rings(config))
+            self._operators.reload(operators, parts.ops_urls(config), self._rings(config))
         self._config = config
         return changed
 
@@ -269,45 +289,6 @@ class Node:
         await self._mesh.stop()
 
 
-def _names(config: Config) -> dict[RegionId, str]:
-    """All regions of the cluster."""
-    return {config.number: config.name} | {peer.number: peer.name for peer in config.peers}
-
-
-def _ops_urls(config: Config) -> dict[RegionId, str]:
-    """Where the other regions' operators' APIs are, as far as the config says."""
-    return {peer.number: peer.ops_url for peer in config.peers if peer.ops_url}
-
-
-def _places(config: Config) -> dict[RegionId, str]:
-    """Where devices reach the other regions, as far as the config says."""
-    return {peer.number: peer.edge_url for peer in config.peers if peer.edge_url}
-
-
-def _peers(config: Config) -> dict[RegionId, Peer]:
-    return {peer.number: Peer(peer.name, peer.url) for peer in config.peers}
-
-
-def _edge_settings(config: Config) -> EdgeSettings:
-    return EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins)
-
-
-def _verified_by(config: Config) -> tuple[object, ...]:
-    """What a verifier is made of: the same one goes on, with the keys that it has fetched."""
-    keys = config.keys
-    return keys.entitlements, keys.jwks_urls, keys.audience, config.settings.plan_memory_s
-
-
-def _verifier(config: Config, clock: Clock) -> EntitlementVerifier:
-    """Whoever signs entitlements for this region."""
-    keys = config.keys
-    sources: list[KeySource] = [RemoteKeys(url, now_ms=clock.now_ms) for url in keys.jwks_urls]
-    if keys.entitlements:
-        sources.insert(0, StaticKeys(keys.entitlements))
-    age_ms_max = config.settings.plan_memory_s * 1000
-    return EntitlementVerifier(sources, audience=keys.audience, age_ms_max=age_ms_max)
-
-
 async def _try_to_listen(host: str, port: int) -> None:
     """Raise OSError when the address is taken, before anything else has begun."""
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
@@ -325,19 +306,3 @@ def _port_error(what: str, host: str, port: int, error: OSError) -> StartError:
         f"the {what} cannot listen on {host}:{port}: {error.strerror or error}. "
         f"Stop what listens there (ss -ltnp 'sport = :{port}' shows it), or change [{what}] port"
     )
-
-
-def _tls(files: TlsFiles, protocol: int) -> ssl.SSLContext:
-    """Both ends show a certificate that the cluster's CA has signed, and check the other's."""
-    context = ssl.SSLContext(protocol)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        context.load_cert_chain(files.cert, files.key)
-        context.load_verify_locations(files.ca)
-    except (ssl.SSLError, OSError) as error:
-        raise StartError(
-            f"[mesh] tls: {files.cert}, {files.key}, {files.ca} do not fit together: {error}. "
-            "Give the certificate, its own private key and the CA that signed it, as PEM"
-        ) from None
-    return context

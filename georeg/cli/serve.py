@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
-from georeg.cli.runtime import Node, StartError, Surroundings
+from georeg.cli.runtime import Node, Surroundings
 from georeg.config import Config, ConfigError, load
 from georeg.edge.logs import configure_logs
 from georeg.store import JournalError, SqliteJournal

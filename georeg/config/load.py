@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from crdt.dots import REGION_MAX, RegionId
 from crdt.versions import NEWEST, OLDEST
 from georeg.config.check import check_places, check_public_urls, check_regions
+from georeg.config.explain import read_explain
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
@@ -21,6 +22,7 @@ from georeg.config.model import Config, EdgeConfig, LogLevel, MeshConfig, PeerCo
 from georeg.config.ops import check_ops, read_operators, read_ops, read_ops_url
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
+from georeg.config.shadow import read_shadow
 
 FILE_BYTES_MAX = 256 * 1024
 DRAIN_S = 5.0
@@ -94,6 +96,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     operators = read_operators(table, sources)
     keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
     former = _read_former(top.table("former", "write it as [former] with ap = 3"))
+    explain, shadow = read_explain(top), read_shadow(top, settings)
     top.finish()
     config = Config(
         file,
@@ -109,6 +112,8 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         keys,
         former,
         ops,
+        explain,
+        shadow,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)

@@ -12,6 +12,7 @@ from crdt.dots import RegionId
 from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
 from georeg.ops.keys import OperatorKey
+from georeg.region.decisions import Keeping
 from georeg.region.settings import Settings
 
 
@@ -127,3 +128,7 @@ class Config:
     """Names of regions that were removed: ids of sessions that began there are still read."""
     ops: OpsConfig | None = None
     """None: operators have no API here."""
+    explain: Keeping = field(default_factory=Keeping)
+    """How much is remembered of decisions."""
+    shadow: dict[str, int] = field(default_factory=dict)
+    """Plan -> a limit that is judged on live starts without effect."""

@@ -13,8 +13,8 @@ from georeg.region.settings import Excess, OnClone, OnLimit, PlanPolicy, Setting
 
 _DAY_S = 86_400
 _PLANS_MAX = 64
-_LIMIT_MAX = 64
-_LIMIT_REMEDY = f"how many streams may run at once: a whole number, 1 to {_LIMIT_MAX}"
+LIMIT_MAX = 64
+LIMIT_REMEDY = f"how many streams may run at once: a whole number, 1 to {LIMIT_MAX}"
 
 
 class Bounds(NamedTuple):
@@ -45,7 +45,7 @@ BOUNDS: dict[str, Bounds] = {
     "ends_memory_ms": Bounds(0.2, 3 * _DAY_S),
     "plan_memory_s": Bounds(3600, 365 * _DAY_S),
     "plan_ahead_ms": Bounds(1, 3600),
-    "default_limit": Bounds(1, _LIMIT_MAX),
+    "default_limit": Bounds(1, LIMIT_MAX),
 }
 """Of every field of Settings except the plans."""
 
@@ -106,7 +106,7 @@ def read_plans(plans: Table) -> dict[str, PlanPolicy]:
             plan.wrong("limit", "is missing", remedy)
             continue
         known[name] = PlanPolicy(
-            limit=plan.whole("limit", 1, _LIMIT_MAX, _LIMIT_REMEDY),
+            limit=plan.whole("limit", 1, LIMIT_MAX, LIMIT_REMEDY),
             on_limit=plan.choice(
                 "on_limit",
                 OnLimit,

@@ -21,11 +21,17 @@ from prometheus_client.core import (
 from georeg import __version__
 from georeg.edge.histogram import BUCKETS_S, Histogram
 from georeg.edge.overload import Overload
-from georeg.edge.region_metrics import RefusalMetrics, counters, region_metrics
+from georeg.edge.region_metrics import (
+    RefusalMetrics,
+    counters,
+    region_metrics,
+    shadow_metrics,
+)
 from georeg.edge.render import Renderer
 from georeg.region.model import Status
 from georeg.region.report import StatusReport
 from georeg.region.settings import Settings
+from georeg.region.shadow import Shadow
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PEER_STATES: Final = ("up", "suspect", "down")
@@ -35,7 +41,14 @@ _NAME: Final = re.compile(r"[^a-z0-9_]")
 class Report(Protocol):
     """What it can tell operators."""
 
+    @property
+    def shadow(self) -> Shadow: ...
+
     def status(self) -> StatusReport: ...
+
+
+def _has_lost(status: Status) -> bool:
+    return status.begun is not None and bool(status.begun.lost)
 
 
 class RegionView(Protocol):
@@ -121,6 +134,7 @@ class EdgeMetrics:
         name_of = self._render.name_of
         yield from region_metrics(self._region.report.status(), status.counters, name_of)
         yield from self.refusals.collect()
+        yield from shadow_metrics(self._region.report.shadow.counts())
         for name, value in sorted(counters(status.counters).items()):
             safe = _NAME.sub("_", name.lower())
             yield CounterMetricFamily(
@@ -185,6 +199,8 @@ class EdgeMetrics:
                 "Sessions that have not left while this region is drained, else 0.",
                 status.sessions if status.is_draining else 0,
             ),
+            ("journal_refused", "1 while the disk refuses.", float(bool(status.disk_trouble))),
+            ("journal_lost", "1 if it began without its journal.", float(_has_lost(status))),
         )
         for name, about, value in gauges:
             yield GaugeMetricFamily(f"georeg_{name}", about, value=value)

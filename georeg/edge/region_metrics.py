@@ -5,7 +5,7 @@ somebody, the likelier that the stream had just ended. Labels are kinds of evide
 regions, never an account or a device. Cost: one look at a refusal's blockers; the rest at a scrape.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import (
@@ -20,6 +20,7 @@ from georeg.edge.histogram import Histogram
 from georeg.region.model import How, Refused
 from georeg.region.report import StatusReport
 from georeg.region.reporting import TROUBLE
+from georeg.region.shadow import ShadowCount
 
 AGE_BUCKETS_S: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 65.0, 90.0)
 """To 3 s: what beacons may be; to 65 s: the silence of an own session that is not yet suspect."""
@@ -69,6 +70,19 @@ def region_metrics(
         "georeg_grants_used_slots", "Slots leased from other homes that are in use.", value=used
     )
     yield from _peers(status, name_of)
+
+
+def shadow_metrics(counts: Iterable[ShadowCount]) -> Iterator[Metric]:
+    """What was decided about starts, and what the plans of the shadow would have decided."""
+    family = CounterMetricFamily(
+        "georeg_shadow_decisions",
+        "Starts by what was decided and what the shadow's limit would have decided.",
+        labels=("plan", "real", "shadow"),
+    )
+    for count in counts:
+        for (real, shadow), times in count.times.items():
+            family.add_metric((count.plan, real, shadow), times)
+    yield family
 
 
 def _peers(status: StatusReport, name_of: Callable[[RegionId], str]) -> Iterator[Metric]:

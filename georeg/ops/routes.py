@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from georeg.ops import actions, views
+from georeg.ops import actions, decisions, shadow, views
 from georeg.ops.context import Ops
 from georeg.ops.keys import May, Operator
 
@@ -38,6 +38,10 @@ ROUTES: Final = (
     OpsRoute("peers", "GET", "/v1/peers", views.peers),
     OpsRoute("quota", "GET", "/v1/quota", views.quota, is_audited=True),
     OpsRoute("account", "GET", "/v1/accounts/{account}", views.account, is_audited=True),
+    OpsRoute(
+        "explain", "GET", "/v1/accounts/{account}/decisions", decisions.decisions, is_audited=True
+    ),
+    OpsRoute("shadow", "GET", "/v1/shadow", shadow.shadow),
     OpsRoute("keys", "GET", "/v1/keys", views.keys),
     action("kick", "DELETE", "/v1/accounts/{account}/sessions/{session}", actions.kick),
     action("kick all", "DELETE", "/v1/accounts/{account}/sessions", actions.kick_all),

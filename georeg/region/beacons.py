@@ -108,8 +108,9 @@ class Beacons:
         if via == DIRECT:
             self._ways.heard_directly(peer, beacon.incarnation, beacon.number, now_ms)
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
-            if beacon.incarnation < state.incarnations.get(peer, 0):
-                self._send(peer, Fetched(0, min(state.incarnations[peer], INCARNATION_MAX - 1)))
+            highest = state.regions.peer(peer).incarnation
+            if beacon.incarnation < highest:
+                self._send(peer, Fetched(0, min(highest, INCARNATION_MAX - 1)))
             return
         if self._ways.heard(
             peer, beacon[:2], via, beacon.hears, beacon.reaches, now_ms
@@ -168,6 +169,7 @@ class Beacons:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""
         state, link = self._state, self._replication.links[peer]
         state.incarnations[peer] = beacon.incarnation
+        state.journal.store_peer(peer, beacon.incarnation)
         if link.incarnation:
             link.reset()
             self._replication.push_all(peer)

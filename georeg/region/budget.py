@@ -12,6 +12,7 @@ from crdt.book import GrantBook
 from crdt.dots import RegionId
 from crdt.events import ActorKind, Entry, Reason
 from crdt.holder import GrantHolder
+from georeg.region.decisions import Kind
 from georeg.region.messages import (
     AMOUNT_MAX,
     CLAIMS_MAX,
@@ -87,6 +88,8 @@ class Budget:
             sessions = self._state.shard(account).sessions
             for seen in own:
                 sessions.settle(sessions.own_row(account, seen.session))
+                if not seen.settled:
+                    self._state.decisions.held(Kind.COVERED, seen.entry)
             own = [seen._replace(settled=True) for seen in own]
         return own
 

@@ -16,6 +16,7 @@ is adopted.
 from crdt.dots import incarnation_of, region_of
 from crdt.events import Device, Entry, Reason
 from georeg.region.clones import Clones
+from georeg.region.decisions import Kind
 from georeg.region.model import Admitted, Claims, Ended, Outcome, Renewed
 from georeg.region.pending import Pending
 from georeg.region.starts import Starts
@@ -115,7 +116,7 @@ class Heartbeats:
         end = state.shard(claims.account).stops.get(claims.session, state.clock.now_ms())
         old = known or self._unknown(claims, end.hop if end is not None else 0)
         is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
-        state.hold(
+        held = state.hold(
             claims.account,
             old.device,
             session=claims.session,
@@ -128,6 +129,7 @@ class Heartbeats:
             at_once=True,
         )
         state.counters["adopted"] += 1
+        state.decisions.held(Kind.ADOPTED, held, known.region if known else claims.region)
 
     def _revive(self, claims: Claims, hop: int, reason: Reason) -> Pending[Renewed | Ended]:
         """A start without ceremony: if the rules admit it, the session goes on."""

@@ -6,27 +6,39 @@ it is used. Then it loads the kicks and plans of its journal, and re-mints the s
 peers hold of its earlier incarnation as *unconfirmed*: neither evidence nor yielding until their
 devices are heard. As home it learns for one full wait before it leases anything out.
 
+Sessions that its journal alone knows are held on in the same way, so that a region that comes back
+with nobody to ask knows whom it served. What a peer has seen of the log counts more: a session
+whose dot it has seen, and does not hold, has ended.
+
+Peers write down the incarnations that they hear, so that a region whose disk is lost learns its own
+also when all of them have lost their power with it.
+
+Where the disk refuses, nobody but the peers will know of the incarnation: it is drawn from so many
+that the next life, should it hear nobody, hardly takes it again.
+
 A region that finds later that a peer knows a higher incarnation of it (its disk was lost while
 nobody could be reached) begins again above that one, with its sessions as they are.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Final
 
-from crdt.dots import INCARNATION_MAX, SHARDS, RegionId
+from crdt.dots import INCARNATION_MAX, SHARDS, RegionId, SessionId
 from crdt.events import Entry
 from crdt.lease import home_wait_ms
 from crdt.sessions import NEVER
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
 from georeg.region.messages import Fetch, Fetched, Message
+from georeg.region.model import Begun
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
 
 FETCH_MS: Final = 200
-BLIND_INCARNATIONS: Final = 1 << 14
-"""With no journal, and without the word of every peer, so many may be skipped, at random."""
+BLIND: Final = 1 << 14
+"""Incarnations that may be skipped, at random, where what was used before is not surely known."""
 
 
 class Joining:
@@ -55,9 +67,14 @@ class Joining:
         """Peers that begin -> the nonce of the question that is being answered."""
         self._is_closed = False
         self.is_joined = False
+        self.begun: Begun | None = None
+        """With what the present incarnation began."""
 
     def open(self) -> None:
         """Ask the peers; begin when all have answered, or when the wait is over."""
+        for peer, incarnation in sorted(self._state.journal.peers().items()):
+            if peer in self._state.peers:  # the cluster may have shrunk
+                self._state.regions.remember(peer, incarnation)
         if not self._state.peers:
             self._begin()
             return
@@ -129,10 +146,11 @@ class Joining:
             else 0
         )
         has_heard_all = len(self._seen) == len(state.peers)
-        is_first = stored == 0 and seen == 0 and has_heard_all
+        is_first = stored == 0 and seen == 0 and has_heard_all and not state.journal.lost
         last = max(stored, seen)
-        if stored == 0 and not has_heard_all:  # a peer that is silent may have seen a later one
-            last += self._random.randrange(BLIND_INCARNATIONS)
+        # A peer that is silent may have seen a later one; a damaged journal had one.
+        if stored == 0 and (not has_heard_all or (seen == 0 and state.journal.lost)):
+            last += self._random.randrange(BLIND)
         if stored == 0 and not has_heard_all:
             state.members.doubt()
         self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
@@ -141,10 +159,11 @@ class Joining:
 
     def _begin_at(self, incarnation: int, learn_ms: int) -> None:
         """Begin an incarnation: nothing of an earlier one is minted, leased or sent any more."""
-        assert 0 < incarnation <= INCARNATION_MAX, "incarnations are exhausted"
         state = self._state
-        state.journal.store_incarnation(incarnation)
+        incarnation = self._stored(incarnation)
         heard = self._heard()
+        stored = [] if self.is_joined else state.journal.sessions()
+        seen = {e.session for e in stored if state.shard(e.account).context.has(e.dot)}
         state.incarnation = incarnation
         self._beacons.begin()
         self._budget.begin(incarnation, state.clock.now_ms() + learn_ms)
@@ -152,23 +171,57 @@ class Joining:
             link.reset()
         inherited = [entry for shard in state.shards for entry in shard.begin(incarnation)]
         self._replication.is_open = True
-        for kick in state.journal.kicks():
+        kicks, plans = state.journal.kicks(), state.journal.plans()
+        for kick in kicks:
             if state.kicked(kick.account, kick.session) is None:
                 state.shard(kick.account).kick(kick)
-        for plan in state.journal.plans():
+        for plan in plans:
             state.shard(plan.account).set_plan(plan)
-        for entry in inherited:
-            self._remint(entry, heard.get(entry.session))
+        told = sum([self._remint(entry, heard.get(entry.session)) for entry in inherited])
+        recalled = self._recall(stored, seen | {entry.session for entry in inherited})
+        peers = tuple(sorted(self._seen))
+        self.begun = Begun(
+            incarnation, len(kicks), len(plans), told, recalled, peers, state.journal.lost
+        )
         state.dirty.update(range(SHARDS))
         state.on_dirty(True)
 
-    def _remint(self, entry: Entry, heard_ms: int | None) -> None:
-        """Hold an inherited session on; unconfirmed unless it was held by this very process."""
+    def _stored(self, incarnation: int) -> int:
+        """Make an incarnation durable; where the disk refuses, a higher one that is unlikely."""
+        assert 0 < incarnation <= INCARNATION_MAX, "incarnations are exhausted"
+        state = self._state
+        try:
+            state.journal.store_incarnation(incarnation)
+        except OSError:
+            state.counters["incarnations_not_stored"] += 1
+            incarnation = min(INCARNATION_MAX, incarnation + self._random.randrange(BLIND))
+            with suppress(OSError):  # it is stored when the disk has recovered
+                state.journal.store_incarnation(incarnation)
+        return incarnation
+
+    def _recall(self, stored: list[Entry], known: set[SessionId]) -> int:
+        """Hold on what the journal alone knows, and let it forget what has ended; how many."""
+        recalled = 0
+        for entry in stored:
+            if entry.session not in known and self._remint(entry, None):
+                recalled += 1
+            elif self._state.held(entry.account, entry.session) is None:
+                self._state.journal.forget_session(entry.session)
+        self._state.counters["recalled"] += recalled
+        return recalled
+
+    def _remint(self, entry: Entry, heard_ms: int | None) -> bool:
+        """Hold an inherited session on, if it lives; unconfirmed unless held by this very process.
+
+        What another region has ended while this one was away does not come back.
+        """
         state, account = self._state, entry.account
         shard = state.shard(account)
+        end = shard.stops.get(entry.session, state.clock.now_ms())
         is_over = (
             shard.ledger.get(entry.session) is not None
             or shard.stops.is_stopped(entry.session)
+            or (end is not None and (end.hop, end.dot) >= (entry.hop, entry.dot))
             or entry.deadline_s <= state.clock.wall_ms() // 1000
             or any(
                 e.session == entry.session and (e.hop, e.dot) > (entry.hop, entry.dot)
@@ -176,7 +229,7 @@ class Joining:
             )
         )
         if is_over:
-            return
+            return False
         state.hold(
             account, entry.device, session=entry.session, title=entry.title,
             started_ms=entry.started_ms, placed_ms=entry.placed_ms, deadline_s=entry.deadline_s,
@@ -184,6 +237,7 @@ class Joining:
             unconfirmed=heard_ms is None, heard_ms=heard_ms,
         )  # fmt: skip
         state.counters["inherited"] += 1
+        return True
 
     def _heard(self) -> dict[int, int]:
         """When the sessions that are held now were last heard; empty at process start."""
@@ -197,7 +251,7 @@ class Joining:
     def _incarnation_of(self, peer: RegionId) -> int:
         """The highest that it has used, or the last that it can still begin above."""
         seen = [s.position(peer).incarnation for s in self._state.shards]
-        highest = max(self._state.incarnations.get(peer, 0), *seen)
+        highest = max(self._state.regions.peer(peer).incarnation, *seen)
         return min(highest, INCARNATION_MAX - 1)
 
     def _wait_ms(self) -> int:

@@ -195,6 +195,24 @@ class PeerStatus:
     """Its operator drains it, by its newest beacon."""
 
 
+class Begun(NamedTuple):
+    """With what a region began its present incarnation."""
+
+    incarnation: int
+    kicks: int
+    """That its journal kept."""
+    plans: int
+    """That its journal kept."""
+    told: int
+    """Sessions that it holds on because its peers knew them."""
+    recalled: int
+    """Sessions that it holds on because its journal alone knew them."""
+    peers: tuple[RegionId, ...]
+    """Those that told what they knew before it began."""
+    lost: str
+    """In words, what it found to be lost; empty: nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """A region's numbers at one instant."""
@@ -219,3 +237,7 @@ class Status:
     regions_not_agreed: tuple[RegionId, ...] = ()
     """Who has not said yet that it has the same regions in its config, since that of here changed;
     until all have, accounts whose home has moved are decided on evidence."""
+    begun: Begun | None = None
+    """None: it has not begun yet."""
+    disk_trouble: str = ""
+    """Why the disk refuses; empty: it does not. Kicks answer 503 meanwhile, all else goes on."""

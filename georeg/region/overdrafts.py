@@ -20,6 +20,7 @@ from crdt.events import ActorKind, Entry, Reason
 from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
+from georeg.region.decisions import Kind
 from georeg.region.seen import devices
 from georeg.region.settings import Excess
 from georeg.region.state import RegionState
@@ -145,3 +146,4 @@ class Overdrafts:
         else:
             sessions = state.shard(entry.account).sessions
             sessions.settle(sessions.own_row(entry.account, entry.session))
+            state.decisions.held(Kind.MAY_FINISH, entry)

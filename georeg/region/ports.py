@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from crdt.dots import RegionId
-from crdt.events import Kick, PlanSet
+from crdt.events import Entry, Kick, PlanSet
 
 
 class Timer(Protocol):
@@ -37,13 +37,22 @@ class Mesh(Protocol):
 
 
 class Journal(Protocol):
-    """What must survive a crash of this region."""
+    """What must survive a crash of this region; and, lazily, what had better."""
+
+    @property
+    def lost(self) -> str:
+        """In words, what was found damaged when this life began; empty: nothing. A journal that is
+        not there cannot be told from a first start."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the disk refuses at present; empty: it does not."""
 
     def incarnation(self) -> int:
         """The highest incarnation that was ever stored; 0 when there is none."""
 
     def store_incarnation(self, incarnation: int) -> None:
-        """Returns when it is durable."""
+        """Returns when it is durable. Raises OSError: it will be, when the disk has recovered."""
 
     def store_kick(self, kick: Kick) -> None:
         """Queue a kick for writing; durable at the latest when `sync` returns."""
@@ -51,11 +60,26 @@ class Journal(Protocol):
     def store_plan(self, plan: PlanSet) -> None:
         """Queue a plan for writing."""
 
+    def store_peer(self, region: RegionId, incarnation: int) -> None:
+        """Queue what a peer's beacons say of its incarnation; the highest stands."""
+
+    def store_session(self, entry: Entry) -> None:
+        """Queue an own session for writing. It is written seconds later, and may be lost."""
+
+    def forget_session(self, session: int) -> None:
+        """Queue that an own session is held no longer, in the same way."""
+
     def sync(self, then: Callable[[OSError | None], None]) -> None:
-        """Make everything queued durable, then call back: None, or why the disk refused."""
+        """Make queued kicks and plans durable, then call back: None, or why the disk refused."""
+
+    def peers(self) -> dict[RegionId, int]:
+        """The highest incarnation of each peer that was ever stored."""
 
     def kicks(self) -> list[Kick]:
         """All kicks that have not expired."""
 
     def plans(self) -> list[PlanSet]:
         """All plans that were stored."""
+
+    def sessions(self) -> list[Entry]:
+        """Own sessions of this and earlier incarnations as they were written last, by session."""

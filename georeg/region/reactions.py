@@ -7,10 +7,11 @@ end it; a release may tell that its device was heard elsewhere. Nothing here dec
 from collections.abc import Callable
 
 from crdt.accounts import NONE
-from crdt.dots import RegionId, SessionId
+from crdt.dots import RegionId, SessionId, region_of
 from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
 from crdt.fields import HOP_MAX
 from georeg.region.budget import Budget
+from georeg.region.decisions import Kind
 from georeg.region.state import RegionState
 
 
@@ -41,19 +42,26 @@ class Reactions:
                 if held is not None and (held.hop, held.dot) < (event.hop, event.dot):
                     heard = self.beacon_of(event.region)
                     state.release(held, Reason.MOVED, at_once=True, after=heard)
+                    state.decisions.held(Kind.MOVED, held, event.region)
                     self._budget.on_moved(event.account)
             case Release():
                 self._heard_elsewhere(event)
                 if event.reason is Reason.STOPPED:
+                    holder = region_of(event.dot)
+                    state.decisions.stopped(
+                        Kind.HEARD_STOP, event.account, event.session, holder
+                    )
                     state.apply_stop(event.account, event.session)
                 else:
                     state.tell_end(event.account, event.session)
                 self.on_released(event.account, event.session)
             case Stop():
+                state.decisions.stopped(Kind.HEARD_STOP, event.account, event.session)
                 state.apply_stop(event.account, event.session)
             case Kick():
                 holds = state.kicked(event.account, event.session)  # of two kicks the earlier one
                 state.journal.store_kick(holds or event)
+                state.decisions.kicked(event, Kind.HEARD_KICK)
                 state.apply_kick(event)
             case PlanSet():
                 state.journal.store_plan(event)

@@ -325,6 +325,8 @@ class Region:
             counters=dict(sorted(state.counters.items())),
             is_draining=self.drain.is_on,
             regions_not_agreed=self._members.silent,
+            begun=self._joining.begun,
+            disk_trouble=state.journal.trouble,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:

@@ -28,6 +28,7 @@ from georeg.region.report import (
     StatusReport,
 )
 from georeg.region.seen import Seen
+from georeg.region.shadow import Shadow
 from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
@@ -67,6 +68,8 @@ class Reporting:
         is_joined: Callable[[], bool],
     ) -> None:
         self._state = state
+        self.decisions = state.decisions
+        self.shadow = Shadow(state.clock)
         self._budget = budget
         self._overdrafts = overdrafts
         self._evidence = evidence
@@ -86,6 +89,7 @@ class Reporting:
     def wire(self, starts: Starts, beacons: Beacons) -> None:
         """Hear of refusals and of what the others say, and say how this region is."""
         starts.on_refused = self._on_refused
+        starts.shadow = self.shadow
         beacons.vitals = lambda: (self.vitals(),)
         beacons.on_vitals = self._on_vitals
 
@@ -105,6 +109,7 @@ class Reporting:
         self._round = (now_ms, wall_ms)
         self._minute.sample(state.counters, now_ms)
         self._count(SLICES_MAX)
+        self.decisions.tick()
 
     def _count(self, slices: int) -> None:
         """Count on, up to so many slices spread over the round."""

@@ -21,6 +21,7 @@ from crdt.liveness import RegionTable
 from crdt.sessions import NEVER
 from crdt.shard import Shard
 from crdt.stops import End
+from georeg.region.decisions import Decisions, Kind
 from georeg.region.ends import Watches, ended_by, ended_otherwise
 from georeg.region.hints import Hints
 from georeg.region.look import Look, by_place, keep_highest
@@ -67,6 +68,7 @@ class RegionState:
         self.nameless = Nameless()
         self.hints = Hints(members, self.shards, clock, settings)
         self.watches = Watches()
+        self.decisions = Decisions(clock)
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
         """Set by replication: something was logged; flush soon, or at once."""
         self.on_uncovered: Callable[[str, bool], None] = lambda account, is_provisional: None
@@ -84,9 +86,8 @@ class RegionState:
 
     def shard(self, account: str) -> Shard:
         """The shard of an account."""
-        if self._looked.account == account:
-            return self._looked.shard
-        return self.shards[shard_of(account)]
+        looked = self._looked
+        return looked.shard if looked.account == account else self.shards[shard_of(account)]
 
     def _look(self, account: str) -> Look:
         looked = self._looked
@@ -99,8 +100,7 @@ class RegionState:
         return len(self._own(account))
 
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
-        """(row, entry, when last heard) of the live sessions held here; releases those that are
-        over."""
+        """(row, entry, when last heard) of what lives here; releases what is over."""
         look = self._look(account)
         if not look.rows:
             return []
@@ -170,8 +170,7 @@ class RegionState:
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
-        hints = self.hints.of(account)
-        entries = self._look(account).entries
+        hints, entries = self.hints.of(account), self._look(account).entries
         return [*entries, *hints] if hints else entries
 
     def holder(self, account: str, session: SessionId) -> Entry | None:
@@ -259,6 +258,7 @@ class RegionState:
             heard_ms=self.clock.now_ms() if heard_ms is None else heard_ms,
             is_settled=not provisional,
         )
+        self.journal.store_session(entry)
         self.logged(shard.index, at_once)
         if provisional or hop or unconfirmed:
             self.on_uncovered(account, provisional)
@@ -270,7 +270,9 @@ class RegionState:
         """Give up a session that is held here. `after`: see `Release`."""
         shard = self.shard(entry.account)
         shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
+        self.journal.forget_session(entry.session)
         self.counters[f"released_{reason.name.lower()}"] += 1
+        self.decisions.ended(entry, reason)
         self.logged(shard.index, at_once)
         if reason is not Reason.MOVED:
             self.watches.tell(self.ended(entry.account, entry.session, reason))
@@ -283,6 +285,7 @@ class RegionState:
             return
         shard = self.shard(account)
         shard.stop(session, account, self.clock.now_ms())
+        self.decisions.stopped(Kind.STOP_PASSED_ON, account, session)
         self.logged(shard.index, at_once=True)
         self.tell_end(account, session)
 
@@ -303,6 +306,7 @@ class RegionState:
             self.clock.wall_ms(), entry.device, entry.started_ms, entry.region,
         )  # fmt: skip
         shard.kick(kick)
+        self.decisions.kicked(kick)
         self.journal.store_kick(kick)
         self.apply_kick(kick)
         self.logged(shard.index, at_once=True)

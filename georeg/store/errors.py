@@ -6,7 +6,11 @@ class JournalError(OSError):
 
 
 class JournalDamaged(JournalError):
-    """The file is no journal, or what is in it cannot be read."""
+    """The file is no journal any more, or what is in it is not what was written."""
+
+
+class JournalForeign(JournalError):
+    """The file is a database of another program."""
 
 
 class JournalTooNew(JournalError):

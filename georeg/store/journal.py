@@ -1,12 +1,13 @@
 """The journal of a region: what is stored is queued, written in batches, synced on request.
 
-Invariant: `sync` says None only when everything that was queued before it survives a crash. A batch
-that the disk refuses stays queued and is tried again with the next one, so nothing is lost while
-the process lives, and the region hears of each failure that it waits for.
+Invariant: `sync` says None only when all kicks and plans that were queued before it survive a
+crash. A batch that the disk refuses stays queued and is tried again with the next one, so nothing
+is lost while the process lives, and the region hears of each failure that it waits for.
 
 Why batches: a sync of the disk takes milliseconds. One worker thread writes one batch at a time;
 what comes meanwhile shares the next one, so that a thousand kicks cost two syncs. What nobody waits
-for is written within a second.
+for is written within a second. Own sessions are written when nothing else is, seconds later, a
+little at a time (lazy.py).
 """
 
 import asyncio
@@ -19,9 +20,12 @@ from typing import Final
 
 import structlog
 
-from crdt.events import Kick, PlanSet
+from crdt.dots import RegionId
+from crdt.events import Entry, Kick, PlanSet
 from georeg.store.errors import JournalError
-from georeg.store.journal_file import JournalFile
+from georeg.store.lazy import LazySessions
+from georeg.store.opening import open_file
+from georeg.store.trouble import Trouble
 
 FLUSH_S: Final = 1.0
 QUEUE_MAX: Final = 100_000
@@ -40,12 +44,17 @@ class _Batch:
     """What waits to be written, the latest of each, and who waits for it."""
 
     def __init__(self) -> None:
+        self.incarnation = 0
+        """0: stored already, as it is nearly always."""
+        self.peers: dict[RegionId, int] = {}
         self.kicks: dict[int, Kick] = {}
         self.plans: dict[str, PlanSet] = {}
         self.waiting: list[Then] = []
 
     def __bool__(self) -> bool:
-        return bool(self.kicks or self.plans or self.waiting)
+        return bool(
+            self.incarnation or self.peers or self.kicks or self.plans or self.waiting
+        )
 
     def put_kick(self, kick: Kick) -> None:
         self.kicks.setdefault(kick.session, kick)
@@ -62,26 +71,50 @@ class _Batch:
 class SqliteJournal:
     """A journal in one SQLite file (see ports.Journal). Used on a running event loop."""
 
-    def __init__(self, path: Path, now_s: Callable[[], int] = wall_s) -> None:
-        """Open or create the file; `now_s` tells which kicks have expired.
+    def __init__(
+        self, path: Path, now_s: Callable[[], int] = wall_s, *, is_synced: bool = True
+    ) -> None:
+        """Open or create the file; a damaged one is moved aside (opening.py).
 
-        Raises JournalDamaged, JournalTooNew or another JournalError, and then has no file open.
+        `now_s` tells which kicks have expired. `is_synced`: see JournalFile. Raises JournalForeign,
+        JournalTooNew or another JournalError, and then has no file open.
         """
-        self._file = JournalFile(path)
+        self._file, self.found = open_file(path, now_s(), is_synced=is_synced)
         self._now_s = now_s
         self._queued = _Batch()
         self._writing: _Batch | None = None
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._sessions = LazySessions(self._file, self._worker, lambda: self._writing is not None)
+        self._trouble = Trouble("kicks answer 503")
+
+    @property
+    def lost(self) -> str:
+        """In words, what opening the file found to be lost; empty: nothing."""
+        return self.found.lost
+
+    @property
+    def trouble(self) -> str:
+        """Why the disk refuses now; empty: it does not."""
+        return self._trouble.error or self._sessions.trouble.error
 
     def incarnation(self) -> int:
         """The highest incarnation that was ever stored; 0 when there is none."""
         return self._file.incarnation()
 
     def store_incarnation(self, incarnation: int) -> None:
-        """Durable when it returns, which takes a sync of the disk. Raises JournalError."""
-        self._file.store_incarnation(incarnation)
+        """Durable when it returns, which takes a sync of the disk.
+
+        Raises JournalError: then it is queued, and durable when the disk has recovered.
+        """
+        try:
+            self._file.store_incarnation(incarnation)
+        except JournalError as error:
+            self._trouble.note(error)
+            self._queued.incarnation = max(self._queued.incarnation, incarnation)
+            self._write_soon()
+            raise
 
     def store_kick(self, kick: Kick) -> None:
         """Queue a kick: durable when `sync` says so, else within a second or two."""
@@ -93,10 +126,32 @@ class SqliteJournal:
         self._queued.put_plan(plan)
         self._write_soon()
 
+    def store_peer(self, region: RegionId, incarnation: int) -> None:
+        """Queue the incarnation of a peer, in the same way; the highest stands."""
+        peers = self._queued.peers
+        peers[region] = max(incarnation, peers.get(region, 0))
+        self._write_soon()
+
+    def store_session(self, entry: Entry) -> None:
+        """Note that this region holds a session; written within some seconds."""
+        self._sessions.store(entry)
+
+    def forget_session(self, session: int) -> None:
+        """Note that this region holds a session no longer, in the same way."""
+        self._sessions.forget(session)
+
+    def sessions(self) -> list[Entry]:
+        """What this region held, as it was written last. What cannot be read is left out."""
+        return self._sessions.read()
+
     def sync(self, then: Then) -> None:
         """Make everything queued durable, then call back on the loop: None, or what went wrong."""
         self._queued.waiting.append(then)
         self._write()
+
+    def peers(self) -> dict[RegionId, int]:
+        """The highest incarnation of each peer that was ever stored."""
+        return self._file.peers()
 
     def kicks(self) -> list[Kick]:
         """All kicks that have not expired, those that are still queued included."""
@@ -126,6 +181,7 @@ class SqliteJournal:
         except JournalError as refused:
             error = refused
             log.error("journal_lost", error=str(error), kicks=len(batch.kicks))
+        self._sessions.close()
         self._file.close()
         for then in batch.waiting:
             then(error)
@@ -148,6 +204,10 @@ class SqliteJournal:
         done.add_done_callback(partial(self._written, batch))
 
     def _store(self, batch: _Batch) -> None:
+        if batch.incarnation:
+            self._file.store_incarnation(batch.incarnation)
+        if batch.peers:
+            self._file.store_peers(batch.peers)
         if batch.kicks or batch.plans:
             self._file.write(batch.kicks, batch.plans, self._now_s())
 
@@ -156,8 +216,8 @@ class SqliteJournal:
         error = done.exception()
         if error is not None and not isinstance(error, OSError):
             raise error
+        self._trouble.note(error)
         if error is not None:
-            log.error("journal_refused", error=str(error), kicks=len(batch.kicks))
             self._queue_again(batch)
         for then in batch.waiting:
             then(error)
@@ -172,7 +232,10 @@ class SqliteJournal:
         """What was refused goes before what came meanwhile."""
         later, self._queued = self._queued, _Batch()
         self._queued.waiting = later.waiting
+        self._queued.incarnation = max(batch.incarnation, later.incarnation)
         for part in (batch, later):
+            for peer, incarnation in part.peers.items():
+                self.store_peer(peer, incarnation)
             for kick in part.kicks.values():
                 self._queued.put_kick(kick)
             for plan in part.plans.values():

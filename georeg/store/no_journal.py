@@ -5,11 +5,15 @@ A kick counts as durable at once; it is lost if the region dies before any peer 
 
 from collections.abc import Callable
 
-from crdt.events import Kick, PlanSet
+from crdt.dots import RegionId
+from crdt.events import Entry, Kick, PlanSet
 
 
 class NoJournal:
     """Keeps nothing (see ports.Journal)."""
+
+    lost = ""
+    trouble = ""
 
     def incarnation(self) -> int:
         """Always 0: none was stored."""
@@ -24,14 +28,31 @@ class NoJournal:
     def store_plan(self, plan: PlanSet) -> None:
         """Forgotten at once."""
 
+    def store_peer(self, region: RegionId, incarnation: int) -> None:
+        """Forgotten at once."""
+
+    def store_session(self, entry: Entry) -> None:
+        """Forgotten at once."""
+
+    def forget_session(self, session: int) -> None:
+        """Nothing is known of it."""
+
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         """Calls back at once: nothing can fail."""
         then(None)
+
+    def peers(self) -> dict[RegionId, int]:
+        """None."""
+        return {}
 
     def kicks(self) -> list[Kick]:
         """None."""
         return []
 
     def plans(self) -> list[PlanSet]:
+        """None."""
+        return []
+
+    def sessions(self) -> list[Entry]:
         """None."""
         return []

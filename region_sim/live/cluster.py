@@ -13,11 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from random import Random
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
+from region_sim.damage import damage
 from region_sim.live.configs import ClusterPlan, RegionPlan
 from region_sim.live.errors import LiveError
 
@@ -121,6 +123,11 @@ class Region:
         """Lose the disk."""
         assert not self.is_running, f"{self.name} still runs"
         shutil.rmtree(self.plan.data_directory, ignore_errors=True)
+
+    def damage(self) -> None:
+        """Damage what stands on the disk."""
+        assert not self.is_running, f"{self.name} still runs"
+        damage(self.plan.data_directory, Random(self.name))
 
     async def close(self) -> None:
         """Leave nothing running, paused or open."""

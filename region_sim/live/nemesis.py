@@ -6,9 +6,10 @@ stops the tasks (an exception, Ctrl-C); the history gets a fault's begin before 
 end after it is undone, so that the recorded span covers the real one. A region has one owner of its
 process at a time: a fault that finds it taken does nothing and says so.
 
-`power` and `wipe` differ from `crash` in that nobody is told: the process stands still, its sockets
-stay open and silent, and it dies only when the region is started again. A kill does not take back
-what the process has written to its files: the loss of unsynced pages is for the simulated disk.
+`power`, `wipe` and `corrupt` differ from `crash` in that nobody is told: the process stands still,
+its sockets stay open and silent, and it dies only when the region is started again. A kill does not
+take back what the process has written to its files: the loss of unsynced pages is for the simulated
+disk.
 """
 
 import asyncio
@@ -176,6 +177,8 @@ class Nemesis:
             await region.kill()
             if fault.how == "wipe":
                 region.wipe()
+            elif fault.how == "corrupt":
+                region.damage()
             self._became(region, Life.BOOTED)
             await region.start()
         await region.wait_until_ready(self._regions.http)

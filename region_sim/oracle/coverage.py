@@ -72,6 +72,7 @@ _MEANINGS: Final[dict[str, str]] = {
     "partition partial": "links were cut, but a way round was left",
     "restart": "a region's process began anew",
     "restart without disk": "a region began anew with an empty disk",
+    "unconfirmed listed": "a list showed a session for which no region vouches at present",
     "pause": "a region's process stood still",
     "drained start": "a draining region sent a start elsewhere",
     "drained start went": "such a start was admitted next where it had been sent",
@@ -154,6 +155,9 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
             yield f"410 {call.body.get('reason', '')}"
         case CallKind.STOP, 204:
             yield "stop"
+        case CallKind.LIST, 200:
+            states = {shown.get("state") for shown in call.body.get("sessions", ())}
+            yield from ("unconfirmed listed",) if "unconfirmed" in states else ()
         case CallKind.KICK, 200:
             yield f"kick {call.body.get('effect', '')}"
             holder = str(call.body.get("session", {}).get("region"))

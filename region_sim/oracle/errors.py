@@ -1,7 +1,8 @@
 """Errors that regions logged: no run should cause one, whatever its faults.
 
-A region logs an error for a bug (an exception that nobody expected) and for a disk that refuses.
-The second is what a full disk looks like, and excused while the disk of that region is in trouble.
+A region logs an error for a bug (an exception that nobody expected) and for a disk that refuses or
+is damaged. The second is excused while the disk of that region is in trouble, and when a region
+whose disk was damaged starts again.
 """
 
 from collections.abc import Iterator
@@ -11,12 +12,14 @@ from region_sim.oracle.run import Run
 from region_sim.oracle.verdict import Finding
 
 DISK_AFTER_US: Final = 5_000_000
+BOOT_US: Final = 1_000_000
 
 
 def check(run: Run) -> Iterator[Finding]:
     """Every line that was logged as an error."""
     for line in run.history.logs:
-        if not run.network.has_disk(line.region, line.at_us, line.at_us, DISK_AFTER_US):
+        has_disk = run.network.has_disk(line.region, line.at_us, line.at_us, DISK_AFTER_US)
+        if not has_disk or run.network.lost_disk(line.region, line.at_us - BOOT_US, line.at_us):
             run.counts["errors logged by a bad disk"] += 1
             continue
         yield Finding(

@@ -228,7 +228,7 @@ class Network:
         )
 
     def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
-        """Whether a region lost its disk within this time."""
+        """Whether a region lost its disk within this time, or what stood on it."""
         return any(
             _wipes(t) and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
@@ -314,7 +314,9 @@ def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
 
 
 def _wipes(trouble: Trouble) -> bool:
-    return trouble.kind == "leave" or (trouble.kind, trouble.note) == ("kill", "wipe")
+    return trouble.kind == "leave" or (
+        trouble.kind == "kill" and trouble.note in ("wipe", "corrupt")
+    )
 
 
 def _spans(faults: Iterable[FaultEvent]) -> Iterator[tuple[FaultEvent, int]]:

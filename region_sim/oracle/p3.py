@@ -6,7 +6,7 @@ before; so was the line from the caller's place. Whatever is wrong between regio
 **In time.** From sending to answer at most twice the usual round trip of the line (a connection may
 have to be opened) and `SLACK_US`, and for a start, and a heartbeat that brings a lapsed session
 back, the deadline; for a kick two deadlines (the session may have to be looked for) and the disk: a
-kick while the disk is in trouble may take as long as it likes. A GET or DELETE on a connection
+kick while the disk is in trouble may take as long as it likes. A GET, PUT or DELETE on a connection
 that a restart has left dead is sent again by the client's library: two round trips more.
 
 **An answer.** No 503 but for a start or an event stream where the region drains, or a kick that a
@@ -46,6 +46,7 @@ _FINE: Final = {
     CallKind.KICK: (200, 404),
     CallKind.PLAN: (200, 409),
 }
+_REPEATABLE: Final = frozenset({CallKind.LIST, CallKind.KICK, CallKind.PLAN})
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -79,7 +80,7 @@ def _allowed_us(run: Run, call: Call) -> int:
     usual_us = history.round_trips_us.get(f"{call.place}>{call.region}", 0)
     slack_us = LIVE_SLACK_US if history.system == "live" else SLACK_US
     deadline_us = int(float(call.request.get("wait", 0)) * 1e6) or history.deadline_us
-    is_repeatable = call.kind in (CallKind.LIST, CallKind.KICK) or call.request.get("events")
+    is_repeatable = call.kind in _REPEATABLE or call.request.get("events")
     repeats = is_repeatable and run.network.restarted(
         call.region, call.sent_us - KEPT_ALIVE_US, call.sent_us
     )

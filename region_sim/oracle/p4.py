@@ -76,11 +76,7 @@ def _knows(run: Run, session: Session, kick: End, beat: Beat) -> bool:
     network, here = run.network, beat.region
     if kick.region == here:
         since_us = kick.at_us
-        is_promised = any(
-            act.is_sure and act.reason == "kicked" and act.region == here
-            for act in session.acts
-            if act.answered_us <= beat.sent_us
-        )
+        is_promised = session.is_promised(here, beat.sent_us)
     else:
         since_us = session.learned_us.get(here, beat.sent_us)
         is_promised = False

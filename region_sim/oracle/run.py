@@ -82,9 +82,7 @@ class Run:
         stored_us = end.at_us + STORED_US
         is_stored = not network.restarted(here, end.at_us, min(by_us, stored_us))
         is_stored = is_stored and network.has_disk(here, end.at_us, stored_us)
-        is_promised = any(
-            act.is_sure and act.reason == "kicked" and act.region == here for act in session.acts
-        )
+        is_promised = session.is_promised(here, by_us)
         return (is_stored or is_promised) and not network.lost_disk(here, end.at_us, by_us)
 
     def session(self, call: Call) -> Session | None:

@@ -124,6 +124,14 @@ class Session:
         """All regions that it was in, in order of its coming."""
         return list(dict.fromkeys(beat.region for beat in self.beats))
 
+    def is_promised(self, region: str, by_us: int) -> bool:
+        """Whether a region had acknowledged a kick of it by then."""
+        return any(
+            act.is_sure and act.reason == "kicked" and act.region == region
+            for act in self.acts
+            if act.answered_us <= by_us
+        )
+
     def end_by(self, at_us: int) -> End | None:
         """Its first end that held at this time."""
         standing = [end for end in self.ends if end.at_us <= at_us]

@@ -90,8 +90,8 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
     ),
     FaultKind.KILL: KindDoc(
         "the region's process dies and starts again at the end; power: its host too, so that "
-        "nobody is told; wipe: its disk is lost as well",
-        on_links=False, ways=("crash", "power", "wipe"), is_live=True,
+        "nobody is told; wipe: its disk is lost as well; corrupt: its disk is damaged",
+        on_links=False, ways=("crash", "power", "wipe", "corrupt"), is_live=True,
     ),
     FaultKind.PAUSE: KindDoc(
         "the process stands still (SIGSTOP) and goes on as if nothing had been",

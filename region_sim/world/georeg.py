@@ -131,9 +131,10 @@ class GeoregProcess:
         data = ground.directory / "data"
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         machine = ground.machine
-        self.journal = SqliteJournal(data / "journal.sqlite3", lambda: machine.wall_ms() // 1000)
         # The simulated disk says what is durable and when; the real one need not sync.
-        self.journal._file._sql.execute("PRAGMA synchronous = OFF")
+        self.journal = SqliteJournal(
+            data / "journal.sqlite3", lambda: machine.wall_ms() // 1000, is_synced=False
+        )
         surroundings = Surroundings(
             machine.wall_ms, ground.random, ground.random.randbytes, self.journal,
             partial(open_lines, machine, ground.name),

@@ -174,7 +174,7 @@ class Nemesis:
 
     def _kill(self, fault: Fault) -> Undo:
         for region in fault.regions:
-            self._world.kill(region, power=fault.how != "crash", wipe=fault.how == "wipe")
+            self._world.kill(region, fault.how)
 
         def undo() -> None:
             for region in fault.regions:

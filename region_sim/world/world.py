@@ -16,6 +16,7 @@ from typing import Any
 from crdt.dots import RegionId
 from crdt.versions import NEWEST, OLDEST
 from georeg.edge.backends import mint_backend_key
+from region_sim.damage import damage
 from region_sim.history import History, Life, LifeEvent, Transfer
 from region_sim.kernel.machine import Machine, new_machine
 from region_sim.kernel.network import Network
@@ -178,19 +179,25 @@ class World:
 
         slot.starting = machine.create_task(start(), name="start")
 
-    def kill(self, region: str, *, power: bool = False, wipe: bool = False) -> None:
-        """A region's process dies at once. `power`: its host too, so that nobody is told."""
+    def kill(self, region: str, how: str = "crash") -> None:
+        """A region's process dies at once; but for `crash` its host too, so that nobody is told.
+
+        `wipe`: its disk is lost; `corrupt`: its disk is damaged.
+        """
         slot = self._slots[region]
         slot.downs += 1
         if not slot.is_running:
             return
         assert slot.machine is not None
         slot.machine.kill()
-        self.network.unplug(region, power=power)
+        is_crash = how == "crash"
+        self.network.unplug(region, power=not is_crash)
         self._bury(slot)
-        if wipe:
+        if how == "wipe":
             slot.disk.wipe()
-        self.tell(slot, Life.KILLED, "power" if power else "crash")
+        elif how == "corrupt":
+            damage(slot.disk.directory, self.stream(f"damage/{region}/{slot.boots}"))
+        self.tell(slot, Life.KILLED, "crash" if is_crash else "power")
 
     def _bury(self, slot: Slot) -> None:
         if slot.process is not None:

@@ -50,6 +50,8 @@ def test_what_needs_a_restart_is_refused_by_name(old: str, new: str, what: str) 
         ("limit = 1", "limit = 3", ["plans"]),
         ("heartbeat_s = 10", "heartbeat_s = 10\ndeadline_s = 0.2", ["settings.deadline_s"]),
         ("port = 7401", "port = 7401\ndrain_s = 1", ["edge.drain_s"]),
+        ("[mesh]", "[explain]\nnames = true\n[mesh]", ["explain"]),
+        ("[mesh]", "[shadow.plans.basic]\nlimit = 3\n[mesh]", ["shadow.plans"]),
         (
             '[[peer]]\nname = "ap"\nnumber = 3\nurl = "ws://127.0.0.1:7503"\n',
             "[former]\nap = 3\n",
@@ -146,6 +148,20 @@ async def test_keys_are_rotated_without_a_restart(three: list[RegionPlan]) -> No
         assert us.reload(load(region.config_file)) == ["keys.session"]
         assert edge.keys is keys
         assert us.config.keys.session[1:] == load_keys(text, region)
+
+
+async def test_what_is_remembered_and_tried_follows_the_file(three: list[RegionPlan]) -> None:
+    region = three[0]
+    text = region.config_file.read_text()
+    region.config_file.write_text(text + "\n[explain]\nrecords_max = 7\n")
+    async with running(region) as (us,):
+        report = us.region.report
+        assert report.decisions.keeping.records_max == 7
+        more = "\n[explain]\nrecords_max = 9\n[shadow.plans.basic]\nlimit = 2\n"
+        region.config_file.write_text(text + more)
+        assert us.reload(load(region.config_file)) == ["explain", "shadow.plans"]
+        assert report.decisions.keeping.records_max == 9
+        assert [(count.plan, count.limit) for count in report.shadow.counts()] == [("basic", 2)]
 
 
 def load_keys(text: str, region: RegionPlan) -> tuple[bytes, ...]:

@@ -119,11 +119,14 @@ def test_a_data_dir_that_cannot_be_made_is_named(
     assert "Traceback" not in command.output
 
 
-def test_a_damaged_journal_is_named(serve: Callable[..., Command], region: RegionPlan) -> None:
+def test_a_damaged_journal_is_put_aside_and_named(
+    serve: Callable[..., Command], region: RegionPlan
+) -> None:
     data = region.directory / "data"
     data.mkdir()
     (data / "journal.sqlite3").write_bytes(b"not a database" * 1000)
     command = serve()
-    assert command.ended() == 1
-    assert "journal.sqlite3" in command.output
+    command.said("is ready")
+    assert len(list(data.glob("journal.sqlite3.corrupt-*"))) == 1
+    assert "begun_with_a_loss" in command.output
     assert "Traceback" not in command.output

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from crdt.dots import RegionId
-from crdt.events import Kick, PlanSet
+from crdt.events import Entry, Kick, PlanSet
 from georeg.region.region import Region
 
 if TYPE_CHECKING:
@@ -17,13 +17,20 @@ EPOCH_MS = 1_700_000_000_000
 
 
 class Disk:
-    """What survives a kill: the journal port, in memory, durable a moment after `sync`."""
+    """What survives a kill: the journal port, in memory, durable a moment after `sync`.
+
+    Own sessions are there at once, their ends at the next sync only: the worst that may be lost.
+    """
 
     def __init__(self) -> None:
         self.last_incarnation = 0
         self.stored: dict[int, Kick] = {}
         self.queued: dict[int, Kick] = {}
         self.statements: dict[str, PlanSet] = {}
+        self.held: dict[int, Entry] = {}
+        self.heard: dict[RegionId, int] = {}
+        self.ended: set[int] = set()
+        self.lost = self.trouble = ""
 
     def incarnation(self) -> int:
         return self.last_incarnation
@@ -38,9 +45,24 @@ class Disk:
     def store_plan(self, plan: PlanSet) -> None:
         self.statements[plan.account] = plan
 
+    def store_peer(self, region: RegionId, incarnation: int) -> None:
+        self.heard[region] = incarnation
+
+    def peers(self) -> dict[RegionId, int]:
+        return self.heard
+
+    def store_session(self, entry: Entry) -> None:
+        self.held[entry.session] = entry
+        self.ended.discard(entry.session)
+
+    def forget_session(self, session: int) -> None:
+        self.ended.add(session)
+
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         self.stored.update(self.queued)
         self.queued.clear()
+        self.held = {s: entry for s, entry in self.held.items() if s not in self.ended}
+        self.ended.clear()
         then(None)
 
     def kicks(self) -> list[Kick]:
@@ -48,6 +70,9 @@ class Disk:
 
     def plans(self) -> list[PlanSet]:
         return [self.statements[a] for a in sorted(self.statements)]
+
+    def sessions(self) -> list[Entry]:
+        return [self.held[s] for s in sorted(self.held)]
 
 
 class _Timer:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
-from crdt.events import Device, Kick, Plan, PlanSet
+from crdt.events import Device, Entry, Kick, Plan, PlanSet
 from crdt.versions import NEWEST
 from georeg.region import wire
 from georeg.region.messages import Message
@@ -52,15 +52,24 @@ class Disk:
         self.stored_kicks: dict[int, Kick] = {}
         self.queued: dict[int, Kick] = {}
         self.stored_plans: dict[str, PlanSet] = {}
+        self.stored_peers: dict[RegionId, int] = {}
+        self.stored_sessions: dict[int, Entry] = {}
         self.error: OSError | None = None
+        self.lost = ""
         self.holds = False
         self.waits: list[Callable[[OSError | None], None]] = []
 
     def incarnation(self) -> int:
         return self.last
 
+    @property
+    def trouble(self) -> str:
+        return str(self.error or "")
+
     def store_incarnation(self, incarnation: int) -> None:
         assert incarnation > self.last
+        if self.error is not None:
+            raise self.error
         self.last = incarnation
 
     def store_kick(self, kick: Kick) -> None:
@@ -68,6 +77,18 @@ class Disk:
 
     def store_plan(self, plan: PlanSet) -> None:
         self.stored_plans[plan.account] = plan
+
+    def store_peer(self, region: RegionId, incarnation: int) -> None:
+        self.stored_peers[region] = incarnation
+
+    def peers(self) -> dict[RegionId, int]:
+        return self.stored_peers
+
+    def store_session(self, entry: Entry) -> None:
+        self.stored_sessions[entry.session] = entry
+
+    def forget_session(self, session: int) -> None:
+        self.stored_sessions.pop(session, None)
 
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         if self.holds:
@@ -83,6 +104,9 @@ class Disk:
 
     def plans(self) -> list[PlanSet]:
         return [self.stored_plans[a] for a in sorted(self.stored_plans)]
+
+    def sessions(self) -> list[Entry]:
+        return [self.stored_sessions[s] for s in sorted(self.stored_sessions)]
 
 
 class Timer:

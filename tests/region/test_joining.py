@@ -216,6 +216,7 @@ def test_a_session_that_nobody_had_heard_of_before_the_crash_is_adopted_at_its_h
     cluster.cut(B)
     tv = cluster.start(B, "tv")
     cluster.kill(B)
+    cluster.disks[B].stored_sessions.clear()
     cluster.heal()
     cluster.boot(B)
     cluster.run(2_000)

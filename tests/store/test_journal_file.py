@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crdt.events import Plan, PlanSet
-from georeg.store import JournalDamaged, JournalError, JournalTooNew
+from georeg.store import JournalDamaged, JournalError, JournalForeign, JournalTooNew
 from georeg.store.journal_file import JournalFile
 
 
@@ -41,7 +41,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     path.write_bytes(b"not a database at all, " * 1000)
     before = path.read_bytes()
-    with pytest.raises(JournalDamaged, match="Move it away"):
+    with pytest.raises(JournalDamaged, match="damaged"):
         JournalFile(path)
     assert path.read_bytes() == before
 
@@ -62,19 +62,46 @@ def test_a_file_that_was_cut_short_is_refused(path: Path) -> None:
 
 def test_an_event_that_cannot_be_read_is_found_at_opening(path: Path) -> None:
     change(path, "UPDATE plans SET event = x'C1'")
-    with pytest.raises(JournalDamaged, match="PlanSet cannot be read"):
+    with pytest.raises(JournalDamaged, match="a plan cannot be read"):
         JournalFile(path)
 
 
 def test_an_event_of_another_type_is_found_at_opening(path: Path) -> None:
     change(path, "UPDATE plans SET event = 'text'")
-    with pytest.raises(JournalDamaged, match="PlanSet cannot be read"):
+    with pytest.raises(JournalDamaged, match="a plan cannot be read"):
+        JournalFile(path)
+
+
+def test_an_event_in_another_ones_row_is_found_at_opening(path: Path) -> None:
+    change(path, "UPDATE plans SET account = 'bob'")
+    with pytest.raises(JournalDamaged, match="another one's row"):
+        JournalFile(path)
+
+
+def test_an_incarnation_that_is_not_what_was_written_is_found_at_opening(path: Path) -> None:
+    change(path, "UPDATE facts SET value = zeroblob(5)")
+    with pytest.raises(JournalDamaged, match="an incarnation cannot be read"):
         JournalFile(path)
 
 
 def test_a_newer_schema_is_refused_and_says_what_to_do(path: Path) -> None:
-    change(path, "UPDATE meta SET value = 2 WHERE name = 'schema'")
-    with pytest.raises(JournalTooNew, match="schema 2, written by a newer georeg"):
+    change(path, "UPDATE meta SET value = 3 WHERE name = 'schema'")
+    change(path, "PRAGMA user_version = 3")
+    before = path.read_bytes()
+    with pytest.raises(JournalTooNew, match="schema 3, written by a newer georeg.*Run that georeg"):
+        JournalFile(path)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_says_two_schemas_is_damaged(path: Path) -> None:
+    change(path, "PRAGMA user_version = 3")
+    with pytest.raises(JournalDamaged, match="schema None"):
+        JournalFile(path)
+
+
+def test_a_journal_without_its_mark_is_damaged(path: Path) -> None:
+    change(path, "PRAGMA application_id = 7")
+    with pytest.raises(JournalDamaged, match="mark is gone"):
         JournalFile(path)
 
 
@@ -88,7 +115,7 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     change(path, "CREATE TABLE songs (title TEXT)")
     before = path.read_bytes()
-    with pytest.raises(JournalDamaged, match="another program"):
+    with pytest.raises(JournalForeign, match="another program"):
         JournalFile(path)
     assert path.read_bytes() == before
 

@@ -71,6 +71,22 @@ async def test_a_region_is_drained_until_its_last_session_has_gone(
     assert json.loads(lines[1])["comment"] == "new disks"
 
 
+async def test_a_refusal_is_explained_by_the_region_that_refused(
+    plan: list[RegionPlan], capsys: Captured
+) -> None:
+    await start(plan, "anna")
+    async with aiohttp.ClientSession() as session:
+        for device in ("b", "c", "d", "e"):  # the plan is unknown: 4
+            url = f"{plan[0].address}/v1/accounts/anna/sessions"
+            async with session.post(url, json={"device": {"id": device}}) as answer:
+                assert answer.status == (201 if device != "e" else 409)
+    assert await georeg(plan, "explain", "anna", at=1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (refused,) = [line for line in lines if "us refused e: " in line]
+    assert "its plan, unknown then, allows 4; d in us was live, heard there" in refused
+    assert sum("us admitted" in line for line in lines) == 4
+
+
 async def test_the_matrix_shows_the_real_links(plan: list[RegionPlan], capsys: Captured) -> None:
     assert await georeg(plan, "peers", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
