@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from georeg.region import talking
-from georeg.region import wire
+from georeg.region import talking, wire
 from georeg.region.messages import Message
 from region_sim.cli.show import finding_text
 from region_sim.plan.reader import load
