@@ -40,21 +40,22 @@ class Records:
     def note(self, account: str, record: bytes) -> None:
         """Remember this of the account."""
         now_ms, accounts = self._clock.now_ms(), self._accounts
+        record = _HEAD.pack(len(record) + _HEAD.size, now_ms) + record
         kept = accounts.get(account)
+        self.count += 1
         if kept is None:
-            kept = accounts[account] = bytearray()
+            accounts[account] = bytearray(record)
         else:
             accounts.move_to_end(account)
-        kept += _HEAD.pack(len(record) + _HEAD.size, now_ms)
-        kept += record
-        self.count += 1
-        if _HEAD.unpack_from(kept)[1] < now_ms - self._keep_ms:
-            self._drop_first(account)  # at least as fast as new ones come
-        while len(kept) > ACCOUNT_BYTES_MAX:
-            self._drop_first(account)
-            size, made_ms = _HEAD.unpack_from(kept)
-            _HEAD.pack_into(kept, 0, size | _GAP, made_ms)
-        self._make_room()
+            kept += record
+            if _HEAD.unpack_from(kept)[1] < now_ms - self._keep_ms:
+                self._drop_first(account)  # at least as fast as new ones come
+            while len(kept) > ACCOUNT_BYTES_MAX:
+                self._drop_first(account)
+                size, made_ms = _HEAD.unpack_from(kept)
+                _HEAD.pack_into(kept, 0, size | _GAP, made_ms)
+        if self.count > self._records_max:
+            self._make_room()
 
     def of(self, account: str) -> list[bytes]:
         """What is remembered of an account, oldest first."""
