@@ -23,7 +23,10 @@ from georeg.region.model import Basis, How, State
 from georeg.region.reporting import TROUBLE
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "infra/README.md"))]
+    + [*(ROOT / "docs").glob("*.md")]
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 README_LINES_MAX = 200
 

@@ -116,19 +116,21 @@ def wrapped(edge: Edge, name: str, handler: Handler, urgency: Urgency) -> _Wrapp
 
     async def handle(request: web.Request) -> web.StreamResponse:
         time = asyncio.get_running_loop().time
-        began_s = time()
+        began_s, told = time(), ""
         try:
             if may_wait and not admits(urgency):
                 response = edge.whole.problem(request, busy, edge.clock.wall_ms())
+                told = busy.kind.name
             else:
                 response = await handler(edge, request)
         except Problem as problem:
             response = edge.whole.problem(request, problem, edge.clock.wall_ms())
+            told = problem.kind.name
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: a bug here is one 500, no more
             response = _failed(name, error)
-        count(response.status, time() - began_s)
+        count(response.status, time() - began_s, told)
         if cors is not None and not response.prepared:
             response.headers.update(cors.headers(request))
         return response

@@ -21,6 +21,7 @@ from prometheus_client.core import (
 from georeg import __version__
 from georeg.edge.histogram import BUCKETS_S, Histogram
 from georeg.edge.overload import Overload
+from georeg.edge.problems import UNAVAILABLE
 from georeg.edge.region_metrics import (
     RefusalMetrics,
     counters,
@@ -34,6 +35,11 @@ from georeg.region.settings import Settings
 from georeg.region.shadow import Shadow
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+ERRORS: Final = ((500, ""), (503, UNAVAILABLE.name))
+"""Answers that are there while they are 0, since Prometheus does not see the step from nothing to
+the first one. `draining` is none of them: it sends its caller to a region that answers."""
+OUTCOMES: Final = ("granted", "borrowed", "overdraft", "refused", "conflict")
+BATCHED: Final = (200, 401, 410, 503)
 PEER_STATES: Final = ("up", "suspect", "down")
 _NAME: Final = re.compile(r"[^a-z0-9_]")
 
@@ -69,15 +75,17 @@ class RegionView(Protocol):
 class RouteMetrics:
     """Requests of one route."""
 
-    __slots__ = ("durations", "statuses")
+    __slots__ = ("answers", "durations")
 
     def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
+        self.answers: dict[tuple[int, str], int] = dict.fromkeys(ERRORS, 0)
+        """By status and problem."""
         self.durations = Histogram(BUCKETS_S)
 
-    def count(self, status: int, duration_s: float) -> None:
-        """Count one answer and how long it took, in seconds."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
+    def count(self, status: int, duration_s: float, problem: str) -> None:
+        """Count one answer, how long it took in seconds, and the name of its problem if any."""
+        answer = status, problem
+        self.answers[answer] = self.answers.get(answer, 0) + 1
         self.durations.observe(duration_s)
 
 
@@ -96,8 +104,8 @@ class EdgeMetrics:
         self.turned_away = 0
         """Connections beyond the limit."""
         self._routes: dict[str, RouteMetrics] = {}
-        self._starts: dict[str, int] = {}
-        self._batch: dict[int, int] = {}
+        self._starts: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
+        self._batch: dict[int, int] = dict.fromkeys(BATCHED, 0)
         self.refusals = RefusalMetrics()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -108,13 +116,13 @@ class EdgeMetrics:
         return self._routes.setdefault(name, RouteMetrics())
 
     def started(self, outcome: str) -> None:
-        """Count a start: `granted`, `borrowed`, `overdraft`, `refused` or `conflict`."""
-        self._starts[outcome] = self._starts.get(outcome, 0) + 1
+        """Count a start by one of `OUTCOMES`."""
+        self._starts[outcome] += 1
 
     def batched(self, statuses: Mapping[int, int]) -> None:
         """Count the heartbeats of one batch by status."""
         for status, count in statuses.items():
-            self._batch[status] = self._batch.get(status, 0) + count
+            self._batch[status] += count
 
     def page(self) -> bytes:
         """The metrics as text."""
@@ -143,7 +151,9 @@ class EdgeMetrics:
 
     def _http(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "georeg_http_requests", "Answers of the edge.", labels=("route", "status")
+            "georeg_http_requests",
+            "Answers of the edge; problem: the last part of its type, empty where there is none.",
+            labels=("route", "status", "problem"),
         )
         durations = HistogramMetricFamily(
             "georeg_http_request_duration_seconds",
@@ -151,8 +161,8 @@ class EdgeMetrics:
             labels=("route",),
         )
         for name, route in sorted(self._routes.items()):
-            for status, count in sorted(route.statuses.items()):
-                requests.add_metric((name, str(status)), count)
+            for (status, problem), count in sorted(route.answers.items()):
+                requests.add_metric((name, str(status), problem), count)
             durations.add_metric((name,), route.durations.cumulative(), route.durations.sum_s)
         starts = CounterMetricFamily(
             "georeg_starts", "Starts by what became of them.", labels=("outcome",)

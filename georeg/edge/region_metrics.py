@@ -33,15 +33,17 @@ class RefusalMetrics:
         self._ages = {how: Histogram(AGE_BUCKETS_S) for how in How}
 
     def observe(self, refused: Refused) -> None:
-        """Count one refusal by its weakest evidence, with the age of its oldest."""
-        oldest_ms = max((blocker.age_ms for blocker in refused.blockers), default=0)
+        """Count one refusal by its weakest kind of evidence, with the age of the oldest of that
+        kind: own devices, heard every 30 s, do not make a fresh beacon look old."""
+        ages_ms = (each.age_ms for each in refused.blockers if each.how is refused.how)
+        oldest_ms = max(ages_ms, default=0)
         self._ages[refused.how].observe(oldest_ms / 1000)
 
     def collect(self) -> Iterator[Metric]:
         """At a scrape."""
         family = HistogramMetricFamily(
             "georeg_refusal_evidence_age_seconds",
-            "Age of the oldest evidence of each refusal, by its weakest kind of evidence.",
+            "Of each refusal, by its weakest kind of evidence: age of the oldest of that kind.",
             labels=("evidence",),
         )
         for how, ages in self._ages.items():
