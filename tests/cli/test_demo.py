@@ -54,7 +54,7 @@ def test_a_killed_region_is_shown_as_down_while_the_others_answer(run_demo: RunD
 def test_the_line_for_operators_can_be_pasted_and_tells_the_truth(run_demo: RunDemo) -> None:
     demo, _ = run_demo()
     pids = demo.pids()
-    (line,) = re.findall(r"^georeg (status --to \S+ --key \S+)$", demo.output, re.MULTILINE)
+    (line,) = re.findall(r"^\S*georeg (status --to \S+ --key \S+)$", demo.output, re.MULTILINE)
 
     def seen() -> str:
         command = [sys.executable, "-m", "georeg.cli.main", *line.split()]

@@ -9,7 +9,9 @@ import errno
 import json
 import re
 import secrets
+import shutil
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,4 +177,12 @@ def curl_example(region: RegionPlan) -> str:
 
 def status_example(region: RegionPlan, operator_key: str) -> str:
     """A look at the cluster as an operator has it, ready to paste into a shell."""
-    return f"georeg status --to {region.ops_address} --key {operator_key}"
+    return f"{_program()} status --to {region.ops_address} --key {operator_key}"
+
+
+def _program() -> str:
+    """How `georeg` is called from here: by its name where PATH has it, else by its path."""
+    path = Path(sys.executable).with_name("georeg")
+    if shutil.which("georeg") is not None or not path.exists():
+        return "georeg"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
