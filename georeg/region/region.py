@@ -24,6 +24,7 @@ from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
 from georeg.region.messages import Message
 from georeg.region.model import (
+    Begun,
     Claims,
     Ended,
     KickOutcome,
@@ -135,6 +136,11 @@ class Region:
     def joined(self) -> bool:
         """Whether this region has begun an incarnation and may decide."""
         return self._joining.is_joined
+
+    @property
+    def begun(self) -> Begun | None:
+        """With what the present incarnation began; None: it has not."""
+        return self._joining.begun
 
     @property
     def ready(self) -> bool:
@@ -291,7 +297,7 @@ class Region:
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
-            begun=self._joining.begun,
+            begun=self.begun,
             disk_trouble=state.journal.trouble,
         )
 

@@ -82,7 +82,7 @@ class Replication:
         self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
         """Set by the region: another region gave up a session."""
         self.sent_ms: Callable[[int], int | None] = lambda beacon: None
-        """Set by the region: when the own beacon of this name was sent; None: not known."""
+        """Set by the region: when this own beacon was sent; None: not known."""
         self._timer: Timer | None = None
         self._flushes_at_once = False
         self.is_open = False
@@ -278,8 +278,7 @@ class Replication:
         state = self._state
         match event:
             case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
-                if state.nameless.take(event.session):
-                    self._name(event)
+                self.name(event)
                 if state.shard(event.account).sessions.has_several(event.account):
                     self._supersede(event)
             case Entry():
@@ -326,13 +325,13 @@ class Replication:
             if is_same_device and (mine.started_ms, mine.dot) < (event.started_ms, event.dot):
                 self._state.kick(mine, Reason.SUPERSEDED, ActorKind.DEVICE, event.device.name)
 
-    def _name(self, event: Entry) -> None:
-        """The add of a session that was adopted on its token alone: now its device has a name.
+    def name(self, event: Entry) -> None:
+        """Perhaps the add of one that was adopted on its token alone: now its device has a name.
 
         Its device did not speak: it stays as silent as it was, and yields as soon.
         """
         state = self._state
-        own = state.own(event.account)
+        own = state.own(event.account) if state.nameless.take(event.session) else []
         seen = next((s for s in own if s.session == event.session), None)
         if seen is None or seen.device != event.device.id:
             return
