@@ -27,6 +27,11 @@ class Position(NamedTuple):
     """Events 1 to `top` of this incarnation are applied; 0: none yet."""
 
 
+def position_at(dot: int) -> Position:
+    """The position of the event with this dot in its writer's log."""
+    return Position(incarnation_of(dot), position_of(dot))
+
+
 START: Final = Position(0, 0)
 """Nothing has been heard of the writer."""
 
@@ -50,8 +55,7 @@ class Context:
 
         The dot must be one of this context's shard.
         """
-        position = self.get(RegionId(dot >> 56))
-        return (incarnation_of(dot), position_of(dot)) <= position
+        return position_at(dot) <= self.get(RegionId(dot >> 56))
 
     def advance(self, region: RegionId, position: Position) -> None:
         """Note that a log is known further. Raises LocalError for a step back or no step."""

@@ -210,11 +210,16 @@ class Node:
             raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
 
     def _tell_begun(self) -> None:
-        """Say with what the region has begun, and what it has lost."""
-        begun, names = self.region.status().begun, self.region.names
+        """Say with what the region has begun, and what it has lost, as soon as it knows."""
+        begun, names = self.region.begun, self.region.names
         assert begun is not None, "it has joined"
+        if begun.is_recalling:
+            asyncio.get_running_loop().call_later(_JOIN_POLL_S, self._tell_begun)
+            return
         peers = [names[peer] for peer in begun.peers]
-        log.info("begun", **begun._asdict() | {"peers": peers})
+        told = begun._asdict() | {"peers": peers}
+        del told["is_recalling"]
+        log.info("begun", **told)
         if begun.lost:
             silent = sorted(set(names.values()) - {self.region.name, *peers})
             log.warning("begun_with_a_loss", lost=begun.lost, peers_silent=silent)

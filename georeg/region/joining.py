@@ -6,9 +6,9 @@ it is used. Then it loads the kicks and plans of its journal, and re-mints the s
 peers hold of its earlier incarnation as *unconfirmed*: neither evidence nor yielding until their
 devices are heard. As home it learns for one full wait before it leases anything out.
 
-Sessions that its journal alone knows are held on in the same way, so that a region that comes back
-with nobody to ask knows whom it served. What a peer has seen of the log counts more: a session
-whose dot it has seen, and does not hold, has ended.
+Sessions that its journal alone knows are held on in the same way, a little at a time while it
+serves already, so that a region that comes back with nobody to ask knows whom it served. What a
+peer has seen of the log counts more: a session whose dot it has seen, and does not hold, has ended.
 
 Peers write down the incarnations that they hear, so that a region whose disk is lost learns its own
 also when all of them have lost their power with it.
@@ -25,7 +25,8 @@ from contextlib import suppress
 from random import Random
 from typing import Final
 
-from crdt.dots import INCARNATION_MAX, SHARDS, RegionId, SessionId
+from crdt.context import Position, position_at
+from crdt.dots import INCARNATION_MAX, SHARDS, RegionId, shard_of
 from crdt.events import Entry
 from crdt.lease import home_wait_ms
 from crdt.sessions import NEVER
@@ -37,6 +38,8 @@ from georeg.region.replication import Replication
 from georeg.region.state import RegionState
 
 FETCH_MS: Final = 200
+RECALL_MS: Final = 5
+"""Between two slices of sessions that the journal alone knows."""
 BLIND: Final = 1 << 14
 """Incarnations that may be skipped, at random, where what was used before is not surely known."""
 
@@ -67,6 +70,8 @@ class Joining:
         """Peers that begin -> the nonce of the question that is being answered."""
         self._is_closed = False
         self.is_joined = False
+        self.name: Callable[[Entry], None] = lambda entry: None
+        """Set by the region: an add is known; perhaps of a session that has no name yet."""
         self.begun: Begun | None = None
         """With what the present incarnation began."""
 
@@ -153,7 +158,9 @@ class Joining:
             last += self._random.randrange(BLIND)
         if stored == 0 and not has_heard_all:
             state.members.doubt()
+        told = [shard.position(state.region) for shard in state.shards]
         self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
+        self._recall(told)
         self.is_joined = True
         self._on_joined()
 
@@ -162,8 +169,6 @@ class Joining:
         state = self._state
         incarnation = self._stored(incarnation)
         heard = self._heard()
-        stored = [] if self.is_joined else state.journal.sessions()
-        seen = {e.session for e in stored if state.shard(e.account).context.has(e.dot)}
         state.incarnation = incarnation
         self._beacons.begin()
         self._budget.begin(incarnation, state.clock.now_ms() + learn_ms)
@@ -178,11 +183,10 @@ class Joining:
         for plan in plans:
             state.shard(plan.account).set_plan(plan)
         told = sum([self._remint(entry, heard.get(entry.session)) for entry in inherited])
-        recalled = self._recall(stored, seen | {entry.session for entry in inherited})
-        peers = tuple(sorted(self._seen))
         self.begun = Begun(
-            incarnation, len(kicks), len(plans), told, recalled, peers, state.journal.lost
-        )
+            incarnation, len(kicks), len(plans), told, 0, tuple(sorted(self._seen)),
+            state.journal.lost, is_recalling=False,
+        )  # fmt: skip
         state.dirty.update(range(SHARDS))
         state.on_dirty(True)
 
@@ -199,16 +203,31 @@ class Joining:
                 state.journal.store_incarnation(incarnation)
         return incarnation
 
-    def _recall(self, stored: list[Entry], known: set[SessionId]) -> int:
-        """Hold on what the journal alone knows, and let it forget what has ended; how many."""
+    def _recall(self, seen: list[Position], after: int = 0) -> None:
+        """Hold on what the journal alone knows, a little at a time: calls are served meanwhile.
+
+        `seen`: how far the peers had this region's logs when it began. What has been adopted on its
+        token alone gets its name.
+        """
+        if self._is_closed or self.begun is None:
+            return
+        state = self._state
+        entries, last = state.journal.sessions(after)
         recalled = 0
-        for entry in stored:
-            if entry.session not in known and self._remint(entry, None):
+        for entry in entries:
+            is_seen = position_at(entry.dot) <= seen[shard_of(entry.account)]
+            if state.held(entry.account, entry.session) is not None:
+                self.name(entry)
+            elif not is_seen and self._remint(entry, None):
                 recalled += 1
-            elif self._state.held(entry.account, entry.session) is None:
-                self._state.journal.forget_session(entry.session)
-        self._state.counters["recalled"] += recalled
-        return recalled
+            else:
+                state.journal.forget_session(entry.session)
+        state.counters["recalled"] += recalled
+        self.begun = self.begun._replace(
+            recalled=self.begun.recalled + recalled, is_recalling=last is not None
+        )
+        if last is not None:
+            state.clock.call_later(RECALL_MS, lambda: self._recall(seen, last))
 
     def _remint(self, entry: Entry, heard_ms: int | None) -> bool:
         """Hold an inherited session on, if it lives; unconfirmed unless held by this very process.

@@ -211,6 +211,8 @@ class Begun(NamedTuple):
     """Those that told what they knew before it began."""
     lost: str
     """In words, what it found to be lost; empty: nothing."""
+    is_recalling: bool
+    """Whether there is more in the journal: it is read while the region serves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,5 +81,8 @@ class Journal(Protocol):
     def plans(self) -> list[PlanSet]:
         """All plans that were stored."""
 
-    def sessions(self) -> list[Entry]:
-        """Own sessions of this and earlier incarnations as they were written last, by session."""
+    def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
+        """Some own sessions, of this and earlier incarnations, with ids above `after`, in order.
+
+        And the id after which there are more; None: that was all.
+        """

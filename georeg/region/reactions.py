@@ -33,8 +33,7 @@ class Reactions:
         state = self._state
         match event:
             case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
-                if state.nameless.take(event.session):
-                    self._name(event)
+                self.name(event)
                 if state.shard(event.account).sessions.has_several(event.account):
                     self._supersede(event)
             case Entry():
@@ -88,13 +87,13 @@ class Reactions:
             if is_same_device and (mine.started_ms, mine.dot) < (event.started_ms, event.dot):
                 self._state.kick(mine, Reason.SUPERSEDED, ActorKind.DEVICE, event.device.name)
 
-    def _name(self, event: Entry) -> None:
-        """The add of a session that was adopted on its token alone: now its device has a name.
+    def name(self, event: Entry) -> None:
+        """Perhaps the add of one that was adopted on its token alone: now its device has a name.
 
         Its device did not speak: it stays as silent as it was, and yields as soon.
         """
         state = self._state
-        own = state.own(event.account)
+        own = state.own(event.account) if state.nameless.take(event.session) else []
         seen = next((s for s in own if s.session == event.session), None)
         if seen is None or seen.device != event.device.id:
             return

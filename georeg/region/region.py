@@ -27,6 +27,7 @@ from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
 from georeg.region.members import Members
 from georeg.region.model import (
+    Begun,
     Claims,
     Ended,
     KickOutcome,
@@ -38,6 +39,7 @@ from georeg.region.model import (
     Status,
 )  # fmt: skip
 from georeg.region.overdrafts import Overdrafts
+from georeg.region.peers import peer_status
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
 from georeg.region.ports import Clock, Journal, Mesh
@@ -130,6 +132,7 @@ class Region:
         self._state.on_uncovered = self._overdrafts.held
         self._state.on_kick = self._starts.kicked
         self._starts.on_overdraft = self._overdrafts.admitted
+        self._joining.name = reactions.name
         reactions.on_released = self._kicks.released
         reactions.sent_ms = self._beacons.sent_ms
         reactions.beacon_of = lambda peer: self._replication.links[peer].beacon
@@ -169,6 +172,11 @@ class Region:
     def joined(self) -> bool:
         """Whether this region has begun an incarnation and may decide."""
         return self._joining.is_joined
+
+    @property
+    def begun(self) -> Begun | None:
+        """With what the present incarnation began; None: it has not."""
+        return self._joining.begun
 
     @property
     def ready(self) -> bool:
@@ -325,23 +333,14 @@ class Region:
             counters=dict(sorted(state.counters.items())),
             is_draining=self.drain.is_on,
             regions_not_agreed=self._members.silent,
-            begun=self._joining.begun,
+            begun=self.begun,
             disk_trouble=state.journal.trouble,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:
-        state, link, ways = self._state, self._replication.links[peer], self._ways
-        now_ms = self._clock.now_ms()
-        return PeerStatus(
-            region=peer,
-            state=str(state.regions.state(peer, now_ms)),
-            beacon_age_ms=self._evidence.peer_age_ms(peer),
-            round_trip_ms=self._evidence.round_trip_ms(peer),
-            events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
-            is_direct=ways.is_proven(peer, now_ms),
-            via=ways.taken(peer) or None,
-            heard_via=ways.heard_via(peer) or None,
-            is_draining=self.drain.is_draining(peer),
+        return peer_status(
+            peer, self._state, self._replication, self._evidence, self._ways, self.drain
         )
+
 
 __all__ = ["PeerError", "Region"]

@@ -140,9 +140,9 @@ class SqliteJournal:
         """Note that this region holds a session no longer, in the same way."""
         self._sessions.forget(session)
 
-    def sessions(self) -> list[Entry]:
-        """What this region held, as it was written last. What cannot be read is left out."""
-        return self._sessions.read()
+    def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
+        """Some of what this region held, by id, and after which id there is more; None: all."""
+        return self._sessions.read(after)
 
     def sync(self, then: Then) -> None:
         """Make everything queued durable, then call back on the loop: None, or what went wrong."""

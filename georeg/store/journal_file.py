@@ -43,6 +43,9 @@ DELETE FROM plans WHERE number IN (
     SELECT number FROM plans ORDER BY number LIMIT max(0, (SELECT count(*) FROM plans) - ?)
 )
 """
+_SESSIONS: Final = """
+SELECT session, dot, event FROM sessions WHERE session > ? ORDER BY session LIMIT ?
+"""
 _OWN: Final = schema.INCARNATION
 _SURROUNDINGS: Final = frozenset(
     {
@@ -137,18 +140,20 @@ class JournalFile:
             "SELECT account, issued, event FROM plans ORDER BY number", rows.read_plan
         )
 
-    def sessions(self) -> tuple[list[Entry], int]:
-        """Own sessions in the order of their ids, and how many more could not be read."""
-        found: list[Entry] = []
-        unreadable = 0
+    def sessions(self, after: int, count: int) -> tuple[list[Entry | None], int]:
+        """Up to `count` own sessions with ids above one, in order: None for what cannot be read.
+
+        And the id after which to go on.
+        """
         with self._lock, self._told("read"):
-            stored = self._sql.execute("SELECT session, dot, event FROM sessions ORDER BY session")
-            for row in stored:
-                try:
-                    found.append(rows.read_session(row))
-                except rows.WRONG:
-                    unreadable += 1
-        return found, unreadable
+            stored = self._sql.execute(_SESSIONS, (rows.key(after), count)).fetchall()
+        found: list[Entry | None] = []
+        for row in stored:
+            try:
+                found.append(rows.read_session(row))
+            except rows.WRONG:
+                found.append(None)
+        return found, rows.read_key(stored[-1][0]) if stored else after
 
     def close(self) -> None:
         """Let another process open the file."""

@@ -27,6 +27,8 @@ from georeg.store.trouble import Trouble
 ROUND_S: Final = 5.0
 PAUSE_S: Final = 0.1
 ROWS_MAX: Final = 1_000
+SLICE: Final = 200
+"""Sessions that are read at once when a region begins; to hold them on takes it some 6 ms."""
 QUEUE_MAX: Final = 50_000
 log = structlog.get_logger("georeg.store")
 
@@ -43,6 +45,7 @@ class LazySessions:
         self._writing: dict[int, Entry | None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._is_being_read = False
         self.trouble = Trouble("a restart alone would not know the latest sessions")
 
     def store(self, entry: Entry) -> None:
@@ -57,16 +60,24 @@ class LazySessions:
         else:
             self._change(session, None)
 
-    def read(self) -> list[Entry]:
-        """Everything that was written; what cannot be read is left out and told."""
+    def read(self, after: int) -> tuple[list[Entry], int | None]:
+        """Some of what was written, and the id after which there is more; None: that was all.
+
+        What cannot be read is left out and told. Nothing is written until all has been read: what a
+        device has said meanwhile would overwrite what its session was.
+        """
+        self._is_being_read = False
         try:
-            entries, unreadable = self._file.sessions()
+            found, last = self._file.sessions(after, SLICE)
         except JournalError as error:
             log.error("journal_sessions_lost", error=str(error))
-            return []
-        if unreadable:
+            return [], None
+        self._is_being_read = bool(found) and last > after
+        entries = [entry for entry in found if entry is not None]
+        if len(entries) < len(found):
+            unreadable = len(found) - len(entries)
             log.error("journal_sessions_lost", error="damaged rows", sessions=unreadable)
-        return entries
+        return entries, last if self._is_being_read else None
 
     def close(self) -> None:
         """Write what waits, as far as the disk takes it. The worker has ended."""
@@ -92,7 +103,7 @@ class LazySessions:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_busy():
+        if self._is_busy() or self._is_being_read:
             self._write_in(PAUSE_S)
             return
         oldest = list(islice(self._changed, ROWS_MAX))

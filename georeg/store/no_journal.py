@@ -53,6 +53,6 @@ class NoJournal:
         """None."""
         return []
 
-    def sessions(self) -> list[Entry]:
+    def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:  # noqa: ARG002
         """None."""
-        return []
+        return [], None

@@ -9,7 +9,7 @@ from typing import Final
 from zlib import crc32
 
 from crdt.codec import encode_event, pack, read_add, read_other, unpack
-from crdt.dots import Dot
+from crdt.dots import DOT_MAX, Dot
 from crdt.errors import CrdtError
 from crdt.events import Entry, Kick, PlanSet
 
@@ -32,6 +32,11 @@ WRONG: Final = (Damage, CrdtError, TypeError)
 def key(number: int) -> bytes:
     """64 bits without a sign, which SQLite's integers have; in the same order."""
     return number.to_bytes(8, "big")
+
+
+def read_key(data: object) -> int:
+    """That number; the highest one for what is no key, so that whoever goes on from it ends."""
+    return int.from_bytes(data, "big") if type(data) is bytes and len(data) == 8 else DOT_MAX
 
 
 def sealed(data: bytes) -> bytes:

@@ -71,8 +71,9 @@ class Disk:
     def plans(self) -> list[PlanSet]:
         return [self.statements[a] for a in sorted(self.statements)]
 
-    def sessions(self) -> list[Entry]:
-        return [self.held[s] for s in sorted(self.held)]
+    def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
+        found = sorted(session for session in self.held if session > after)[:2]
+        return [self.held[session] for session in found], found[-1] if found else None
 
 
 class _Timer:

@@ -54,6 +54,7 @@ class Disk:
         self.stored_plans: dict[str, PlanSet] = {}
         self.stored_peers: dict[RegionId, int] = {}
         self.stored_sessions: dict[int, Entry] = {}
+        self.read: dict[int, Entry] = {}
         self.error: OSError | None = None
         self.lost = ""
         self.holds = False
@@ -105,8 +106,11 @@ class Disk:
     def plans(self) -> list[PlanSet]:
         return [self.stored_plans[a] for a in sorted(self.stored_plans)]
 
-    def sessions(self) -> list[Entry]:
-        return [self.stored_sessions[s] for s in sorted(self.stored_sessions)]
+    def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
+        if after == 0:
+            self.read = dict(sorted(self.stored_sessions.items()))  # not overwritten meanwhile
+        found = [session for session in self.read if session > after][:2]
+        return [self.read[session] for session in found], found[-1] if found else None
 
 
 class Timer:

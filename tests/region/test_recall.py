@@ -65,11 +65,11 @@ def test_a_device_that_is_gone_lapses_and_the_disk_forgets_it(cluster: Cluster) 
     cluster.start(B, "tv")
     cluster.run(1_000)
     blackout(cluster)
-    assert len(cluster.disks[B].sessions()) == 1
+    assert len(cluster.disks[B].stored_sessions) == 1
     cluster.run(cluster.settings.client_lease_ms + 2_000)
 
     assert cluster.listed(B) == []
-    assert cluster.disks[B].sessions() == []
+    assert cluster.disks[B].sessions()[0] == []
 
 
 def test_what_has_ended_is_forgotten(cluster: Cluster) -> None:
@@ -79,8 +79,8 @@ def test_what_has_ended_is_forgotten(cluster: Cluster) -> None:
     assert isinstance(phone.beat(C), Renewed)
     cluster.run(1_000)
 
-    assert [cluster.disks[r].sessions() for r in (A, B)] == [[], []]
-    assert [e.session for e in cluster.disks[C].sessions()] == [phone.session]
+    assert [cluster.disks[r].stored_sessions for r in (A, B)] == [{}, {}]
+    assert [e.session for e in cluster.disks[C].sessions()[0]] == [phone.session]
 
 
 def test_an_end_that_the_disk_has_lost_is_known_from_the_peers(cluster: Cluster) -> None:
@@ -95,7 +95,7 @@ def test_an_end_that_the_disk_has_lost_is_known_from_the_peers(cluster: Cluster)
     cluster.run(1_000)
 
     assert cluster.listed(B) == []
-    assert cluster.disks[B].sessions() == []
+    assert cluster.disks[B].sessions()[0] == []
     assert begun(cluster, B).recalled == 0
 
 
@@ -167,10 +167,10 @@ def test_it_says_with_what_it_has_begun(cluster: Cluster) -> None:
     cluster.kill(B)
     cluster.boot(B)
     cluster.run(1_000)
-    assert begun(cluster, B) == Begun(2, 1, 2, 1, 0, (A, C), "")
+    assert begun(cluster, B) == Begun(2, 1, 2, 1, 0, (A, C), "", False)
 
     restart_alone(cluster)
-    assert begun(cluster, B) == Begun(3, 1, 2, 0, 1, (), "")
+    assert begun(cluster, B) == Begun(3, 1, 2, 0, 1, (), "", False)
 
 
 def test_it_says_what_its_disk_has_lost(cluster: Cluster) -> None:
@@ -198,3 +198,24 @@ def test_with_a_disk_that_refuses_it_comes_back_all_the_same(cluster: Cluster) -
     assert isinstance(tv.beat(), Renewed)
     outcome = cluster.settled(region.kick(ACCOUNT, tv.session, ActorKind.ACCOUNT))
     assert isinstance(outcome, NotDurable)
+
+
+def test_it_serves_while_it_recalls_and_names_what_came_meanwhile(cluster: Cluster) -> None:
+    streams = [cluster.start(B, f"d{n}", account=f"acc-{n}") for n in range(9)]
+    cluster.run(1_000)
+    cluster.kill(B)
+    cluster.cut(B)
+    region = cluster.boot(B)
+    cluster.run(cluster.settings.join_ms)
+    assert region.ready
+    assert begun(cluster, B).is_recalling
+    late = max(streams, key=lambda stream: stream.session)
+    assert isinstance(late.beat(), Renewed)
+    assert region.sessions(late.info.account).sessions[0].device.name == late.info.device.id
+    cluster.run(1_000)
+
+    assert not begun(cluster, B).is_recalling
+    assert region.status().sessions == 9
+    (shown,) = region.sessions(late.info.account).sessions
+    assert shown.device.name == late.info.device.name
+    assert shown.state is State.LIVE

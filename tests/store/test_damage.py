@@ -45,7 +45,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lost_sessions(file: JournalFile) -> Iterator[Entry]:
     """Sessions as they are read back: each one as it was written, or not at all."""
     with suppress(JournalError):
-        yield from file.sessions()[0]
+        yield from filter(None, file.sessions(0, 1000)[0])
 
 
 def check(file: JournalFile, found: Found) -> None:
@@ -218,7 +218,7 @@ async def test_damage_that_shows_while_it_runs_refuses_kicks_and_nothing_else(
     shutil.copy(sound, path)
     disk = opened(path)
     disk._file._sql.execute("DROP TABLE sessions")
-    assert disk.sessions() == []
+    assert disk.sessions()[0] == []
     disk._file._sql.execute("DROP TABLE kicks")
     disk.store_kick(kick(1000))
     assert isinstance(await synced(disk), JournalDamaged)

@@ -62,7 +62,7 @@ def check_content(path: Path) -> None:
     assert file.incarnation() == 7
     assert file.kicks(NOW_S) == [kick(1), kick(2)]
     assert file.plans() == [plan("bob"), plan("ann")]
-    assert file.sessions() == ([], 0)
+    assert file.sessions(0, 10) == ([], 0)
     file.close()
 
 
