@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -28,6 +29,7 @@ from georeg.edge.render import Renderer
 from georeg.region.model import PeerStatus, Status
 from georeg.region.report import RegionReport, StatusReport
 from georeg.region.settings import Settings
+from georeg.region.shadow import Shadow
 
 NAMES = {RegionId(1): "us", RegionId(2): "eu", RegionId(3): "ap"}
 STATUS = Status(
@@ -57,6 +59,8 @@ NUMBERS = RegionNumbers(
 
 class QuietReport:
     """What it tells operators."""
+
+    shadow = Shadow(SimpleNamespace(now_ms=lambda: 0))
 
     def status(self) -> StatusReport:
         own = RegionReport(

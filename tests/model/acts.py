@@ -30,10 +30,10 @@ def own() -> Oracle:
 
 @act
 def adopt() -> Oracle:
-    """A region crashes with a start that nobody has heard of; its slot goes to another device."""
+    """A region loses its disk with a start that nobody has heard of; another device gets its slot."""
     stage = Stage(limit=1, home=1)
     session = stage.admit(1, "tv")
-    stage.world.kill(RegionId(1), 1.0)
+    stage.world.kill(RegionId(1), 1.0, keep_disk=False)
     stage.wait(0.5)
     stage.admit(2, "phone")
     stage.wait(5)
