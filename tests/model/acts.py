@@ -30,7 +30,7 @@ def own() -> Oracle:
 
 @act
 def adopt() -> Oracle:
-    """A region and its disk are lost with a start of which nobody knows; its slot goes elsewhere."""
+    """A region is lost with its disk and a start that nobody knows; its slot goes elsewhere."""
     stage = Stage(limit=1, home=1)
     session = stage.admit(1, "tv")
     stage.world.kill(RegionId(1), 1.0, keep_disk=False)
