@@ -91,4 +91,4 @@ def unconf(patch: Patch) -> None:
 @mutant
 def inherit(patch: Patch) -> None:
     """A restart inherits nothing: sessions whose devices go on are not seen meanwhile."""
-    patch.setattr(Joining, "_remint", lambda self, entry, heard_ms: None)
+    patch.setattr(Joining, "_remint", lambda self, entry, heard_ms: False)

@@ -36,6 +36,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "device": Witness("blinded", (1, 3), "P1 fewer than L named"),
     "own": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
     "stale": Witness("vanishing", (1, 2, 3), "P2 admitted though full"),
+    "incarnations_unwritten": Witness("blackouts", (1, 3, 5), "P1 rests on a suspect session"),
     # P2
     "always_admits": Witness("near", (1, 2, 3), "P2 one region above L"),
     "own_only": Witness("races", (1, 2, 3), "P2 above L without a partition"),
