@@ -18,12 +18,13 @@ help:  ## this list
 run: $(VENV)/run.stamp  ## three regions on 127.0.0.1: edges on ports 7401, 7402, 7403
 	@$(BIN)/georeg demo $(ARGS)
 
-test: $(VENV)/dev.stamp tools  ## the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev.stamp tools  ## the whole test suite, on all cores
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-check: $(VENV)/dev.stamp  ## ruff and mypy --strict
+check: $(VENV)/dev.stamp  ## ruff, mypy --strict and yamllint
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
 
 bench: $(VENV)/dev.stamp tools  ## the benchmarks, as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)
@@ -46,7 +47,7 @@ lock: $(BIN)/python  ## pin the newest dependencies again
 clean:  ## remove what was built, not what is versioned
 	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Test tools, redis-server and Toxiproxy; says what is missing, never fails.
+# Test tools: redis-server, Prometheus and Toxiproxy; says what is missing, never fails.
 tools: $(VENV)/dev.stamp
 	@.ci/tools
 

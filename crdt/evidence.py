@@ -25,7 +25,7 @@ SAMPLES_MIN: Final = 2
 class _Word:
     """What one peer's beacons prove."""
 
-    __slots__ = ("evidence_ms", "lagging", "round_trips_ms")
+    __slots__ = ("evidence_ms", "lagging", "measured_from_ms", "round_trips_ms")
 
     def __init__(self) -> None:
         self.evidence_ms: int | None = None
@@ -33,6 +33,8 @@ class _Word:
         self.lagging: dict[int, tuple[int, int | None]] = {}
         """shard -> (position that must be applied, send time that is proven until then)."""
         self.round_trips_ms: deque[int] = deque(maxlen=SAMPLES)
+        self.measured_from_ms = 0
+        """Send time of the first own beacon that went and comes back the present way."""
 
 
 class Evidence:
@@ -41,7 +43,12 @@ class Evidence:
     __slots__ = ("_words",)
 
     def __init__(self, peers: Iterable[RegionId]) -> None:
-        self._words = {peer: _Word() for peer in sorted(peers)}
+        self._words: dict[RegionId, _Word] = {}
+        self.set_peers(peers)
+
+    def set_peers(self, peers: Iterable[RegionId]) -> None:
+        """These are all other regions from now on; what is known of those that stay is kept."""
+        self._words = {peer: self._words.get(peer) or _Word() for peer in sorted(peers)}
 
     def heard(
         self,
@@ -64,7 +71,8 @@ class Evidence:
         }
         if sent_ms is None:
             return
-        word.round_trips_ms.append(max(0, now_ms - sent_ms - held_ms))
+        if sent_ms >= word.measured_from_ms:
+            word.round_trips_ms.append(max(0, now_ms - sent_ms - held_ms))
         if before_ms is None or sent_ms > before_ms:
             word.evidence_ms = sent_ms
 
@@ -76,7 +84,9 @@ class Evidence:
 
     def age_ms(self, peer: RegionId, shard: int, now_ms: int) -> int | None:
         """How old the newest proof is for the peer's sessions in a shard; None: there is none."""
-        word = self._words[peer]
+        word = self._words.get(peer)
+        if word is None:
+            return None  # a region that was removed: nobody vouches for what it held
         lags = word.lagging.get(shard)
         proven_ms = word.evidence_ms if lags is None else lags[1]
         return None if proven_ms is None else now_ms - proven_ms
@@ -85,6 +95,16 @@ class Evidence:
         """How old the newest proof of the peer's life is, whatever the shard."""
         proven_ms = self._words[peer].evidence_ms
         return None if proven_ms is None else now_ms - proven_ms
+
+    def rerouted(self, peer: RegionId, now_ms: int) -> None:
+        """The way to or from the peer has changed: round trips on the old one say nothing."""
+        word = self._words[peer]
+        word.round_trips_ms.clear()
+        word.measured_from_ms = now_ms
+
+    def lagging(self, peer: RegionId) -> dict[int, int]:
+        """Shard -> position that the peer's newest beacon names and that is not applied here."""
+        return {shard: position for shard, (position, _) in self._words[peer].lagging.items()}
 
     def round_trip_ms(self, peer: RegionId) -> int | None:
         """The shortest of the last few round trips to the peer; None: too few were measured.

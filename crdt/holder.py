@@ -116,6 +116,16 @@ class GrantHolder:
         held = self._homes.get(home)
         return 0 if held is None else held.slots
 
+    def accounts(self, home: RegionId) -> list[str]:
+        """The accounts of which something is held from this home, in the order of the grants."""
+        held = self._homes.get(home)
+        return [] if held is None else list(held.amounts)
+
+    def lease_left_ms(self, home: RegionId, now_ms: int) -> int:
+        """How long what is held from this home may be used without another word; 0: no more."""
+        held = self._homes.get(home)
+        return 0 if held is None else max(0, held.deadline_ms - now_ms)
+
     def claims(self, home: RegionId) -> tuple[int, list[tuple[str, int]]]:
         """What a new term of this home must confirm: (request number, sorted (account, slots)).
 

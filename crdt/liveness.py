@@ -30,9 +30,11 @@ class RegionState(StrEnum):
 class Peer:
     """One other region's signs of life; times are own monotonic milliseconds."""
 
-    __slots__ = ("heard_ms", "incarnation", "number")
+    __slots__ = ("heard_ms", "incarnation", "number", "since_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, since_ms: int) -> None:
+        self.since_ms = since_ms
+        """Since when it is listened for."""
         self.incarnation = 0
         """Of its newest beacon, or as it was remembered; 0: neither."""
         self.number = 0
@@ -46,7 +48,7 @@ class RegionTable:
     `now_ms`: when this region began to listen.
     """
 
-    __slots__ = ("_began_ms", "_peers", "down_ms", "suspect_ms")
+    __slots__ = ("_peers", "down_ms", "suspect_ms")
 
     def __init__(
         self, peers: Iterable[RegionId], *, suspect_ms: int, down_ms: int, now_ms: int
@@ -55,8 +57,12 @@ class RegionTable:
             raise LocalError(f"need 0 < suspect_ms <= down_ms, got {suspect_ms} and {down_ms}")
         self.suspect_ms = suspect_ms
         self.down_ms = down_ms
-        self._began_ms = now_ms
-        self._peers = {peer: Peer() for peer in sorted(peers)}
+        self._peers: dict[RegionId, Peer] = {}
+        self.set_peers(peers, now_ms)
+
+    def set_peers(self, peers: Iterable[RegionId], now_ms: int) -> None:
+        """These are all other regions from now on; what is known of those that stay is kept."""
+        self._peers = {p: self._peers.get(p) or Peer(now_ms) for p in sorted(peers)}
 
     @property
     def peers(self) -> tuple[RegionId, ...]:
@@ -86,9 +92,12 @@ class RegionTable:
         return True
 
     def state(self, region: RegionId, now_ms: int) -> RegionState:
-        """Up, suspect or down, by the silence since its newest beacon."""
-        heard_ms = self.peer(region).heard_ms
-        silent_ms = now_ms - (self._began_ms if heard_ms is None else heard_ms)
+        """Up, suspect or down, by the silence since its newest beacon; a removed one is down."""
+        peer = self._peers.get(region)
+        if peer is None:
+            return RegionState.DOWN
+        heard_ms = peer.heard_ms
+        silent_ms = now_ms - (peer.since_ms if heard_ms is None else heard_ms)
         if silent_ms >= self.down_ms:
             return RegionState.DOWN
         if heard_ms is None or silent_ms >= self.suspect_ms:

@@ -25,7 +25,9 @@ CAPACITY_BYTES: Final = 1 << 18
 class Log:
     """Encoded events by position. A larger log bridges longer partitions without a snapshot."""
 
-    __slots__ = ("_bytes", "_closed", "_events", "capacity_bytes", "capacity_events", "floor")
+    __slots__ = (
+        "_bytes", "_closed", "_events", "capacity_bytes", "capacity_events", "floor", "top",
+    )  # fmt: skip
 
     def __init__(
         self, capacity_events: int = CAPACITY_EVENTS, capacity_bytes: int = CAPACITY_BYTES
@@ -36,19 +38,17 @@ class Log:
         self.capacity_bytes = capacity_bytes
         self.floor = 0
         """Events up to here are gone."""
+        self.top = 0
+        """Position of the latest event; 0 before the first. Invariant: floor + events kept."""
         self._events: list[bytes] = []
         self._closed: dict[int, int] = {}
         """Position of an add -> position of its release, where both are in the log."""
         self._bytes = 0
 
-    @property
-    def top(self) -> int:
-        """Position of the latest event; 0 before the first."""
-        return self.floor + len(self._events)
-
     def append(self, event: bytes) -> int:
         """Add one encoded event and return its position; drops the oldest beyond capacity."""
         self._events.append(event)
+        self.top += 1
         self._bytes += len(event)
         if len(self._events) > self.capacity_events or self._bytes > self.capacity_bytes:
             self._drop_oldest()

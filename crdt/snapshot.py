@@ -34,8 +34,10 @@ from crdt.dots import (
 from crdt.errors import PeerError
 from crdt.events import Entry, Kick, PlanSet, Reason
 from crdt.fields import HOP_MAX, account_name, number
+from crdt.older import snapshot_in
 from crdt.releases import SILENT_MS_MAX
 from crdt.stops import End
+from crdt.versions import NEWEST
 
 SNAPSHOT_BYTES_MAX: Final = 1 << 28
 _FORMAT: Final = 1
@@ -57,8 +59,11 @@ class Snapshot(NamedTuple):
     plans: list[PlanSet]
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """The snapshot as bytes; the caller cuts them into messages."""
+def encode_snapshot(snapshot: Snapshot, version: int = NEWEST) -> bytes:
+    """The snapshot as bytes, for a peer that speaks `version`; the caller cuts them into messages.
+
+    Raises LocalError for a version that was never spoken.
+    """
     writer, shard, (incarnation, top), entries, kicks, ends, plans = snapshot
     body = [
         _FORMAT,
@@ -72,7 +77,7 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
         [end if end.silent_ms else end[:-1] for end in ends],
         [plain(update) for update in plans],
     ]
-    return pack(body)
+    return pack(snapshot_in(body, version))
 
 
 def decode_snapshot(data: bytes, bytes_max: int = SNAPSHOT_BYTES_MAX) -> Snapshot:

@@ -62,6 +62,8 @@ class Joined:
     account: str
     plan: str
     limit: int
+    home: str = ""
+    """The region that the account's entitlements name as its home; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,9 @@ class Life(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     DRAINING = "draining"
+    """It takes no more starts; the note says `operator` when it is to go on afterwards."""
+    UNDRAINED = "undrained"
+    """It takes starts again: its operator has said so, or the drain is over by itself."""
     STOPPED = "stopped"
 
 
@@ -152,6 +157,18 @@ class Learned:
     at_us: int
     region: str
     session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloned:
+    """A region took the token of a session to be in two hands (simulated runs only)."""
+
+    at_us: int
+    region: str
+    account: str
+    session: str
+    by_pace: bool
+    """By its pace alone; else by its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +281,7 @@ class History:
     lives: list[LifeEvent] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)
+    cloned: list[Cloned] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     voided: list[Voided] = field(default_factory=list)
@@ -275,6 +293,8 @@ class History:
     """Whether `ended`, `learned`, `budgets` and `probes` were recorded: not in live runs."""
     is_crossed: bool = True
     """Whether callers reach all regions also while the regions are cut (roaming over a cut)."""
+    has_older: bool = False
+    """Whether a region may speak a protocol in which nothing is relayed."""
     max_latency_us: int = 0
     """The longest usual one-way latency between two regions."""
     round_trips_us: dict[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from region_sim.kernel import entropy
 from region_sim.kernel.machine import EPOCH_MS
 from region_sim.kernel.trace import Trace
 from region_sim.plan.draw import draw
+from region_sim.plan.faults import FaultKind
 from region_sim.plan.scenario import Scenario
 from region_sim.viewers import Viewers
 from region_sim.world import logs
@@ -184,6 +185,7 @@ class _Phases:
         redial_s = mesh.backoff_max_ms / 1000 + 10 * trip_s
         booted = any(not slot.is_ready for slot in world.slots())
         join_s = self._settings.join_ms / 1000 + 0.5 if booted else 0.0
+        join_s += max(0.0, (world.changed_us - world.now_us) / 1e6)  # configs are still changing
         return 2 * self._settings.beacon_ms / 1000 * 1.03 + redial_s + join_s + 4 * trip_s
 
     def _converge(self) -> None:
@@ -225,5 +227,8 @@ def note_settings(world: World) -> Settings:
     history.lease_us = settings.client_lease_ms * 1000
     history.suspect_us = settings.suspect_ms * 1000
     history.deadline_us = settings.deadline_ms * 1000
+    history.has_older = bool(world.scenario.older) or any(
+        fault.kind is FaultKind.UPGRADE for fault in world.scenario.faults
+    )
     history.excess_policy, history.on_limit = world.scenario.excess, world.scenario.on_limit
     return settings

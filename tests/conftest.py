@@ -1,17 +1,19 @@
 """What holds for every test: no network but 127.0.0.1, and tools that are missing are named."""
 
 import ipaddress
-import shutil
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.tools import ROOT, tool
 
 TOOLS = {
+    "prometheus": (
+        "promtool",
+        "Prometheus is missing; make test gets it from apt's archive where it can",
+    ),
     "redis": ("redis-server", "redis-server is missing; make test installs it where it can"),
     "toxiproxy": (
         str(ROOT / ".tools" / "toxiproxy-server"),
@@ -20,10 +22,20 @@ TOOLS = {
 }
 
 
+WITH_PROCESSES = tuple(
+    ROOT / "tests" / name for name in ("bench", "cli", "e2e", "infra", "sim/live")
+)
+"""Tests of real processes: one after the other, so that they do not take one another's time, and
+modules that share a cluster go on sharing it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a tool that is not here, and say so."""
+    """Skip what needs a tool that is not here, and say so; keep tests of processes together."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in WITH_PROCESSES):
+            item.add_marker(pytest.mark.xdist_group("processes"))
     for marker, (command, why) in TOOLS.items():
-        if shutil.which(command) is None:
+        if tool(command) is None:
             for item in items:
                 if marker in item.keywords:
                     item.add_marker(pytest.mark.skip(reason=why))

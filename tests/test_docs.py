@@ -15,11 +15,18 @@ from georeg.cli.main import make_parser
 from georeg.edge.problems import KINDS
 from georeg.edge.routes import ROUTES, Route
 from georeg.mesh.errors import Closing
+from georeg.ops.drains import DRAIN_ROUTES
+from georeg.ops.routes import ROUTES as OPS_ROUTES
+from georeg.ops.routes import OpsRoute
 from georeg.region import messages, wire
 from georeg.region.model import Basis, How, State
+from georeg.region.reporting import TROUBLE
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "infra/README.md"))]
+    + [*(ROOT / "docs").glob("*.md")]
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 README_LINES_MAX = 200
 
@@ -68,6 +75,24 @@ def test_the_readme_is_short() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_every_call_is_in_the_pages_for_clients(route: Route) -> None:
     assert f"`{route.method} {route.path}`" in page("http-api.md")
+
+
+@pytest.mark.parametrize("route", [*OPS_ROUTES, *DRAIN_ROUTES], ids=lambda route: route.name)
+def test_every_call_of_operators_is_in_their_page_with_what_it_takes(route: OpsRoute) -> None:
+    start = f"| `{route.method} {route.path}` | {route.may}"
+    assert any(row.startswith(start) for row in page("operations.md").splitlines())
+
+
+def test_every_metric_that_operators_are_told_of_exists_and_has_its_labels() -> None:
+    text = page("operations.md")
+    told = set(re.findall(r"`georeg_(\w+?)(?:_total)?(?:{[^}]*})?`", text))
+    code = "".join(
+        (ROOT / "georeg" / "edge" / name).read_text(encoding="utf-8")
+        for name in ("metrics.py", "region_metrics.py")
+    )
+    named = {*re.findall(r'"georeg_(\w+)"', code)}
+    named |= {*re.findall(r'^ +\(?"(\w+)",', code, re.MULTILINE)}  # the table of gauges
+    assert told - named - {f"region_{name}" for name in TROUBLE} == set()
 
 
 def test_every_type_of_problem_is_told_with_its_status() -> None:

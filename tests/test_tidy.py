@@ -21,13 +21,15 @@ LAYERS: dict[str, set[str]] = {
     "georeg.mesh": {"crdt"},
     "georeg.region": {"crdt", "georeg.store", "georeg.mesh"},
     "georeg.edge": {"crdt", "georeg.region"},
-    "georeg.config": {"crdt", "georeg.region", "georeg.edge"},
+    "georeg.ops": {"crdt", "georeg.mesh", "georeg.region", "georeg.edge"},
+    "georeg.config": {"crdt", "georeg.region", "georeg.edge", "georeg.ops"},
     "georeg.cli": {
-        "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.config",
+        "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.ops",
+        "georeg.config",
     },
     "region_sim": {
-        "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.config",
-        "georeg.cli",
+        "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.ops",
+        "georeg.config", "georeg.cli",
     },
 }  # fmt: skip
 # Where neither time, nor chance, nor the world may come in except as a parameter.

@@ -215,8 +215,8 @@ class _Node:
             number, NAMES, Settings(), clock, self.counter, NoJournal(), Random(number)
         )
 
-    def _on_message(self, peer: RegionId, payload: bytes) -> None:
-        self.region.receive(peer, payload)
+    def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
+        self.region.receive(peer, payload, version)
 
-    def _on_up(self, peer: RegionId) -> None:
-        self.region.peer_up(peer)
+    def _on_up(self, peer: RegionId, version: int) -> None:
+        self.region.peer_up(peer, version)

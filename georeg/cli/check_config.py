@@ -70,5 +70,8 @@ def _print(file: Path, config: Config | None, mistakes: list[Mistake], *, as_jso
         print(f"    region {config.name} ({config.number}) of cluster {config.cluster}")
         print(f"    edge {config.edge.host}:{config.edge.port}{', dev' * config.edge.dev}")
         print(f"    mesh {config.mesh.host}:{config.mesh.port}, peers: {peers}")
+        if config.ops is not None:
+            operators = ", ".join(f"{key.name} ({key.may})" for key in config.keys.operators)
+            print(f"    ops {config.ops.host}:{config.ops.port}, operators: {operators}")
     elif len(mistakes) > 1:
         print(f"{len(mistakes)} mistakes")

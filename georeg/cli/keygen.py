@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from georeg.edge.backends import mint_backend_key
 from georeg.edge.errors import SettingsError
+from georeg.ops.keys import May, mint_operator_key
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -23,7 +24,9 @@ kinds:
   cluster   regions prove themselves to one another with it; the same in all regions
   session   signs the tokens of sessions; the same in all regions
   backend   the API key of a backend, called NAME; its hash goes into the config
-  all       one of each
+  operator  the key of a person or a monitor, called NAME, who may look at the region (georeg
+            status, quota, check ...) and with --operate also act (kick, plan, drain)
+  all       cluster, session and backend
 
 Keep the output safe: `georeg keygen all > keys.toml; chmod 600 keys.toml`.
 To rotate a cluster or session key: add a new one last in all regions, then move it to the front in
@@ -42,11 +45,14 @@ def add_parser(commands: "Commands") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "kind", choices=("cluster", "session", "backend", "all"), help="which key to make"
+        "kind",
+        choices=("cluster", "session", "backend", "operator", "all"),
+        help="which key to make",
     )
     parser.add_argument(
-        "name", nargs="?", default="backend", metavar="NAME", help="the backend's name (backend)"
+        "name", nargs="?", metavar="NAME", help="of the backend (backend) or operator (operator)"
     )
+    parser.add_argument("--operate", action="store_true", help="the operator may act as well")
     parser.set_defaults(run=run)
 
 
@@ -62,16 +68,32 @@ def run(options: argparse.Namespace) -> int:
         for ring in ("cluster", "session")
         if options.kind in (ring, "all")
     ]
-    if options.kind in ("backend", "all"):
-        try:
-            key, digest = mint_backend_key(options.name, secrets.token_bytes)
-        except SettingsError as error:
-            print(f"georeg keygen: {error}", file=sys.stderr)
-            return 2
-        parts.append(
-            f"# The backend sends: Authorization: Bearer {key}\n"
-            "# Give it to the backend and remove this line: only the hash stays here.\n"
-            f'[[keys.backend]]\nname = "{options.name}"\nhash = "{digest}"\n'
-        )
+    try:
+        if options.kind in ("backend", "all"):
+            parts.append(_backend(options.name or "backend"))
+        elif options.kind == "operator":
+            parts.append(_operator(options.name or "operator", options.operate))
+    except SettingsError as error:
+        print(f"georeg keygen: {error}", file=sys.stderr)
+        return 2
     print("\n".join(parts), end="")
     return 0
+
+
+def _backend(name: str) -> str:
+    key, digest = mint_backend_key(name, secrets.token_bytes)
+    return (
+        f"# The backend sends: Authorization: Bearer {key}\n"
+        "# Give it to the backend and remove this line: only the hash stays here.\n"
+        f'[[keys.backend]]\nname = "{name}"\nhash = "{digest}"\n'
+    )
+
+
+def _operator(name: str, may_operate: bool) -> str:
+    key, digest = mint_operator_key(name, secrets.token_bytes)
+    may = May.OPERATE if may_operate else May.READ
+    return (
+        f"# The key itself: {key}\n"
+        "# Give it to the operator (GEOREG_KEY, or a file for --key-file) and remove this line.\n"
+        f'[[keys.operator]]\nname = "{name}"\nhash = "{digest}"\nmay = "{may}"\n'
+    )

@@ -1,7 +1,7 @@
 """The `georeg` command line: finds the subcommand and runs it.
 
 Exit codes: 0 done, 1 what was asked for failed or found mistakes, 2 wrong usage or a file that
-cannot be read.
+cannot be read; operators' commands have their own (`ops/client.py`), and so has `check`.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from georeg.cli import check_config, keygen, serve
 from georeg.cli.demo import command as demo
+from georeg.cli.ops import check, drain, explain, keys, kick, peers, plan, quota, shadow, status
 
 DESCRIPTION = """\
 georeg enforces how many streams an account may watch at once, in several regions together.
@@ -20,7 +21,18 @@ start here:
   georeg keygen all > keys.toml      the keys of a cluster
   georeg check-config region.toml    what is wrong in a config file, and what to do
   georeg serve --config region.toml  one region of a cluster
+
+for operators (docs/operations.md):
+  georeg status                      how every region is, and what is wrong
+  georeg quota ACCOUNT               who plays on an account, where, and how that is known
+  georeg explain ACCOUNT             why its starts were admitted, refused, its streams ended
+  georeg drain REGION --wait         send a region's devices elsewhere
 """
+
+
+SERVICE = (demo, serve, check_config, keygen)
+OPERATORS = (status, peers, quota, explain, kick, plan, shadow, keys, drain, check)
+"""These ask running regions (docs/operations.md)."""
 
 
 def installed_version() -> str:
@@ -40,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"georeg {installed_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, serve, check_config, keygen):
+    for command in (*SERVICE, *OPERATORS):
         command.add_parser(commands)
     return parser
 

@@ -11,31 +11,36 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 import structlog
 from aiohttp import ClientSession
 
 from crdt.dots import RegionId
-from georeg.config import Config, TlsFiles
+from georeg.cli import parts
+from georeg.cli.parts import StartError
+from georeg.cli.reload import ReloadError, check
+from georeg.config import Config
 from georeg.edge.app import EDGE, create_app
 from georeg.edge.backends import BackendKeys
 from georeg.edge.entitlements import EntitlementVerifier
-from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.server import EdgeServer
-from georeg.edge.settings import EdgeSettings
-from georeg.edge.tokens import KeyRing
-from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings, Peer
+from georeg.edge.tokens import KeyRing, key_id
+from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings
 from georeg.mesh.node import open_session
+from georeg.mesh.versions import Versions
+from georeg.ops.app import create_ops_app
+from georeg.ops.audit import Audit, to_file, to_stderr
+from georeg.ops.context import KeyInUse, Ops
+from georeg.ops.drains import DRAIN_ROUTES
+from georeg.ops.keys import OperatorKeys
+from georeg.ops.server import OpsServer
 from georeg.region.ports import Clock, Journal, Timer
 from georeg.region.region import Region
 
 _JOIN_POLL_S = 0.01
 log = structlog.get_logger("georeg")
-
-
-class StartError(Exception):
-    """The region cannot run here; the message says why and what to do."""
 
 
 class LoopClock:
@@ -78,14 +83,20 @@ class Node:
         self._mesh = self._make_mesh(surroundings)
         self.region = Region(
             config.number,
-            {config.number: config.name} | {peer.number: peer.name for peer in config.peers},
+            parts.names(config),
             config.settings,
             clock,
             self._mesh,
             surroundings.journal,
             surroundings.random,
+            former=config.former,
         )
+        self._watch_by(config)
+        self._clock = clock
+        self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._edge = self._make_edge(clock)
+        self._ops = self._make_ops(clock)
+        self._closing: set[asyncio.Task[None]] = set()
 
     def _make_mesh(self, surroundings: Surroundings) -> MeshNode:
         config = self._config
@@ -93,46 +104,84 @@ class Node:
         return MeshNode(
             identity=Identity(config.cluster, config.number, config.name),
             keys=config.keys.cluster,
-            peers={peer.number: Peer(peer.name, peer.url) for peer in config.peers},
+            peers=parts.peers(config),
             listen_host=config.mesh.host,
             listen_port=config.mesh.port,
-            settings=MeshSettings(),
+            settings=MeshSettings(versions=Versions(newest=config.mesh.protocol_max)),
             on_message=self._on_message,
             on_up=self._on_up,
+            on_down=self._on_down,
             random=surroundings.random,
             token_bytes=surroundings.token_bytes,
-            server_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_SERVER),
-            client_tls=None if tls is None else _tls(tls, ssl.PROTOCOL_TLS_CLIENT),
+            server_tls=None if tls is None else parts.tls(tls, ssl.PROTOCOL_TLS_SERVER),
+            client_tls=None if tls is None else parts.tls(tls, ssl.PROTOCOL_TLS_CLIENT),
             session_factory=surroundings.session_factory,
         )
 
     def _make_edge(self, clock: Clock) -> EdgeServer:
         config, keys = self._config, self._config.keys
-        sources: list[KeySource] = [RemoteKeys(url, now_ms=clock.now_ms) for url in keys.jwks_urls]
-        if keys.entitlements:
-            sources.insert(0, StaticKeys(keys.entitlements))
         self._app = create_app(
             self.region,
-            KeyRing(keys.session, cluster=config.cluster),
-            EdgeSettings(dev=config.edge.dev, cors_origins=config.edge.cors_origins),
+            self._ring,
+            parts.edge_settings(config),
             clock=clock,
-            entitlements=EntitlementVerifier(
-                sources,
-                audience=keys.audience,
-                age_ms_max=config.settings.plan_memory_s * 1000,
-            ),
+            entitlements=parts.verifier(config, clock),
             backends=BackendKeys(keys.backends),
+            addresses=parts.places(config),
+            public_url=config.edge.public_url,
         )
         return EdgeServer(self._app, config.edge.host, config.edge.port)
 
-    def _on_message(self, peer: RegionId, payload: bytes) -> None:
-        self.region.receive(peer, payload)
+    def _make_ops(self, clock: Clock) -> OpsServer | None:
+        config, ops = self._config, self._config.ops
+        self._operators: Ops | None = None
+        if ops is None:
+            return None
+        write = to_stderr if ops.audit_file is None else to_file(ops.audit_file)
+        self._operators = Ops(
+            self.region,
+            clock,
+            OperatorKeys(config.keys.operators),
+            Audit(write, clock.wall_ms, region=config.name, cluster=config.cluster),
+            config.cluster,
+            ops_urls=parts.ops_urls(config),
+            rings=self._rings(config),
+            links=self.links,
+        )
+        return OpsServer(create_ops_app(self._operators, DRAIN_ROUTES), ops.host, ops.port)
 
-    def _on_up(self, peer: RegionId) -> None:
-        self.region.peer_up(peer)
+    def _watch_by(self, config: Config) -> None:
+        """What is remembered and tried without effect."""
+        self.region.report.decisions.configure(config.explain)
+        self.region.report.shadow.configure(config.shadow)
+
+    def _rings(self, config: Config) -> dict[str, tuple[KeyInUse, ...]]:
+        """What operators may know of the key rings."""
+        return {
+            "cluster": tuple(
+                KeyInUse(_id(key), at == 0, lambda: None)
+                for at, key in enumerate(config.keys.cluster)
+            ),
+            "session": tuple(
+                KeyInUse(_id(key), at == 0, partial(self._ring.accepted, key_id(key)))
+                for at, key in enumerate(config.keys.session)
+            ),
+        }
+
+    def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
+        self.region.receive(peer, payload, version)
+
+    def _on_up(self, peer: RegionId, version: int) -> None:
+        self.region.peer_up(peer, version)
+
+    def _on_down(self, peer: RegionId) -> None:
+        self.region.peer_down(peer)
 
     async def start(self) -> None:
-        """Join the cluster, then take calls. Raises StartError when a port is not to be had."""
+        """Join the cluster, then take calls. Raises StartError when a port is not to be had.
+
+        Operators are answered before the region has joined, so that they see why it does not.
+        """
         edge, mesh = self._config.edge, self._config.mesh
         try:
             await _try_to_listen(edge.host, edge.port)
@@ -142,6 +191,8 @@ class Node:
             await self._mesh.start()
         except OSError as error:
             raise _port_error("mesh", mesh.host, mesh.port, error) from None
+        if self._ops is not None:
+            await self._listen_for_operators(self._ops)
         self.region.open()
         while not self.region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
             await asyncio.sleep(_JOIN_POLL_S)
@@ -150,6 +201,13 @@ class Node:
             await self._edge.start()
         except OSError as error:
             raise _port_error("edge", edge.host, edge.port, error) from None
+
+    async def _listen_for_operators(self, server: OpsServer) -> None:
+        assert self._config.ops is not None
+        try:
+            await server.start()
+        except OSError as error:
+            raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
 
     def _tell_begun(self) -> None:
         """Say with what the region has begun, and what it has lost, as soon as it knows."""
@@ -170,14 +228,69 @@ class Node:
         """The links to all peers, by the number of the peer."""
         return self._mesh.links()
 
+    @property
+    def config(self) -> Config:
+        """What it runs by now."""
+        return self._config
+
+    def reload(self, config: Config) -> list[str]:
+        """Run by another config from now on; returns in words what has changed.
+
+        Raises ReloadError, and nothing has changed, when a part of it needs a restart.
+        """
+        if not self.region.joined:
+            raise ReloadError("the region is still joining; nothing was changed. Try again soon")
+        now, edge = self._config, self._app[EDGE]
+        changed = check(now, config)
+        backends, peers = BackendKeys(config.keys.backends), parts.peers(config)
+        operators = OperatorKeys(config.keys.operators)
+        verifier = edge.entitlements
+        if parts.verified_by(now) != parts.verified_by(config):
+            verifier = parts.verifier(config, self._clock)
+        KeyRing(config.keys.session, cluster=config.cluster)  # all that may fail, before all else
+        self._mesh.set_keys(config.keys.cluster)
+        self._mesh.set_peers(peers)
+        self.region.set_settings(config.settings)
+        if parts.names(now).keys() != parts.names(config).keys():
+            self.region.set_regions(parts.names(config))
+        self.region.names |= config.former
+        self._watch_by(config)
+        if verifier is not edge.entitlements:
+            verifier.open()
+            self._end(edge.entitlements)
+        edge.reload(
+            parts.edge_settings(config),
+            verifier,
+            backends,
+            config.keys.session,
+            parts.places(config),
+        )
+        if self._operators is not None:
+            self._operators.reload(operators, parts.ops_urls(config), self._rings(config))
+        self._config = config
+        return changed
+
+    def _end(self, verifier: EntitlementVerifier) -> None:
+        """Let the keys that were fetched for it go, when no call waits for them any more."""
+        task = asyncio.get_running_loop().create_task(verifier.close(), name="close-verifier")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     def drain(self) -> None:
-        """Take no more starts and tell event streams; everything else goes on."""
-        self._app[EDGE].drain()
+        """This process stops soon: take no more starts and tell devices where to go."""
+        self._app[EDGE].drain(round(self._config.edge.drain_s * 1000))
+
+    @property
+    def is_evacuated(self) -> bool:
+        """Whether no session is left here."""
+        return self.region.drain.sessions_left() == 0
 
     async def stop(self) -> None:
         """Let running requests end, then leave. Harmless when `start` failed half way."""
         await self._edge.stop()
         self.region.close()
+        if self._ops is not None:
+            await self._ops.stop()
         await self._mesh.stop()
 
 
@@ -188,24 +301,13 @@ async def _try_to_listen(host: str, port: int) -> None:
     await server.wait_closed()
 
 
+def _id(key: bytes) -> str:
+    """A key's id as operators see it."""
+    return f"{key_id(key):04x}"
+
+
 def _port_error(what: str, host: str, port: int, error: OSError) -> StartError:
     return StartError(
         f"the {what} cannot listen on {host}:{port}: {error.strerror or error}. "
         f"Stop what listens there (ss -ltnp 'sport = :{port}' shows it), or change [{what}] port"
     )
-
-
-def _tls(files: TlsFiles, protocol: int) -> ssl.SSLContext:
-    """Both ends show a certificate that the cluster's CA has signed, and check the other's."""
-    context = ssl.SSLContext(protocol)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        context.load_cert_chain(files.cert, files.key)
-        context.load_verify_locations(files.ca)
-    except (ssl.SSLError, OSError) as error:
-        raise StartError(
-            f"[mesh] tls: {files.cert}, {files.key}, {files.ca} do not fit together: {error}. "
-            "Give the certificate, its own private key and the CA that signed it, as PEM"
-        ) from None
-    return context

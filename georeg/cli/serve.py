@@ -1,9 +1,11 @@
 """`georeg serve`: runs one region until it is told to stop.
 
 Standard output carries one line, when the region takes calls; the log goes to standard error as one
-JSON object a line. SIGTERM or SIGINT drains: no more starts, readiness says no, heartbeats go on
-for `[edge] drain_s`, then running requests end and the process exits with 0. A second signal skips
-the wait.
+JSON object a line. SIGTERM or SIGINT drains: no more starts, readiness says no, devices are told
+where to go and served for `[edge] drain_s`, or until the last one has left; then running requests
+end and the process exits with 0. A second signal skips the wait. A drain by an operator, which the
+process outlives, is another matter (region/drain.py). SIGHUP reads the config file again: all of it
+takes effect, or nothing (reload.py).
 """
 
 import argparse
@@ -22,7 +24,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from georeg.cli.runtime import Node, StartError, Surroundings
+from georeg.cli.parts import StartError
+from georeg.cli.reload import ReloadError
+from georeg.cli.runtime import Node, Surroundings
 from georeg.config import Config, ConfigError, load
 from georeg.edge.logs import configure_logs
 from georeg.store import JournalError, SqliteJournal
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 JOURNAL_NAME = "journal.sqlite3"
+EVACUATION_POLL_S = 0.1
 log = structlog.get_logger("georeg")
 
 EPILOG = """\
@@ -116,6 +121,7 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
     try:
         surroundings = Surroundings(wall_ms, random.SystemRandom(), secrets.token_bytes, journal)
         node = Node(config, surroundings)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node)
         try:
             await _run_until_stopped(node, config, stops)
         finally:
@@ -124,6 +130,17 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
         journal.close()
     log.info("stopped", reason=stops.reason)
     return 0
+
+
+def _reload(node: Node) -> None:
+    """Read the config file again. What is wrong with it is logged, and nothing changes."""
+    file = node.config.file
+    try:
+        changed = node.reload(load(file))
+    except (OSError, ConfigError, ReloadError) as error:
+        log.error("reload_refused", file=str(file), reason=str(error))
+    else:
+        log.info("reloaded", file=str(file), changed=changed)
 
 
 async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> None:
@@ -136,18 +153,36 @@ async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> Non
         return
     stopped.cancel()
     await starting
-    edge, mesh = config.edge, config.mesh
-    log.info("ready", edge=f"{edge.host}:{edge.port}", mesh=f"{mesh.host}:{mesh.port}")
+    edge, mesh, ops = config.edge, config.mesh, config.ops
+    log.info(
+        "ready",
+        edge=f"{edge.host}:{edge.port}",
+        mesh=f"{mesh.host}:{mesh.port}",
+        ops="" if ops is None else f"{ops.host}:{ops.port}",
+    )
     print(
         f"georeg: region {config.name} of cluster {config.cluster} is ready: edge "
         f"http://{edge.host}:{edge.port}, mesh {mesh.host}:{mesh.port}, process {os.getpid()}",
         flush=True,
     )
     await stops.wait(1)
-    log.info("draining", reason=stops.reason, drain_s=edge.drain_s)
+    drain_s = node.config.edge.drain_s
+    log.info("draining", reason=stops.reason, drain_s=drain_s)
     node.drain()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stops.wait(2), edge.drain_s)
+        async with asyncio.timeout(drain_s):
+            await _until_evacuated(node, stops)
+    log.info("leaving", sessions_left=node.region.drain.sessions_left())
+
+
+async def _until_evacuated(node: Node, stops: "_Stops") -> None:
+    """Until the last session has left, or a second signal."""
+    told_again = asyncio.ensure_future(stops.wait(2))
+    try:
+        while not (node.is_evacuated or told_again.done()):
+            await asyncio.wait((told_again,), timeout=EVACUATION_POLL_S)
+    finally:
+        told_again.cancel()
 
 
 class _Stops:

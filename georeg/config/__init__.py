@@ -12,6 +12,7 @@ from georeg.config.model import (
     Keys,
     LogLevel,
     MeshConfig,
+    OpsConfig,
     PeerConfig,
     TlsFiles,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "LogLevel",
     "MeshConfig",
     "Mistake",
+    "OpsConfig",
     "PeerConfig",
     "TlsFiles",
     "describe",

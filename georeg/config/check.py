@@ -49,6 +49,23 @@ def check_regions(config: Config, findings: Findings) -> None:
                 f"{peer.url} is {taken} address as well",
                 "give the address of that region's own mesh",
             )
+    taken_by_former = "take it out of [former], or give the region another one: ids hold both"
+    for number, name in sorted(config.former.items()):
+        if name in names or number in numbers:
+            findings.add(("former", name), "is a region of the cluster", taken_by_former)
+
+
+def check_public_urls(config: Config, findings: Findings) -> None:
+    """Each region has its own address for devices: nobody is sent back to where it comes from."""
+    urls = {config.edge.public_url: "this region's own"} if config.edge.public_url else {}
+    for index, peer in enumerate(config.peers):
+        other = f"peer[{index}]'s"
+        if peer.edge_url and (taken := urls.setdefault(peer.edge_url, other)) != other:
+            findings.add(
+                ("peer", index, "edge_url"),
+                f"{peer.edge_url} is {taken} address as well",
+                "give the address at which devices reach that region and no other",
+            )
 
 
 def check_places(config: Config, findings: Findings) -> None:

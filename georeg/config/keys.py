@@ -18,6 +18,7 @@ from georeg.config.reader import Table
 from georeg.edge.errors import SettingsError
 from georeg.edge.jwk import VerificationKey, parse_jwks, pem_key, secret_key
 from georeg.edge.keysets import check_url
+from georeg.ops.keys import OperatorKey
 
 WAYS = ("", "_file", "_env")
 """What is appended to a key's name: the secret itself, a file that holds it, a variable."""
@@ -90,8 +91,10 @@ class Sources:
         return value
 
 
-def read_keys(keys: Table, sources: Sources, *, is_dev: bool) -> Keys:
-    """All keys of a file."""
+def read_keys(
+    keys: Table, sources: Sources, *, is_dev: bool, operators: tuple[OperatorKey, ...]
+) -> Keys:
+    """All keys of a file; those of operators were read before (ops.py)."""
     cluster = _secrets(keys, "cluster", sources)
     session = _secrets(keys, "session", sources)
     backends: dict[str, str] = {}
@@ -113,7 +116,7 @@ def read_keys(keys: Table, sources: Sources, *, is_dev: bool) -> Keys:
             "nobody could start a session: there are no backend or entitlement keys",
             "add a [[keys.backend]] (georeg keygen backend) or a [[keys.entitlement]]",
         )
-    return Keys(cluster, session, backends, tuple(entitlements), tuple(urls), audience)
+    return Keys(cluster, session, backends, tuple(entitlements), tuple(urls), audience, operators)
 
 
 def _secrets(keys: Table, name: str, sources: Sources) -> tuple[bytes, ...]:

@@ -12,13 +12,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crdt.dots import REGION_MAX, RegionId
-from georeg.config.check import check_places, check_regions
+from crdt.versions import NEWEST, OLDEST
+from georeg.config.check import check_places, check_public_urls, check_regions
+from georeg.config.explain import read_explain
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
 from georeg.config.model import Config, EdgeConfig, LogLevel, MeshConfig, PeerConfig, TlsFiles
+from georeg.config.ops import check_ops, read_operators, read_ops, read_ops_url
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
+from georeg.config.shadow import read_shadow
 
 FILE_BYTES_MAX = 256 * 1024
 DRAIN_S = 5.0
@@ -27,6 +31,7 @@ _NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 _NAME_REMEDY = "1 to 32 of a-z, 0-9 and -, not at the ends"
 _NUMBER_REMEDY = f"1 to {REGION_MAX}, never changed or given to another region: ids hold it"
 _PORT_REMEDY = "a port, 1 to 65535"
+_PROTOCOL_REMEDY = f"{OLDEST} to {NEWEST}, or leave it out: what both sides know is spoken"
 _HOST = r"[A-Za-z0-9.:_-]{1,255}"
 _HOST_REMEDY = 'an address to listen on: "127.0.0.1", or "0.0.0.0" for all'
 
@@ -86,11 +91,12 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         top.table("settings", "write it as [settings]"),
         top.table("plans", "write each as [plans.NAME]"),
     )
-    keys = read_keys(
-        top.table("keys", "make keys with: georeg keygen all", required=True),
-        sources,
-        is_dev=edge.dev,
-    )
+    ops = read_ops(top, sources)
+    table = top.table("keys", "make keys with: georeg keygen all", required=True)
+    operators = read_operators(table, sources)
+    keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
+    former = _read_former(top.table("former", "write it as [former] with ap = 3"))
+    explain, shadow = read_explain(top), read_shadow(top, settings)
     top.finish()
     config = Config(
         file,
@@ -104,10 +110,29 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         peers,
         settings,
         keys,
+        former,
+        ops,
+        explain,
+        shadow,
     )
     check_regions(config, top.findings)
+    check_public_urls(config, top.findings)
     check_places(config, top.findings)
+    check_ops(config, top.findings)
     return config
+
+
+def _read_former(table: Table) -> dict[RegionId, str]:
+    """Regions that were removed: `ap = 3`."""
+    former = {}
+    names = table.keys()
+    for name in names:
+        number = RegionId(table.whole(name, 1, REGION_MAX, "the number that the region had"))
+        if re.fullmatch(_NAME, name) is None:
+            table.wrong(name, "is not a region's name", _NAME_REMEDY)
+        former[number] = name
+    table.finish()
+    return former
 
 
 def _read_edge(table: Table) -> EdgeConfig:
@@ -124,11 +149,26 @@ def _read_edge(table: Table) -> EdgeConfig:
             lambda origin: re.fullmatch(r"\*|https?://[a-z0-9.:\[\]-]+", origin) is not None,
         ),
         drain_s=DRAIN_S if drain_s is None else drain_s,
+        public_url=_read_public_url(table, "public_url"),
     )
     if "*" in edge.cors_origins and len(edge.cors_origins) > 1:
         table.wrong("cors_origins", '"*" stands beside others', 'give "*" alone or leave it out')
     table.finish()
     return edge
+
+
+def _read_public_url(table: Table, key: str) -> str:
+    """Where devices reach a region, without a slash at the end; empty when it is not given."""
+    remedy = 'where devices call, "https://eu.video.example", perhaps with a path; or leave it out'
+    url = table.text(key, remedy, default="")
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if url and (not is_good or parts.query or parts.fragment or parts.username is not None):
+        table.wrong(key, f'"{url}" is not the address of an edge', remedy)
+    return url.rstrip("/")
 
 
 def _read_mesh(table: Table, sources: Sources) -> MeshConfig:
@@ -144,8 +184,11 @@ def _read_mesh(table: Table, sources: Sources) -> MeshConfig:
         paths.append(path)
         if text and not path.is_file():
             table.wrong(key, f"there is no file {path}", "paths are relative to this file")
+    protocol_max = NEWEST
+    if table.has("protocol_max"):
+        protocol_max = table.whole("protocol_max", OLDEST, NEWEST, _PROTOCOL_REMEDY)
     table.finish()
-    return MeshConfig(host, port, TlsFiles(*paths) if given else None)
+    return MeshConfig(host, port, TlsFiles(*paths) if given else None, protocol_max)
 
 
 def _read_peer(table: Table) -> PeerConfig:
@@ -162,6 +205,8 @@ def _read_peer(table: Table) -> PeerConfig:
         name=table.text("name", _NAME_REMEDY, pattern=_NAME),
         number=RegionId(table.whole("number", 1, REGION_MAX, _NUMBER_REMEDY)),
         url=url.removesuffix("/mesh"),
+        edge_url=_read_public_url(table, "edge_url"),
+        ops_url=read_ops_url(table),
     )
     table.finish()
     return peer

@@ -9,7 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from crdt.dots import RegionId
+from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
+from georeg.ops.keys import OperatorKey
+from georeg.region.decisions import Keeping
 from georeg.region.settings import Settings
 
 
@@ -30,6 +33,10 @@ class PeerConfig:
     number: RegionId
     url: str
     """Where its mesh listens: ws:// or wss://."""
+    edge_url: str
+    """Where devices reach it, told to them while this region drains; empty: they know it."""
+    ops_url: str = ""
+    """Where its operators' API is; empty: whoever asks must know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,11 @@ class EdgeConfig:
     """Calls of accounts and backends need no Authorization. Loopback only."""
     cors_origins: tuple[str, ...]
     drain_s: float
-    """How long a stopping region goes on answering, so that balancers see that it is not ready.
-    Longer than their check interval; 0: stops at once."""
+    """How long a stopping region goes on answering, so that balancers see that it is not ready and
+    devices leave; it stops earlier when all have left. Longer than the balancers' check interval;
+    0: stops at once."""
+    public_url: str
+    """Where devices reach this region; empty: not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,22 @@ class MeshConfig:
     host: str
     port: int
     tls: TlsFiles | None
+    protocol_max: int = NEWEST
+    """The highest version of the protocol that is spoken. Lower: a region that is about to go back
+    to an older release says nothing already that this release would not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpsConfig:
+    """Where operators call."""
+
+    host: str
+    port: int
+    audit_file: Path | None
+    """Where the audit log goes; None: to standard error."""
+    key_file: Path | None
+    """Holds an operator's key, for the commands that are given this config; the region itself does
+    not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,7 @@ class Keys:
     jwks_urls: tuple[str, ...]
     audience: str
     """What entitlements must name as their audience; empty: they need not."""
+    operators: tuple[OperatorKey, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +124,11 @@ class Config:
     peers: tuple[PeerConfig, ...]
     settings: Settings
     keys: Keys
+    former: dict[RegionId, str] = field(default_factory=dict)
+    """Names of regions that were removed: ids of sessions that began there are still read."""
+    ops: OpsConfig | None = None
+    """None: operators have no API here."""
+    explain: Keeping = field(default_factory=Keeping)
+    """How much is remembered of decisions."""
+    shadow: dict[str, int] = field(default_factory=dict)
+    """Plan -> a limit that is judged on live starts without effect."""

@@ -9,12 +9,12 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from georeg.config.reader import Table
-from georeg.region.settings import Excess, OnLimit, PlanPolicy, Settings
+from georeg.region.settings import Excess, OnClone, OnLimit, PlanPolicy, Settings
 
 _DAY_S = 86_400
 _PLANS_MAX = 64
-_LIMIT_MAX = 64
-_LIMIT_REMEDY = f"how many streams may run at once: a whole number, 1 to {_LIMIT_MAX}"
+LIMIT_MAX = 64
+LIMIT_REMEDY = f"how many streams may run at once: a whole number, 1 to {LIMIT_MAX}"
 
 
 class Bounds(NamedTuple):
@@ -38,13 +38,14 @@ BOUNDS: dict[str, Bounds] = {
     "drift": Bounds(0, 0.2),
     "young_ms": Bounds(0, 600),
     "idle_grant_ms": Bounds(0.1, _DAY_S),
+    "token_roll_ms": Bounds(0, _DAY_S),
     "session_limit_s": Bounds(60, 30 * _DAY_S),
     "join_ms": Bounds(0, 60),
     "idempotency_ms": Bounds(1, _DAY_S),
     "ends_memory_ms": Bounds(0.2, 3 * _DAY_S),
     "plan_memory_s": Bounds(3600, 365 * _DAY_S),
     "plan_ahead_ms": Bounds(1, 3600),
-    "default_limit": Bounds(1, _LIMIT_MAX),
+    "default_limit": Bounds(1, LIMIT_MAX),
 }
 """Of every field of Settings except the plans."""
 
@@ -105,7 +106,7 @@ def read_plans(plans: Table) -> dict[str, PlanPolicy]:
             plan.wrong("limit", "is missing", remedy)
             continue
         known[name] = PlanPolicy(
-            limit=plan.whole("limit", 1, _LIMIT_MAX, _LIMIT_REMEDY),
+            limit=plan.whole("limit", 1, LIMIT_MAX, LIMIT_REMEDY),
             on_limit=plan.choice(
                 "on_limit",
                 OnLimit,
@@ -117,6 +118,12 @@ def read_plans(plans: Table) -> dict[str, PlanPolicy]:
                 Excess,
                 "finish: streams above the limit after a partition may finish; end: they end",
                 default=Excess.FINISH,
+            ),
+            clones=plan.choice(
+                "clones",
+                OnClone,
+                "report: a token that two devices use is counted; end: its session ends as well",
+                default=OnClone.REPORT,
             ),
         )
         plan.finish()
@@ -166,6 +173,13 @@ def _check(table: Table, settings: Settings) -> None:
         f"{seconds(settings.grant_lease_ms)} is less than two beacons: grants would not be renewed "
         "in time",
         f"give at least {seconds(2 * settings.beacon_ms)}",
+    )
+    require(
+        settings.token_roll_ms == 0 or settings.token_roll_ms >= 2 * heartbeat,
+        "token_roll_s",
+        f"{seconds(settings.token_roll_ms)} is less than two heartbeats: the token would change at "
+        "each of them",
+        f"give at least {seconds(2 * heartbeat)}, or 0 for never",
     )
     require(
         settings.ends_memory_ms >= lease,

@@ -10,19 +10,21 @@ traceback, and the log gets one line without account or device.
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 from aiohttp import web
 
+from crdt.dots import RegionId
 from georeg.edge.backends import BackendKeys
 from georeg.edge.context import Edge
 from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.openapi import build_document
+from georeg.edge.overload import Urgency
 from georeg.edge.ports import EdgeRegion
-from georeg.edge.problems import Problem, not_found, plain
+from georeg.edge.problems import Problem, not_found, plain, unavailable
 from georeg.edge.routes import ROUTES, Handler
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
@@ -46,10 +48,14 @@ def create_app(
     clock: Clock,
     entitlements: EntitlementVerifier | None = None,
     backends: BackendKeys | None = None,
+    addresses: Mapping[RegionId, str] | None = None,
+    public_url: str = "",
 ) -> web.Application:
     """The app of one region's edge. Raises SettingsError when the settings cannot work.
 
     Without `entitlements` no account can call, without `backends` no backend, except under dev.
+    `addresses`: where devices reach the other regions, to be told while this one drains.
+    `public_url`: where they reach this one, for the OpenAPI document; empty: not told.
     """
     edge = Edge(
         region=region,
@@ -58,11 +64,14 @@ def create_app(
         entitlements=entitlements or EntitlementVerifier(()),
         backends=backends or BackendKeys({}),
         settings=settings,
-        document=build_document(ROUTES),
+        document=build_document(ROUTES, public_url),
+        addresses=addresses or {},
     )
     app = web.Application()
     app[EDGE] = edge
-    app[HANDLERS] = {route.name: wrapped(edge, route.name, route.handler) for route in ROUTES}
+    app[HANDLERS] = {
+        route.name: wrapped(edge, route.name, route.handler, route.urgency) for route in ROUTES
+    }
     resources: dict[str, web.Resource] = {}
     for route in ROUTES:
         if route.path not in resources:
@@ -71,7 +80,10 @@ def create_app(
             route.method, app[HANDLERS][route.name], expect_handler=_expect
         )
     app.router.add_route(
-        "*", "/{path:.*}", wrapped(edge, "unknown", _unknown), expect_handler=_expect
+        "*",
+        "/{path:.*}",
+        wrapped(edge, "unknown", _unknown, Urgency.ALWAYS),
+        expect_handler=_expect,
     )
     app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_on_shutdown)
@@ -90,26 +102,35 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _on_shutdown(app: web.Application) -> None:
     """Open streams would otherwise hold the shutdown until its timeout."""
-    app[EDGE].drain()
+    if not app[EDGE].region.drain.is_forced:
+        app[EDGE].drain()
 
 
-def wrapped(edge: Edge, name: str, handler: Handler) -> _Wrapped:
-    """The handler as aiohttp calls it."""
+def wrapped(edge: Edge, name: str, handler: Handler, urgency: Urgency) -> _Wrapped:
+    """The handler as aiohttp calls it; under overload it is not called if it can wait."""
     count = edge.metrics.route(name).count
+    admits, may_wait = edge.overload.admits, urgency is not Urgency.ALWAYS
+    where = "start in another region" if urgency is Urgency.START else "ask again later"
+    busy = unavailable(f"this region has too much to do; {where}", edge.settings.retry_after_s)
     cors = edge.cors if edge.cors.enabled else None
 
     async def handle(request: web.Request) -> web.StreamResponse:
         time = asyncio.get_running_loop().time
-        began_s = time()
+        began_s, told = time(), ""
         try:
-            response = await handler(edge, request)
+            if may_wait and not admits(urgency):
+                response = edge.whole.problem(request, busy, edge.clock.wall_ms())
+                told = busy.kind.name
+            else:
+                response = await handler(edge, request)
         except Problem as problem:
-            response = problem.response()
+            response = edge.whole.problem(request, problem, edge.clock.wall_ms())
+            told = problem.kind.name
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: a bug here is one 500, no more
             response = _failed(name, error)
-        count(response.status, time() - began_s)
+        count(response.status, time() - began_s, told)
         if cors is not None and not response.prepared:
             response.headers.update(cors.headers(request))
         return response

@@ -18,7 +18,7 @@ from georeg.edge.bodies import MSGPACK_TYPE, read_body, require_type
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
 from georeg.edge.problems import Problem, invalid, too_large
-from georeg.edge.tokens import VERSION, raw_of, session_and_account
+from georeg.edge.tokens import ROLLED_VERSION, raw_of, session_and_account
 from georeg.region.model import Ended, Renewed
 from georeg.region.pending import Pending
 
@@ -77,7 +77,7 @@ def _raw(token: object) -> bytes:
     """A decoded token begins with its version, which no base64 text does. Raises TokenError."""
     if not isinstance(token, bytes) or not token:
         raise TokenError("a token is bytes")
-    return token if token[0] == VERSION else raw_of(token)
+    return token if token[0] <= ROLLED_VERSION else raw_of(token)
 
 
 def _unpacked(body: bytes, tokens_max: int) -> list[object]:

@@ -27,6 +27,8 @@ _HEADERS: Final = {
 async def events(edge: Edge, request: web.Request) -> web.StreamResponse:
     """200 and a stream until the session ends, the region drains, or the device goes away."""
     claims = session_claims(edge, bearer(request.headers))
+    if edge.region.drain.has_effect:
+        raise edge.farewell.problem("connect")
     if edge.stalls.is_recent():
         await edge.stalls.let_leave(request)
     stream = edge.streams.open(claims.session)

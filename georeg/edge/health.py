@@ -19,10 +19,11 @@ async def livez(_edge: Edge, _request: web.Request) -> web.StreamResponse:
 
 async def readyz(edge: Edge, _request: web.Request) -> web.StreamResponse:
     """200 while this region takes starts; 503 while it joins or drains."""
-    if edge.region.ready and not edge.is_draining:
+    if edge.region.ready:
         return json_answer({"ready": True})
-    why = "draining" if edge.is_draining else "joining"
-    raise unavailable(f"this region is {why}", edge.settings.retry_after_s)
+    if edge.region.drain.has_effect:
+        raise edge.farewell.problem("start")
+    raise unavailable("this region is joining", edge.settings.retry_after_s)
 
 
 async def metrics(edge: Edge, _request: web.Request) -> web.StreamResponse:

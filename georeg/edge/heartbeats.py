@@ -2,7 +2,7 @@
 
 The heartbeat is the hottest call of the service. Its answer is three pieces of bytes put together,
 its token is verified without building the claims, and nothing is awaited unless there is a body or
-the session is not simply here and live.
+the session is not simply here and live. Now and then it hands out a rolled token.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ from georeg.edge.jsons import parse_json
 from georeg.edge.problems import invalid, unauthorized
 from georeg.edge.schemas import HEARTBEAT_BODY
 from georeg.edge.shapes import Errors
-from georeg.edge.tokens import raw_of, session_and_account
+from georeg.edge.tokens import lineage_of, mark_of, raw_of, session_and_account
 from georeg.region.model import Ended
 
 _USUAL_BODIES: Final = frozenset(
@@ -33,31 +33,38 @@ _USUAL_BODIES: Final = frozenset(
 
 
 async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
-    """200 with when to come next, or 410 with why the session is over."""
+    """200 with when to come next, and where if the region drains; 410 with why it is over."""
     token = bearer(request.headers)
     if token is None:
         raise unauthorized("the session's token is missing: Authorization: Bearer TOKEN")
-    session, account = _renewable(edge, token)
+    raw, session, account = _renewable(edge, token)
+    rolled_ms, parent = lineage_of(raw)
     if request.can_read_body:
         await _check_body(edge, request)
     if edge.stalls.is_recent():
         await edge.stalls.let_leave(request)
-    if not edge.region.renew(session, account):
+    if not edge.region.renew(session, account, mark_of(rolled_ms), parent):
         require_joined(edge)
         answer = await settled(edge, edge.region.heartbeat(session_claims(edge, token)))
         if isinstance(answer, Ended):
             raise edge.session_ended(answer)
-    body = b'{"session":"%b%b' % (edge.render.session_id(session).encode(), edge.heartbeat_tail)
-    return edge.whole.make(request, body, edge.clock.wall_ms())
+    tail = edge.heartbeat_tail
+    if edge.region.drain.has_effect:
+        tail = edge.farewell.heartbeat_tail(session) or tail
+    wall_ms = edge.clock.wall_ms()
+    body = b'{"session":"%b%b' % (edge.render.session_id(session).encode(), tail)
+    if edge.rolling.is_due(wall_ms - rolled_ms):
+        body = b'%b,"token":"%b"}' % (body[:-1], edge.keys.roll(raw, wall_ms))
+    return edge.whole.make(request, body, wall_ms)
 
 
-def _renewable(edge: Edge, token: str) -> tuple[int, str]:
-    """Session and account of a token. Raises Problem 401."""
+def _renewable(edge: Edge, token: str) -> tuple[bytes, int, str]:
+    """A token decoded, its session and its account. Raises Problem 401."""
     try:
         raw = raw_of(token.encode("ascii"))
         edge.keys.check(raw)
         session, account = session_and_account(raw)
-        return session, account.decode()
+        return raw, session, account.decode()
     except TokenError as error:
         raise unauthorized(f"the session's token is not valid: {error}") from None
     except UnicodeEncodeError:

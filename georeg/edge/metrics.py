@@ -7,7 +7,6 @@ is bounded. Cost: 0.5 us a request (prometheus-client's own counters take a lock
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sized
 from typing import Final, Protocol
 
@@ -20,14 +19,38 @@ from prometheus_client.core import (
 )
 
 from georeg import __version__
+from georeg.edge.histogram import BUCKETS_S, Histogram
+from georeg.edge.overload import Overload
+from georeg.edge.problems import UNAVAILABLE
+from georeg.edge.region_metrics import (
+    RefusalMetrics,
+    counters,
+    region_metrics,
+    shadow_metrics,
+)
 from georeg.edge.render import Renderer
 from georeg.region.model import Status
+from georeg.region.report import StatusReport
 from georeg.region.settings import Settings
+from georeg.region.shadow import Shadow
 
-BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+ERRORS: Final = ((500, ""), (503, UNAVAILABLE.name))
+"""Answers that are there while they are 0, since Prometheus does not see the step from nothing to
+the first one. `draining` is none of them: it sends its caller to a region that answers."""
+OUTCOMES: Final = ("granted", "borrowed", "overdraft", "refused", "conflict")
+BATCHED: Final = (200, 401, 410, 503)
 PEER_STATES: Final = ("up", "suspect", "down")
 _NAME: Final = re.compile(r"[^a-z0-9_]")
+
+
+class Report(Protocol):
+    """What it can tell operators."""
+
+    @property
+    def shadow(self) -> Shadow: ...
+
+    def status(self) -> StatusReport: ...
 
 
 def _has_lost(status: Status) -> bool:
@@ -43,57 +66,47 @@ class RegionView(Protocol):
     @property
     def settings(self) -> Settings: ...
 
+    @property
+    def report(self) -> Report: ...
+
     def status(self) -> Status: ...
-
-
-class Histogram:
-    """Durations in fixed buckets."""
-
-    __slots__ = ("counts", "sum_s")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_S) + 1)
-        self.sum_s = 0.0
-
-    def observe(self, duration_s: float) -> None:
-        """Count one duration, in seconds."""
-        self.counts[bisect_left(BUCKETS_S, duration_s)] += 1
-        self.sum_s += duration_s
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Buckets as Prometheus wants them."""
-        total, rows = 0, []
-        for bound, count in zip((*BUCKETS_S, float("inf")), self.counts, strict=True):
-            total += count
-            rows.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        return rows
 
 
 class RouteMetrics:
     """Requests of one route."""
 
-    __slots__ = ("durations", "statuses")
+    __slots__ = ("answers", "durations")
 
     def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
-        self.durations = Histogram()
+        self.answers: dict[tuple[int, str], int] = dict.fromkeys(ERRORS, 0)
+        """By status and problem."""
+        self.durations = Histogram(BUCKETS_S)
 
-    def count(self, status: int, duration_s: float) -> None:
-        """Count one answer and how long it took, in seconds."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
+    def count(self, status: int, duration_s: float, problem: str) -> None:
+        """Count one answer, how long it took in seconds, and the name of its problem if any."""
+        answer = status, problem
+        self.answers[answer] = self.answers.get(answer, 0) + 1
         self.durations.observe(duration_s)
 
 
 class EdgeMetrics:
     """All metrics of one app, in a registry of its own."""
 
-    def __init__(self, region: RegionView, streams: Sized, render: Renderer) -> None:
+    def __init__(
+        self, region: RegionView, streams: Sized, render: Renderer, overload: Overload
+    ) -> None:
         self._region = region
         self._streams = streams
         self._render = render
+        self._overload = overload
+        self.connections = 0
+        """Open connections of devices and backends."""
+        self.turned_away = 0
+        """Connections beyond the limit."""
         self._routes: dict[str, RouteMetrics] = {}
-        self._starts: dict[str, int] = {}
-        self._batch: dict[int, int] = {}
+        self._starts: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
+        self._batch: dict[int, int] = dict.fromkeys(BATCHED, 0)
+        self.refusals = RefusalMetrics()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -103,13 +116,13 @@ class EdgeMetrics:
         return self._routes.setdefault(name, RouteMetrics())
 
     def started(self, outcome: str) -> None:
-        """Count a start: `granted`, `borrowed`, `overdraft`, `refused` or `conflict`."""
-        self._starts[outcome] = self._starts.get(outcome, 0) + 1
+        """Count a start by one of `OUTCOMES`."""
+        self._starts[outcome] += 1
 
     def batched(self, statuses: Mapping[int, int]) -> None:
         """Count the heartbeats of one batch by status."""
         for status, count in statuses.items():
-            self._batch[status] = self._batch.get(status, 0) + count
+            self._batch[status] += count
 
     def page(self) -> bytes:
         """The metrics as text."""
@@ -126,7 +139,11 @@ class EdgeMetrics:
         status = self._region.status()
         yield from self._own(status)
         yield from self._peers(status)
-        for name, value in sorted(status.counters.items()):
+        name_of = self._render.name_of
+        yield from region_metrics(self._region.report.status(), status.counters, name_of)
+        yield from self.refusals.collect()
+        yield from shadow_metrics(self._region.report.shadow.counts())
+        for name, value in sorted(counters(status.counters).items()):
             safe = _NAME.sub("_", name.lower())
             yield CounterMetricFamily(
                 f"georeg_region_{safe}", f"The region's counter {name}.", value=value
@@ -134,7 +151,9 @@ class EdgeMetrics:
 
     def _http(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "georeg_http_requests", "Answers of the edge.", labels=("route", "status")
+            "georeg_http_requests",
+            "Answers of the edge; problem: the last part of its type, empty where there is none.",
+            labels=("route", "status", "problem"),
         )
         durations = HistogramMetricFamily(
             "georeg_http_request_duration_seconds",
@@ -142,8 +161,8 @@ class EdgeMetrics:
             labels=("route",),
         )
         for name, route in sorted(self._routes.items()):
-            for status, count in sorted(route.statuses.items()):
-                requests.add_metric((name, str(status)), count)
+            for (status, problem), count in sorted(route.answers.items()):
+                requests.add_metric((name, str(status), problem), count)
             durations.add_metric((name,), route.durations.cumulative(), route.durations.sum_s)
         starts = CounterMetricFamily(
             "georeg_starts", "Starts by what became of them.", labels=("outcome",)
@@ -155,7 +174,21 @@ class EdgeMetrics:
         )
         for code, count in sorted(self._batch.items()):
             batch.add_metric((str(code),), count)
-        yield from (requests, durations, starts, batch)
+        shed = CounterMetricFamily(
+            "georeg_shed_requests", "Calls that were put off under overload.", labels=("kind",)
+        )
+        for urgency, times in self._overload.shed.items():
+            shed.add_metric((urgency.name.lower(),), times)
+        yield from (requests, durations, starts, batch, shed)
+        yield GaugeMetricFamily(
+            "georeg_shed_level", "1: looks are put off, 2: starts as well.",
+            value=self._overload.level,
+        )  # fmt: skip
+        yield GaugeMetricFamily("georeg_connections", "Open connections.", value=self.connections)
+        yield CounterMetricFamily(
+            "georeg_connections_turned_away", "Connections beyond the limit.",
+            value=self.turned_away,
+        )  # fmt: skip
         yield GaugeMetricFamily(
             "georeg_event_streams", "Open event streams.", value=len(self._streams)
         )
@@ -170,6 +203,12 @@ class EdgeMetrics:
             ("grants_lent_slots", "Slots leased out as home.", status.grants_lent),
             ("overdraft_sessions", "Own sessions without a grant.", status.overdraft),
             ("kicks_remembered", "Kicks in the ledger.", status.kicks_remembered),
+            ("draining", "1 while this region is drained.", float(status.is_draining)),
+            (
+                "drain_sessions_left",
+                "Sessions that have not left while this region is drained, else 0.",
+                status.sessions if status.is_draining else 0,
+            ),
             ("journal_refused", "1 while the disk refuses.", float(bool(status.disk_trouble))),
             ("journal_lost", "1 if it began without its journal.", float(_has_lost(status))),
         )
@@ -189,6 +228,9 @@ class EdgeMetrics:
         behind = GaugeMetricFamily(
             "georeg_peer_events_behind", "Events it has not acknowledged.", labels=("peer",)
         )
+        draining = GaugeMetricFamily(
+            "georeg_peer_draining", "1 while the region is drained.", labels=("peer",)
+        )
         for peer in status.peers:
             name = self._render.name_of(peer.region)
             for state in PEER_STATES:
@@ -198,4 +240,5 @@ class EdgeMetrics:
             if peer.round_trip_ms is not None:
                 trips.add_metric((name,), peer.round_trip_ms / 1000)
             behind.add_metric((name,), peer.events_behind)
-        yield from (states, ages, trips, behind)
+            draining.add_metric((name,), float(peer.is_draining))
+        yield from (states, ages, trips, behind, draining)

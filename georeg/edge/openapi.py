@@ -90,8 +90,8 @@ _SECURITY: Final[dict[str, Schema]] = {
 }
 
 
-def build_document(routes: Sequence[Route]) -> bytes:
-    """The document as JSON."""
+def build_document(routes: Sequence[Route], public_url: str = "") -> bytes:
+    """The document as JSON. `public_url`: of this server; empty: wherever it was fetched from."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -110,6 +110,7 @@ def build_document(routes: Sequence[Route]) -> bytes:
             "409, 410, 401 and 403.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        **({"servers": [{"url": public_url}]} if public_url else {}),
         "paths": paths,
         "components": {
             "schemas": {**RESPONSES, **problems},

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Plan
+from georeg.region.drain import Drain
 from georeg.region.model import (
     Claims,
     Ended,
@@ -16,6 +17,7 @@ from georeg.region.model import (
     Status,
 )
 from georeg.region.pending import Pending
+from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
 
 
@@ -41,13 +43,20 @@ class EdgeRegion(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Takes starts: has joined and is not draining."""
+        """Takes starts: has joined, and no drain has effect."""
+
+    @property
+    def drain(self) -> Drain:
+        """Whether its operator drains it, and where devices are to go then."""
 
     def start(self, request: StartRequest) -> Pending[Outcome]:
         """Decide a start."""
 
-    def renew(self, session: int, account: str) -> bool:
-        """Renew the client lease of a session that is held here and lives; else False."""
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
+        """Renew the client lease of a session that is held here and lives; else False.
+
+        `mark`, `parent`: of the token that its device shows, 0 where that says nothing.
+        """
 
     def renewer(self) -> Callable[[int, bytes], bool]:
         """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""
@@ -78,8 +87,9 @@ class EdgeRegion(Protocol):
     def watch(self, session: int, callback: Callable[[Ended], None]) -> Callable[[], None]:
         """Call back when the session ends; returns what takes the watch away."""
 
-    def drain(self) -> None:
-        """Admit no more starts."""
+    @property
+    def report(self) -> Reporting:
+        """What operators are told."""
 
     def status(self) -> Status:
         """Numbers for operators."""

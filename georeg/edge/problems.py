@@ -17,6 +17,7 @@ from aiohttp import web
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "/problems/"
+_HEADERS: Final = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
@@ -95,6 +96,12 @@ UNAVAILABLE: Final = Kind(
     "Not available at the moment",
     "Wait as long as Retry-After says, then try again, here or in another region. Go on playing.",
 )
+DRAINING: Final = Kind(
+    "draining",
+    503,
+    "This region is being drained",
+    "Ask again at once at the first of `regions` that answers, and go on there. Go on playing.",
+)
 
 KINDS: Final = (
     LIMIT_REACHED,
@@ -107,6 +114,7 @@ KINDS: Final = (
     TOO_LARGE,
     TOO_MANY_REQUESTS,
     UNAVAILABLE,
+    DRAINING,
 )
 
 
@@ -118,7 +126,7 @@ class Problem(Exception):
         kind: Kind,
         detail: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: dict[str, str] | None = None,
         members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -139,16 +147,20 @@ class Problem(Exception):
 
     def response(self) -> web.Response:
         """The response; a new one each time, since aiohttp writes into it."""
-        headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
-        headers.update(self.headers or {})
         return web.Response(
-            status=self.kind.status,
-            body=to_json(self.document()),
-            headers=headers,
+            status=self.kind.status, body=self.body(), headers=self.all_headers()
         )
 
+    def body(self) -> bytes:
+        """The document as JSON."""
+        return to_json(self.document())
 
-def plain(status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> Problem:
+    def all_headers(self) -> dict[str, str]:
+        """The headers of the answer, but for those that HTTP itself needs."""
+        return _HEADERS if self.headers is None else _HEADERS | self.headers
+
+
+def plain(status: int, detail: str, *, headers: dict[str, str] | None = None) -> Problem:
     """A problem whose HTTP status says it all."""
     kind = Kind("", status, HTTPStatus(status).phrase, HTTPStatus(status).description)
     return Problem(kind, detail, headers=headers)

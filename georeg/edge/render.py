@@ -47,6 +47,13 @@ class Renderer:
         self._prefixes: dict[int, str] = {}
         self._regions = {name: region for region, name in sorted(names.items())}
 
+    def learn(self, names: dict[RegionId, str]) -> None:
+        """Further regions; those that are known stay. Raises SettingsError as the constructor."""
+        further = Renderer(names)
+        self._names |= further._names
+        self._regions |= further._regions
+        self._prefixes.clear()
+
     @property
     def regions(self) -> dict[str, int]:
         """Region numbers by name."""

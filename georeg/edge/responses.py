@@ -29,6 +29,11 @@ def record(**properties: Schema) -> Schema:
     }
 
 
+def _may_have(schema: Schema, **properties: Schema) -> Schema:
+    """The same record with members that may be left out."""
+    return schema | {"properties": schema["properties"] | properties}
+
+
 def _list_of(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
@@ -38,6 +43,12 @@ _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _FLAG: Final[Schema] = {"type": "boolean"}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time", "pattern": INSTANT_PATTERN}
+_PLACES: Final[Schema] = {
+    "type": "array",
+    "items": {"$ref": "#/components/schemas/Place"},
+    "minItems": 1,
+    "description": "This region is being drained: go on in the first of these that answers.",
+}
 _HOW: Final[Schema] = {"type": "string", "enum": [how.value for how in How]}
 _REASONS: Final = [reason.name.lower() for reason in Reason if reason is not Reason.MOVED]
 
@@ -56,14 +67,20 @@ _SESSION: Final[dict[str, Schema]] = {
 RESPONSES: Final[dict[str, Schema]] = {
     "Session": record(**_SESSION),
     "BlockingSession": record(**_SESSION, evidence=record(how=_HOW, age_s=_NUMBER)),
-    "Heartbeat": record(session=SESSION_ID_SCHEMA, next_heartbeat_s=_NUMBER, lease_s=_NUMBER),
+    "Place": _may_have(record(name=_TEXT), url={"type": "string", "format": "uri"}),
+    "Heartbeat": _may_have(
+        record(session=SESSION_ID_SCHEMA, next_heartbeat_s=_NUMBER, lease_s=_NUMBER),
+        token=_TEXT,
+        regions=_PLACES,
+    ),
     "Statuses": {
         "description": "A msgpack array with one status per token, in the same order.",
         "type": "array",
         "items": {"type": "integer", "enum": [200, 401, 410, 503]},
     },
     "Events": {
-        "description": "Server-sent events: `ended` with the body of a 410, `drain`; comments.",
+        "description": "Server-sent events: `ended` with the body of a 410; `drain` with "
+        "`reconnect_in_s` and `regions`; comments.",
         "type": "string",
     },
     "Started": record(
@@ -139,6 +156,7 @@ PROBLEM_MEMBERS: Final[dict[str, dict[str, Schema]]] = {
         "at": _TIME,
         "retry": _FLAG,
     },
+    "draining": {"regions": _PLACES},
     "invalid-request": {"errors": _list_of(record(field=_TEXT, message=_TEXT))},
 }
 """What some types add to the four members of every problem."""

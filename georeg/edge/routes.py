@@ -14,8 +14,10 @@ from georeg.edge.events import events
 from georeg.edge.health import livez, metrics, readyz
 from georeg.edge.heartbeats import heartbeat, stop
 from georeg.edge.introspect import introspect
+from georeg.edge.overload import Urgency
 from georeg.edge.plans import set_plan
 from georeg.edge.problems import (
+    DRAINING,
     FORBIDDEN,
     INVALID_REQUEST,
     LIMIT_REACHED,
@@ -52,6 +54,8 @@ class Route:
     path: str
     handler: Handler
     summary: str
+    urgency: Urgency
+    """When it is put off under overload."""
     callers: tuple[str, ...]
     """Which credentials it takes (names of security schemes)."""
     status: int
@@ -74,6 +78,7 @@ HEARTBEAT: Final = Route(
     path="/v1/sessions/heartbeat",
     handler=heartbeat,
     summary="Say that a session goes on",
+    urgency=Urgency.ALWAYS,
     callers=BY_SESSION,
     status=200,
     answer="Heartbeat",
@@ -91,6 +96,7 @@ ROUTES: Final = (
         path="/v1/sessions/stop",
         handler=stop,
         summary="End a session from its own device",
+        urgency=Urgency.ALWAYS,
         callers=BY_SESSION,
         status=204,
         answer=None,
@@ -104,6 +110,7 @@ ROUTES: Final = (
         path="/v1/sessions/heartbeats",
         handler=heartbeats,
         summary="Up to 1,000 heartbeats at once, for gateways",
+        urgency=Urgency.ALWAYS,
         callers=BY_BACKEND,
         status=200,
         answer="Statuses",
@@ -117,10 +124,11 @@ ROUTES: Final = (
         path="/v1/sessions/events",
         handler=events,
         summary="Hear at once when a session ends",
+        urgency=Urgency.LOOK,
         callers=BY_SESSION,
         status=200,
         answer="Events",
-        problems=(UNAUTHORIZED, SESSION_ENDED, UNAVAILABLE),
+        problems=(UNAUTHORIZED, SESSION_ENDED, UNAVAILABLE, DRAINING),
         answer_type="text/event-stream",
     ),
     Route(
@@ -129,6 +137,7 @@ ROUTES: Final = (
         path="/v1/accounts/{account}/sessions",
         handler=start,
         summary="Start a stream",
+        urgency=Urgency.START,
         callers=BY_ACCOUNT,
         status=201,
         answer="Started",
@@ -139,6 +148,7 @@ ROUTES: Final = (
             INVALID_REQUEST,
             TOO_MANY_REQUESTS,
             UNAVAILABLE,
+            DRAINING,
         ),
         body=START,
         headers=("Idempotency-Key", "Prefer"),
@@ -149,6 +159,7 @@ ROUTES: Final = (
         path="/v1/accounts/{account}/sessions",
         handler=list_sessions,
         summary="See an account's sessions",
+        urgency=Urgency.LOOK,
         callers=BY_ACCOUNT,
         status=200,
         answer="Listing",
@@ -161,6 +172,7 @@ ROUTES: Final = (
         path="/v1/accounts/{account}/sessions/{session}",
         handler=kick,
         summary="End one of an account's sessions for good",
+        urgency=Urgency.ALWAYS,
         callers=BY_ACCOUNT,
         status=200,
         answer="Kicked",
@@ -172,6 +184,7 @@ ROUTES: Final = (
         path="/v1/accounts/{account}/plan",
         handler=set_plan,
         summary="State an account's plan",
+        urgency=Urgency.START,
         callers=BY_BACKEND,
         status=200,
         answer="PlanState",
@@ -184,6 +197,7 @@ ROUTES: Final = (
         path="/v1/introspect",
         handler=introspect,
         summary="Ask whether a session's token still counts (RFC 7662)",
+        urgency=Urgency.LOOK,
         callers=BY_BACKEND,
         status=200,
         answer="Introspection",
@@ -196,6 +210,7 @@ ROUTES: Final = (
         path="/livez",
         handler=livez,
         summary="Whether this process answers",
+        urgency=Urgency.ALWAYS,
         callers=BY_ANYONE,
         status=200,
         answer="Alive",
@@ -206,10 +221,11 @@ ROUTES: Final = (
         path="/readyz",
         handler=readyz,
         summary="Whether this region takes starts",
+        urgency=Urgency.ALWAYS,
         callers=BY_ANYONE,
         status=200,
         answer="Ready",
-        problems=(UNAVAILABLE,),
+        problems=(UNAVAILABLE, DRAINING),
     ),
     Route(
         name="metrics",
@@ -217,6 +233,7 @@ ROUTES: Final = (
         path="/metrics",
         handler=metrics,
         summary="Metrics for Prometheus",
+        urgency=Urgency.ALWAYS,
         callers=BY_ANYONE,
         status=200,
         answer="Metrics",
@@ -228,9 +245,11 @@ ROUTES: Final = (
         path="/openapi.json",
         handler=openapi,
         summary="This document",
+        urgency=Urgency.LOOK,
         callers=BY_ANYONE,
         status=200,
         answer="Document",
+        problems=(UNAVAILABLE,),
     ),
     Route(
         name="problem",
@@ -238,10 +257,11 @@ ROUTES: Final = (
         path="/problems/{name}",
         handler=problem_type,
         summary="What a type of problem means",
+        urgency=Urgency.LOOK,
         callers=BY_ANYONE,
         status=200,
         answer="ProblemMeaning",
-        problems=(NOT_FOUND,),
+        problems=(NOT_FOUND, UNAVAILABLE),
         answer_type="text/plain",
     ),
 )

@@ -2,20 +2,24 @@
 
 aiohttp answers malformed HTTP on its own, with text and a traceback in the log. Here such a request
 gets problem+json like any other, and the log stays quiet: strangers send garbage all day.
-Invariant: under --dev nothing but a loopback address is ever listened on.
+Invariants: under --dev nothing but a loopback address is ever listened on; whoever is slow, in
+sending a request or in taking an answer, holds its connection for a bounded time and a bounded
+number of bytes, and nothing else.
 """
 
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
 
 from georeg.edge.app import EDGE, HANDLERS
 from georeg.edge.auth import is_loopback
+from georeg.edge.context import Edge
 from georeg.edge.errors import SettingsError
+from georeg.edge.listening import listen
 from georeg.edge.problems import plain
 from georeg.edge.routes import HEARTBEAT
 
@@ -26,9 +30,10 @@ KEEPALIVE_S: Final = 75.0
 """Longer than two heartbeats, so that a device keeps its connection."""
 FIRST_REQUEST_S: Final = 10.0
 """A new connection has so long for the head of its first request."""
+ANSWER_S: Final = 10.0
+"""A peer that takes nothing of its answers for so long is cut off."""
 LINGER_S: Final = 2.0
 SHUTDOWN_S: Final = 5.0
-BACKLOG: Final = 1024
 _Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 log: Final = structlog.get_logger("georeg.edge")
 
@@ -59,9 +64,8 @@ class EdgeServer:
         """Listen. Raises OSError when the address is taken."""
         runner = EdgeRunner(self._app)
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._tls, backlog=BACKLOG)
         try:
-            await site.start()
+            await listen(runner, self._host, self._port, self._tls)
         except OSError:
             await runner.cleanup()
             raise
@@ -100,7 +104,9 @@ class EdgeRunner(web.AppRunner):
         server = await super()._make_server()
         kwargs = {name: value for name, value in self._kwargs.items() if name != "access_log_class"}
         handler = hottest_first(self._app, server.request_handler)
-        return _Server(handler, request_factory=server.request_factory, **kwargs)
+        made = _Server(handler, request_factory=server.request_factory, **kwargs)
+        made.edge = self._app[EDGE]
+        return made
 
 
 def hottest_first(app: web.Application, routed: _Handler) -> _Handler:
@@ -116,31 +122,67 @@ def hottest_first(app: web.Application, routed: _Handler) -> _Handler:
     return dispatch
 
 
+class _TurnedAway(asyncio.Protocol):
+    """A connection beyond the limit: closed before a byte is read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+
+
 class _Server(web.Server):
     """Makes the edge's protocol for each connection."""
+
+    edge: Edge
 
     def __init__(self, handler: Any, **kwargs: Any) -> None:
         super().__init__(handler, **kwargs)
         self._protocol_kwargs = dict(self._kwargs)
 
     def __call__(self) -> web.RequestHandler:
+        metrics = self.edge.metrics
+        if metrics.connections >= self.edge.settings.connections_max:
+            metrics.turned_away += 1
+            return cast(web.RequestHandler, _TurnedAway())
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._protocol_kwargs)
 
 
 class _Protocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_give_up_call",)
+    __slots__ = ("_counted", "_cut_off_call", "_give_up_call")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close the connection again if no request comes; aiohttp's timeouts begin after one."""
         super().connection_made(transport)
+        self._counted = cast(_Server, self._manager).edge.metrics
+        self._counted.connections += 1
+        self._cut_off_call: asyncio.TimerHandle | None = None
         self._give_up_call = asyncio.get_running_loop().call_later(FIRST_REQUEST_S, self._give_up)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The peer has gone."""
+        self._counted.connections -= 1
         self._give_up_call.cancel()
+        self._stop_waiting()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not take its answers: no further request of its is served meanwhile."""
+        super().pause_writing()
+        transport = self.transport
+        if transport is not None:
+            loop = asyncio.get_running_loop()
+            self._cut_off_call = loop.call_later(ANSWER_S, transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken them."""
+        self._stop_waiting()
+        super().resume_writing()
+
+    def _stop_waiting(self) -> None:
+        if self._cut_off_call is not None:
+            self._cut_off_call.cancel()
+            self._cut_off_call = None
 
     def _give_up(self) -> None:
         if self._request_count == 0:

@@ -22,6 +22,9 @@ class EdgeSettings:
     batch_body_max: int = 1024 * 1024
     """Bytes of a batch of heartbeats."""
     batch_tokens_max: int = 1_000
+    connections_max: int = 50_000
+    """Open connections, event streams included; some 12 KB each. More are closed unheard. The
+    process must be allowed as many files (`ulimit -n`)."""
     event_streams_max: int = 10_000
     """Open event streams. Each costs a task and a socket, some 20 KB."""
     comment_ms: int = 15_000
@@ -41,7 +44,8 @@ class EdgeSettings:
     """What a 503 tells its caller to wait."""
 
     def __post_init__(self) -> None:
-        for name in ("body_max", "batch_body_max", "batch_tokens_max", "event_streams_max"):
+        for name in ("body_max", "batch_body_max", "batch_tokens_max", "event_streams_max",
+                     "connections_max"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1")
         if self.start_burst < 1 or self.start_rate_hz <= 0:

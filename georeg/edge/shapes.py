@@ -8,7 +8,7 @@ Cost: about 3 us for the body of a start.
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from georeg.edge.instants import INSTANT_PATTERN, parse_instant
 
@@ -83,6 +83,31 @@ class Choice:
     def schema(self) -> dict[str, object]:
         """An enum."""
         return {"type": "string", "enum": list(self._names)}
+
+
+class Whole:
+    """A whole number within bounds."""
+
+    def __init__(self, low: int, high: int, about: str) -> None:
+        self._low = low
+        self._high = high
+        self._about = about
+
+    def check(self, value: object, path: str, errors: Errors) -> object:
+        """The number itself."""
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not self._low <= cast(int, value) <= self._high:
+            errors.append((path, f"must be a whole number from {self._low} to {self._high}"))
+        return value
+
+    def schema(self) -> dict[str, object]:
+        """An integer within the bounds."""
+        return {
+            "type": "integer",
+            "minimum": self._low,
+            "maximum": self._high,
+            "description": self._about,
+        }
 
 
 class Instant:

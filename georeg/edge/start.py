@@ -34,12 +34,17 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
     if edge.stalls.is_recent():
         await edge.stalls.let_leave(request)
     _check_may_start(edge, account)
-    outcome = await settled(edge, edge.region.start(asked))
+    edge.overload.starts += 1
+    try:
+        outcome = await settled(edge, edge.region.start(asked))
+    finally:
+        edge.overload.starts -= 1
     if isinstance(outcome, Admitted):
         edge.metrics.started(outcome.basis.value)
         return _admitted(edge, outcome, wait_ms)
     if isinstance(outcome, Refused):
         edge.metrics.started("refused")
+        edge.metrics.refusals.observe(outcome)
         raise _refused(edge, outcome, asked)
     edge.metrics.started("conflict")
     raise invalid(("Idempotency-Key", "was used for another request"))
@@ -51,8 +56,9 @@ def _check_may_start(edge: Edge, account: str) -> None:
     if wait_s > 0:
         raise too_many("too many starts of this account", max(1, -int(-wait_s // 1)))
     if not edge.region.ready:
-        why = "is draining; start in another region" if edge.is_draining else "is joining"
-        raise unavailable(f"this region {why}", edge.settings.retry_after_s)
+        if edge.region.drain.has_effect:
+            raise edge.farewell.problem("start")
+        raise unavailable("this region is joining", edge.settings.retry_after_s)
 
 
 def _device(body: dict[str, object]) -> Device:

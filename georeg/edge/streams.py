@@ -6,13 +6,11 @@ after its last message nothing follows.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from georeg.edge.problems import Problem, to_json, unavailable
 
-SPREAD_MS: Final = 5_000
-"""Drained streams come back over so long a time, not all at once."""
-_GOLDEN: Final = 2_654_435_769
 MESSAGES_MAX: Final = 4
 
 
@@ -30,13 +28,6 @@ def ended_message(problem: Problem) -> Message:
     """`event: ended` with the body that a heartbeat would get as 410."""
     data = to_json(problem.document())
     return Message(b"event: ended\ndata: %b\n\n" % data, is_last=True)
-
-
-def drain_message(session: int) -> Message:
-    """`event: drain`: go elsewhere. The time to wait is spread by the session's number."""
-    wait_ms = (session * _GOLDEN >> 16) % SPREAD_MS
-    data = to_json({"reconnect_in_s": wait_ms / 1000})
-    return Message(b"retry: %d\nevent: drain\ndata: %b\n\n" % (wait_ms, data), is_last=True)
 
 
 class Stream:
@@ -65,16 +56,13 @@ class Streams:
         self._max = streams_max
         self._retry_after_s = retry_after_s
         self._open: dict[int, Stream] = {}
-        self._is_draining = False
 
     def __len__(self) -> int:
         """How many are open."""
         return len(self._open)
 
     def open(self, session: int) -> Stream:
-        """A new stream for the session. Raises Problem 503 when there are too many or none may."""
-        if self._is_draining:
-            raise unavailable("this region is draining; connect elsewhere", self._retry_after_s)
+        """A new stream for the session. Raises Problem 503 when there are too many."""
         older = self._open.pop(session, None)
         if older is not None:
             older.send(Message(b": replaced by a newer stream\n\n", is_last=True))
@@ -88,8 +76,7 @@ class Streams:
         if self._open.get(stream.session) is stream:
             del self._open[stream.session]
 
-    def drain(self) -> None:
-        """Send every device elsewhere and open no more streams."""
-        self._is_draining = True
+    def end(self, message: Callable[[int], Message]) -> None:
+        """Send every stream its last message, which may depend on the session."""
         for stream in self._open.values():
-            stream.send(drain_message(stream.session))
+            stream.send(message(stream.session))

@@ -4,6 +4,9 @@ A token is `version 1 B | key id 2 | session 8 | region 1 | issued ms 8 | deadli
 account 1 | length of device 1 | account | device | MAC 16`, big endian; on the wire base64url
 without padding. The MAC is BLAKE2b-128 keyed with the cluster's key over everything before it,
 salted with the cluster's name, so that a token of another cluster fails even under the same key.
+Version 2 is a *rolled* token: before the MAC stand `rolled ms 8 | parent 2`, when it was made and
+the mark of the token that it follows (region/clones.py tells copies apart by that). A start answers
+version 1, so that regions of 0.1 take it.
 
 Invariant: bytes are either exactly what `sign` made under a key of the ring, or `TokenError`. The
 MAC is checked, in constant time, before any field is believed; only the key id is read before.
@@ -18,6 +21,7 @@ disagree about it.
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
@@ -30,6 +34,7 @@ from georeg.edge.errors import SettingsError, TokenError
 from georeg.region.model import Claims
 
 VERSION: Final = 1
+ROLLED_VERSION: Final = 2
 MAC_BYTES: Final = 16
 KEY_BYTES_MIN: Final = 16
 KEY_BYTES_MAX: Final = 64
@@ -40,10 +45,13 @@ _SIGNED_BY: Final = Struct(">BH")
 """Version and key id: the first bytes of a token say under which key to check it."""
 _SESSION_AND_LENGTH: Final = Struct(">3xQ13xB")
 """The session, and how long the account is."""
+_ISSUED: Final = Struct(">12xQ")
+_ROLLED: Final = Struct(">QH")
+"""When a token was rolled, and the mark of the one before it."""
 _PERSON: Final = b"georeg/session/1"
 _PERSON_KEY_ID: Final = b"georeg/key-id/1"
 TOKEN_BYTES_MIN: Final = _HEAD.size + MAC_BYTES
-TOKEN_BYTES_MAX: Final = TOKEN_BYTES_MIN + ACCOUNT_BYTES_MAX + DEVICE_BYTES_MAX
+TOKEN_BYTES_MAX: Final = TOKEN_BYTES_MIN + ACCOUNT_BYTES_MAX + DEVICE_BYTES_MAX + _ROLLED.size
 TOKEN_TEXT_MAX: Final = (TOKEN_BYTES_MAX * 4 + 2) // 3
 _TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/***")
 """Base64url to base64; what only the other alphabet has becomes invalid."""
@@ -76,12 +84,21 @@ class KeyRing:
                 raise SettingsError(
                     f"a session key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes, not {len(key)}"
                 )
-            head = _SIGNED_BY.pack(VERSION, key_id(key))
-            if head in keyed:
+            if _SIGNED_BY.pack(VERSION, key_id(key)) in keyed:
                 raise SettingsError("two session keys are alike or share an id: replace one")
-            keyed[head] = blake2b(key=key, digest_size=MAC_BYTES, salt=self._salt, person=_PERSON)
+            made = blake2b(key=key, digest_size=MAC_BYTES, salt=self._salt, person=_PERSON)
+            for version in (VERSION, ROLLED_VERSION):
+                keyed[_SIGNED_BY.pack(version, key_id(key))] = made
         self._keyed = keyed
         self._signing_id = key_id(keys[0])
+        self._signing_heads = tuple(
+            _SIGNED_BY.pack(version, self._signing_id) for version in (VERSION, ROLLED_VERSION)
+        )
+        self._accepted: Counter[int] = Counter()
+
+    def accepted(self, key: int) -> int:
+        """How many tokens the ring took since its last change under a key that is not the first."""
+        return self._accepted[key]
 
     def sign(self, claims: Claims) -> str:
         """The token as it goes over the wire. The claims are the region's own and trusted."""
@@ -100,10 +117,24 @@ class KeyRing:
             + account
             + device
         )
+        return self._signed(body).decode()
+
+    def roll(self, raw: bytes, wall_ms: int) -> bytes:
+        """What follows a token that `check` let pass, as it goes over the wire: the same claims
+        under the key that signs now, and a lineage of its own."""
+        rolled_ms, _ = lineage_of(raw)
+        end = len(raw) - MAC_BYTES - (_ROLLED.size if raw[0] == ROLLED_VERSION else 0)
+        return self._signed(
+            _SIGNED_BY.pack(ROLLED_VERSION, self._signing_id)
+            + raw[_SIGNED_BY.size : end]
+            + _ROLLED.pack(wall_ms, mark_of(rolled_ms))
+        )
+
+    def _signed(self, body: bytes) -> bytes:
         mac = self._keyed[body[: _SIGNED_BY.size]].copy()
         mac.update(body)
         text = b2a_base64(body + mac.digest(), newline=False)
-        return text.translate(_FROM_BASE64).rstrip(b"=").decode()
+        return text.translate(_FROM_BASE64).rstrip(b"=")
 
     def verify(self, text: str) -> Claims:
         """What a token off the wire says. Raises TokenError."""
@@ -119,7 +150,8 @@ class KeyRing:
             _HEAD.unpack_from(raw)
         )
         end = _HEAD.size + account_length
-        if len(raw) != end + device_length + MAC_BYTES:
+        rolled_size = _ROLLED.size if raw[0] == ROLLED_VERSION else 0
+        if len(raw) != end + device_length + rolled_size + MAC_BYTES:
             raise TokenError("the lengths in the token do not add up")
         return Claims(
             SessionId(session),
@@ -134,19 +166,35 @@ class KeyRing:
         """Raise TokenError unless a key of the ring signed these bytes."""
         if not TOKEN_BYTES_MIN <= len(raw) <= TOKEN_BYTES_MAX:
             raise TokenError("not the length of a token")
-        keyed = self._keyed.get(raw[: _SIGNED_BY.size])
+        head = raw[: _SIGNED_BY.size]
+        keyed = self._keyed.get(head)
         if keyed is None:
             raise TokenError("no key of this cluster signed the token")
         mac = keyed.copy()
         mac.update(raw[:-MAC_BYTES])
         if not compare_digest(mac.digest(), raw[-MAC_BYTES:]):
             raise TokenError("the token was changed or another cluster signed it")
+        if head not in self._signing_heads:  # so that one sees who still needs an old key
+            self._accepted[_SIGNED_BY.unpack(head)[1]] += 1
 
 
 def session_and_account(raw: bytes) -> tuple[int, bytes]:
     """The two fields that a heartbeat needs, of a token that `KeyRing.check` let pass."""
     session, length = _SESSION_AND_LENGTH.unpack_from(raw)
     return session, raw[_HEAD.size : _HEAD.size + length]
+
+
+def lineage_of(raw: bytes) -> tuple[int, int]:
+    """When such a token was made, wall clock, and the mark of the one before it; 0: the first."""
+    if raw[0] == VERSION:
+        return _ISSUED.unpack_from(raw)[0], 0
+    rolled_ms, parent = _ROLLED.unpack_from(raw, len(raw) - MAC_BYTES - _ROLLED.size)
+    return rolled_ms, parent
+
+
+def mark_of(rolled_ms: int) -> int:
+    """What a region remembers of a token: 16 bits of when it was made, never 0."""
+    return rolled_ms & 0xFFFF or 1
 
 
 def raw_of(text: bytes) -> bytes:

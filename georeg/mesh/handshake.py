@@ -12,9 +12,10 @@ messages, integers big-endian, every length exact:
             role:u8 version:u16 dialler:u8 acceptor:u8 nonce_a:32 nonce_d:32 cluster
             role 0x44 for proof_d, 0x41 for proof_a
 
-The first three bytes are the same in every version, so that any two versions can tell each other
-which they speak. Keys are 32 to 64 bytes; the first of the ring signs, each of them verifies. To
-rotate: add the new key at the end everywhere, then put it first everywhere, then drop the old one.
+The version is the one that was agreed in the upgrade (versions.py). The first three bytes are the
+same in every version, so that any two can tell each other which they speak. Keys are 32 to 64
+bytes; the first of the ring signs, each of them verifies. To rotate: add the new key at the end
+everywhere, then put it first everywhere, then drop the old one.
 
 Invariant: nothing but the expected frame is accepted, and a side is `proven` only after it has
 verified the other's proof over the nonce that it has drawn itself for this connection. Hence:
@@ -40,8 +41,8 @@ from typing import Final
 from crdt.dots import RegionId
 from georeg.mesh.errors import Closing, LocalError, PeerError
 from georeg.mesh.settings import Identity, is_cluster_name
+from georeg.mesh.versions import UNNAMED
 
-VERSION: Final = 1
 NONCE_BYTES: Final = 32
 KEY_BYTES_MIN: Final = 32
 KEY_BYTES_MAX: Final = 64
@@ -102,9 +103,15 @@ def _prove(key: bytes, signed: bytes) -> bytes:
 
 
 def _signed(
-    role: _Role, cluster: str, dialler: int, acceptor: int, nonce_a: bytes, nonce_d: bytes
+    role: _Role,
+    version: int,
+    cluster: str,
+    dialler: int,
+    acceptor: int,
+    nonce_a: bytes,
+    nonce_d: bytes,
 ) -> bytes:
-    parts = _SIGNED.pack(role, VERSION, dialler, acceptor, nonce_a, nonce_d)
+    parts = _SIGNED.pack(role, version, dialler, acceptor, nonce_a, nonce_d)
     return parts + cluster.encode("ascii")
 
 
@@ -113,23 +120,29 @@ def _verify(keys: tuple[bytes, ...], signed: bytes, proof: bytes) -> None:
         raise PeerError(Closing.KEY, "the proof fits none of the cluster keys here")
 
 
-def _check_head(frame: bytes, kind: _Kind, size_min: int, size_max: int) -> None:
+def _check_head(frame: bytes, kind: _Kind, expected: int, size_min: int, size_max: int) -> None:
     """Kind, version and length of a frame, in this order: an older version may be shorter."""
     if len(frame) < _HEAD.size or frame[0] != kind:
         raise PeerError(Closing.MALFORMED, f"expected the {kind.name.lower()} of the handshake")
     version: int = _HEAD.unpack_from(frame)[1]
-    if version != VERSION:
-        raise PeerError(Closing.VERSION, f"protocol version {VERSION} here, {version} there")
+    if version != expected:
+        raise PeerError(Closing.VERSION, f"protocol version {expected} here, {version} there")
     if not size_min <= len(frame) <= size_max:
         raise PeerError(Closing.MALFORMED, f"a {kind.name.lower()} of {len(frame)} bytes")
 
 
 class Dialler:
-    """The side that dials `peer`: `receive` each frame, send what it returns, until `proven`."""
+    """The side that dials `peer`: `receive` each frame, send what it returns, until `proven`.
 
-    def __init__(self, credentials: Credentials, peer: RegionId) -> None:
+    `version`: what was agreed on this connection.
+    """
+
+    def __init__(
+        self, credentials: Credentials, peer: RegionId, version: int = UNNAMED
+    ) -> None:
         self._credentials = credentials
         self._peer = peer
+        self._version = version
         self._nonce = credentials.nonce()
         self._challenge = b""
         self._expected: _Kind | None = _Kind.CHALLENGE
@@ -150,52 +163,60 @@ class Dialler:
         raise LocalError("the handshake is over")
 
     def _hello(self, frame: bytes) -> bytes:
-        _check_head(frame, _Kind.CHALLENGE, _CHALLENGE.size, _CHALLENGE.size)
+        _check_head(frame, _Kind.CHALLENGE, self._version, _CHALLENGE.size, _CHALLENGE.size)
         self._challenge = _CHALLENGE.unpack(frame)[2]
         me = self._credentials.identity
         proof = _prove(self._credentials.keys[0], self._signed_as(_Role.DIALLER))
-        head = _HELLO.pack(_Kind.HELLO, VERSION, me.region_id, self._peer, self._nonce, proof)
+        ends = (me.region_id, self._peer)
+        head = _HELLO.pack(_Kind.HELLO, self._version, *ends, self._nonce, proof)
         return head + me.cluster.encode("ascii")
 
     def _check_welcome(self, frame: bytes) -> None:
-        _check_head(frame, _Kind.WELCOME, _WELCOME.size, _WELCOME.size)
+        _check_head(frame, _Kind.WELCOME, self._version, _WELCOME.size, _WELCOME.size)
         proof: bytes = _WELCOME.unpack(frame)[2]
         _verify(self._credentials.keys, self._signed_as(_Role.ACCEPTOR), proof)
 
     def _signed_as(self, role: _Role) -> bytes:
         me = self._credentials.identity
-        return _signed(role, me.cluster, me.region_id, self._peer, self._challenge, self._nonce)
+        ends = (me.cluster, me.region_id, self._peer)
+        return _signed(role, self._version, *ends, self._challenge, self._nonce)
 
 
 class Acceptor:
     """The side that listens: send `challenge`, then `receive` one frame and send the answer."""
 
-    def __init__(self, credentials: Credentials, peers: Container[RegionId]) -> None:
+    def __init__(
+        self, credentials: Credentials, peers: Container[RegionId], version: int = UNNAMED
+    ) -> None:
         self._credentials = credentials
         self._peers = peers
+        self._version = version
         self._nonce = credentials.nonce()
         self._is_over = False
+        self.claimed: RegionId | None = None
+        """The region that the dialler says it is."""
         self.peer: RegionId | None = None
         """The region that has proven itself; None: none yet."""
 
     def challenge(self) -> bytes:
         """The first frame of the connection."""
-        return _CHALLENGE.pack(_Kind.CHALLENGE, VERSION, self._nonce)
+        return _CHALLENGE.pack(_Kind.CHALLENGE, self._version, self._nonce)
 
     def receive(self, frame: bytes) -> bytes:
         """The welcome for a dialler that has proven itself. Raises PeerError: close."""
         if self._is_over:
             raise LocalError("the handshake is over")
         self._is_over = True
-        _check_head(frame, _Kind.HELLO, _HELLO.size + 1, _HELLO.size + 64)
+        _check_head(frame, _Kind.HELLO, self._version, _HELLO.size + 1, _HELLO.size + 64)
         _, _, dialler, acceptor, nonce_d, proof = _HELLO.unpack_from(frame)
+        self.claimed = RegionId(dialler)
         cluster = frame[_HELLO.size :].decode("ascii", "replace")
         self._check_names(cluster, dialler, acceptor)
-        ends = (cluster, dialler, acceptor, self._nonce, nonce_d)
+        ends = (self._version, cluster, dialler, acceptor, self._nonce, nonce_d)
         _verify(self._credentials.keys, _signed(_Role.DIALLER, *ends), proof)
         self.peer = RegionId(dialler)
         answer = _prove(self._credentials.keys[0], _signed(_Role.ACCEPTOR, *ends))
-        return _WELCOME.pack(_Kind.WELCOME, VERSION, answer)
+        return _WELCOME.pack(_Kind.WELCOME, self._version, answer)
 
     def _check_names(self, cluster: str, dialler: int, acceptor: int) -> None:
         me = self._credentials.identity

@@ -27,8 +27,10 @@ class TokenBucket:
 
     def wait_s(self, amount: float, now_s: float) -> float:
         """Seconds until `amount` may be taken, 0.0: now. More than the burst: when it is full."""
-        self._fill(now_s)
-        missing = min(amount, self._burst) - self._tokens
+        grown = self._tokens + (now_s - self._at_s) * self._rate_per_s
+        tokens = self._tokens = min(grown, self._burst)
+        self._at_s = now_s
+        missing = min(amount, self._burst) - tokens
         return missing / self._rate_per_s if missing > 0.0 else 0.0
 
     def take(self, amount: float, now_s: float) -> bool:
@@ -41,11 +43,6 @@ class TokenBucket:
     def spend(self, amount: float) -> None:
         """Take it, there or not: for one who has waited `wait_s`, which a timer may round."""
         self._tokens -= amount
-
-    def _fill(self, now_s: float) -> None:
-        grown = self._tokens + (now_s - self._at_s) * self._rate_per_s
-        self._tokens = min(grown, self._burst)
-        self._at_s = now_s
 
 
 class Pace:

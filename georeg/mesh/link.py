@@ -25,6 +25,7 @@ from georeg.mesh.limits import Pace
 from georeg.mesh.outbox import Outbox
 from georeg.mesh.settings import MeshSettings, Peer
 from georeg.mesh.status import Inbound, LinkState, LinkStatus
+from georeg.mesh.versions import UNNAMED, version_of
 from georeg.mesh.wire import Wire
 
 log = structlog.get_logger("georeg.mesh")
@@ -34,16 +35,17 @@ _STAMP: Final = Struct("!Q")
 """A ping carries this side's loop time in microseconds; the pong brings it back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dialling:
     """What all links of a region share."""
 
     credentials: Credentials
+    """Those of the next connections: keys rotate while links are up."""
     settings: MeshSettings
     session: ClientSession
     tls: SSLContext | None
     random: Random
-    on_up: Callable[[RegionId], None]
+    on_up: Callable[[RegionId, int], None]
     on_down: Callable[[RegionId], None]
 
 
@@ -65,6 +67,7 @@ class Link:
         self._frames_out = 0
         self._bytes_out = 0
         self._connects = 0
+        self._version = 0
         self._last_error = ""
         self._lived_ms = 0.0
         """How long the newest connection was up, 0: it never was."""
@@ -83,11 +86,14 @@ class Link:
             bytes_out=self._bytes_out,
             dropped=self.outbox.dropped,
             connects=self._connects,
+            version_out=self._version,
+            version_in=inbound.version,
             last_error=self._last_error,
             accepted=inbound.accepted,
             frames_in=inbound.frames,
             bytes_in=inbound.bytes,
             bad_messages=inbound.bad_messages,
+            last_refusal=inbound.last_refusal,
         )
 
     async def run(self) -> None:
@@ -127,22 +133,24 @@ class Link:
 
     async def _connect(self) -> NoReturn:
         """Dial, prove, carry; never returns, always raises."""
-        wire = await self._dial()
+        wire, version = await self._dial()
         try:
-            await self._prove(wire)
-            await self._carry(wire)
+            await self._prove(wire, version)
+            await self._carry(wire, version)
         except PeerError as error:
             wire.farewell = (error.closing, str(error))
             raise
         finally:
             await wire.close()
 
-    async def _dial(self) -> Wire:
+    async def _dial(self) -> tuple[Wire, int]:
+        """The connection and the version that the peer has picked for it."""
         settings = self._settings
         try:
             async with asyncio.timeout(settings.connect_ms / 1000):
                 socket = await self._dialling.session.ws_connect(
                     self._peer.address(),
+                    protocols=settings.versions.offered(),
                     autoping=False,
                     compress=0,
                     max_msg_size=settings.frame_bytes_max + 1,
@@ -151,36 +159,41 @@ class Link:
                 )
         except TimeoutError:
             raise Gone(f"no connection within {settings.connect_ms} ms") from None
-        return Wire.dialled(socket, settings)
+        return Wire.dialled(socket, settings), version_of(socket.protocol) or UNNAMED
 
-    async def _prove(self, wire: Wire) -> None:
-        handshake = Dialler(self._dialling.credentials, self._peer_id)
+    async def _prove(self, wire: Wire, version: int) -> None:
+        handshake = Dialler(self._dialling.credentials, self._peer_id, version)
         limit_ms = self._settings.handshake_ms
         try:
             async with asyncio.timeout(limit_ms / 1000):
                 while not handshake.proven:
-                    answer = handshake.receive(await wire.receive_frame())
+                    frame = await wire.receive_frame()
+                    # Only now: a peer that refuses for the version has said so instead.
+                    self._settings.versions.check(version)
+                    answer = handshake.receive(frame)
                     if answer is not None:
                         await wire.send(answer)
         except TimeoutError:
             raise PeerError(Closing.SILENT, f"no handshake within {limit_ms} ms") from None
 
-    async def _carry(self, wire: Wire) -> NoReturn:
+    async def _carry(self, wire: Wire, version: int) -> NoReturn:
         """Send, ping and listen until the connection is over; never returns, always raises."""
         wire.watch()
         self._connects += 1
+        self._version = version
         self._become(LinkState.UP)
         self.outbox.open()
-        self._log.info("mesh_link_up")
+        self._log.info("mesh_link_up", version=version)
         senders = (self._start(self._write(wire), wire), self._start(self._ping(wire), wire))
         try:
-            self._dialling.on_up(self._peer_id)
+            self._dialling.on_up(self._peer_id, version)
             await self._listen(wire)
         finally:
             for sender in senders:
                 sender.cancel()
             self.outbox.close()
             self._round_trip_ms = None
+            self._version = 0
             self._lived_ms = (self._loop.time() - self._since_s) * 1000
             self._become(LinkState.WAITING)
             self._dialling.on_down(self._peer_id)

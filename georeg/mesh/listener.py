@@ -11,13 +11,13 @@ second in the long run.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Final, NoReturn, cast
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, hdrs, web
 
 from crdt.dots import RegionId
 from crdt.errors import PeerError as MessageError
@@ -26,6 +26,7 @@ from georeg.mesh.handshake import Acceptor, Credentials
 from georeg.mesh.limits import TokenBucket
 from georeg.mesh.settings import PATH, MeshSettings, Peer
 from georeg.mesh.status import Inbound
+from georeg.mesh.versions import Versions, name_of
 from georeg.mesh.wire import Wire
 
 log = structlog.get_logger("georeg.mesh")
@@ -49,6 +50,7 @@ class _Connection:
     """A proven connection and the task that reads it."""
 
     peer: RegionId
+    version: int
     wire: Wire
     task: "asyncio.Task[object]"
 
@@ -61,12 +63,13 @@ class Listener:
         credentials: Credentials,
         peers: Mapping[RegionId, Peer],
         settings: MeshSettings,
-        on_message: Callable[[RegionId, bytes], None],
+        on_message: Callable[[RegionId, bytes, int], None],
         tls: SSLContext | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._credentials = credentials
-        self._peers = peers
+        self.credentials = credentials
+        """Those of the next connections: keys rotate while regions are connected."""
+        self._peers: Mapping[RegionId, Peer] = {}
         self._settings = settings
         self._on_message = on_message
         self._tls = tls
@@ -83,9 +86,19 @@ class Listener:
             keepalive_timeout=settings.handshake_ms / 1000,
             lingering_time=0,
         )
-        self.inbound: dict[RegionId, Inbound] = {peer: Inbound() for peer in peers}
+        self.inbound: dict[RegionId, Inbound] = {}
         self.refusals: Counter[Closing] = Counter()
         """Connections that were closed here for what the other side did, by reason."""
+        self.set_peers(peers)
+
+    def set_peers(self, peers: Mapping[RegionId, Peer]) -> None:
+        """These are let in from now on; who is no more among them is told so and hung up on."""
+        self._peers = peers
+        self.inbound = {peer: self.inbound.get(peer) or Inbound() for peer in peers}
+        for peer, connection in list(self._current.items()):
+            if peer not in peers:
+                connection.wire.farewell = (Closing.REGION, f"region {peer} is not known here")
+                connection.task.cancel()
 
     @property
     def port(self) -> int:
@@ -129,7 +142,9 @@ class Listener:
         if request.path != PATH:
             raise web.HTTPNotFound(text=f"regions talk at {PATH}\n")
         settings = self._settings
+        offered = _offered(request)
         socket = web.WebSocketResponse(
+            protocols=_answer(offered, settings.versions),
             autoping=False,
             compress=False,
             max_msg_size=settings.frame_bytes_max + 1,  # aiohttp refuses at this size already
@@ -140,19 +155,27 @@ class Listener:
         assert task is not None
         self._tasks[task] = None
         try:
-            await self._live(Wire.accepted(socket, request, settings), task, request.remote)
+            wire = Wire.accepted(socket, request, settings)
+            await self._live(wire, task, request.remote, offered)
         except Gone:
             log.debug("mesh_lost_before_proof", remote=request.remote)
         finally:
             del self._tasks[task]
         return socket
 
-    async def _live(self, wire: Wire, task: "asyncio.Task[object]", remote: str | None) -> None:
+    async def _live(
+        self,
+        wire: Wire,
+        task: "asyncio.Task[object]",
+        remote: str | None,
+        offered: Sequence[str],
+    ) -> None:
         """One connection from its upgrade to its end."""
         peer: RegionId | None = None
         try:
-            peer = await self._prove(wire)
-            await self._carry(_Connection(peer, wire, task))
+            version = self._settings.versions.agree(offered)
+            peer = await self._prove(wire, version)
+            await self._carry(_Connection(peer, version, wire, task))
         except PeerError as error:
             self._refused(error, peer, remote)
             wire.farewell = (error.closing, str(error))
@@ -182,8 +205,8 @@ class Listener:
         )
         self._unlogged = 0
 
-    async def _prove(self, wire: Wire) -> RegionId:
-        handshake = Acceptor(self._credentials, self._peers)
+    async def _prove(self, wire: Wire, version: int) -> RegionId:
+        handshake = Acceptor(self.credentials, self._peers, version)
         limit_ms = self._settings.handshake_ms
         try:
             async with asyncio.timeout(limit_ms / 1000):
@@ -191,12 +214,18 @@ class Listener:
                 await wire.send(handshake.receive(await wire.receive_frame()))
         except TimeoutError:
             raise PeerError(Closing.SILENT, f"no handshake within {limit_ms} ms") from None
+        except PeerError as error:
+            if handshake.claimed in self.inbound:
+                self.inbound[handshake.claimed].last_refusal = f"{error.closing.value} {error}"
+            raise
         assert handshake.peer is not None
         return handshake.peer
 
     async def _carry(self, connection: _Connection) -> NoReturn:
         """Deliver until the connection is over; never returns, always raises."""
         peer = connection.peer
+        if peer not in self._peers:
+            raise PeerError(Closing.REGION, f"region {peer} is not known here")
         replaced = self._current.get(peer)
         self._current[peer] = connection
         if replaced is not None:
@@ -205,8 +234,14 @@ class Listener:
             log.warning("mesh_peer_replaced", peer=peer, peer_name=self._peers[peer].name)
         inbound = self.inbound[peer]
         inbound.accepted = True
+        inbound.version = connection.version
         connection.wire.watch()
-        log.info("mesh_peer_accepted", peer=peer, peer_name=self._peers[peer].name)
+        log.info(
+            "mesh_peer_accepted",
+            peer=peer,
+            peer_name=self._peers[peer].name,
+            version=connection.version,
+        )
         try:
             await self._deliver(connection, inbound)
         finally:
@@ -215,12 +250,12 @@ class Listener:
                 inbound.accepted = False
 
     async def _deliver(self, connection: _Connection, inbound: Inbound) -> NoReturn:
-        peer, wire = connection.peer, connection.wire
+        wire = connection.wire
         since_yield = 0
         while True:
             message = await wire.receive()
             if message.type is WSMsgType.BINARY:
-                self._hand_over(peer, message.data, inbound)
+                self._hand_over(connection, message.data, inbound)
             elif message.type is WSMsgType.PING:
                 await wire.pong(message.data)
             since_yield += 1
@@ -228,11 +263,27 @@ class Listener:
                 since_yield = 0
                 await asyncio.sleep(0)
 
-    def _hand_over(self, peer: RegionId, payload: bytes, inbound: Inbound) -> None:
+    def _hand_over(self, connection: _Connection, payload: bytes, inbound: Inbound) -> None:
         inbound.frames += 1
         inbound.bytes += len(payload)
         try:
-            self._on_message(peer, payload)
+            self._on_message(connection.peer, payload, connection.version)
         except MessageError as error:
             inbound.bad_messages += 1
             raise PeerError(Closing.BAD_MESSAGE, str(error)) from error
+
+
+def _offered(request: web.BaseRequest) -> tuple[str, ...]:
+    """The subprotocols that a dialler offers; a region of the first version offers none."""
+    header = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL)
+    return () if header is None else tuple(name.strip() for name in header.split(","))
+
+
+def _answer(offered: Sequence[str], versions: Versions) -> tuple[str, ...]:
+    """The subprotocol that is picked, as aiohttp wants it.
+
+    Where there is none in common the first is taken up, to say over it why not: aiohttp would log
+    each such request, and so would let strangers fill the log.
+    """
+    name = name_of(versions.pick(offered) or 0)
+    return (name,) if name in offered else tuple(offered[:1])

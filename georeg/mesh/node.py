@@ -9,6 +9,7 @@ and so is the HTTP session, which holds everything that touches the network when
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from ssl import SSLContext
 
@@ -31,18 +32,19 @@ def open_session() -> ClientSession:
     return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar())
 
 
-def _ignore(_peer: RegionId) -> None:
+def _ignore(_peer: RegionId, _version: int = 0) -> None:
     """For callers who do not watch links."""
 
 
 class MeshNode:
     """Sends to and receives from the other regions; `start` it on the loop it shall run on.
 
-    `on_message(peer, payload)` gets each message, and may raise `crdt.errors.PeerError` to end the
-    connection that it came on. `on_up(peer)` tells that `send` reaches the peer from now on,
-    `on_down(peer)` that it no longer does; they alternate. All three are called on the loop and
-    must not block. `keys` are the cluster's, the first signs, each verifies. `random` makes the
-    jitter, `token_bytes` the nonces. Raises LocalError when anything does not fit together.
+    `on_message(peer, payload, version)` gets each message, in that version of the protocol, and may
+    raise `crdt.errors.PeerError` to end the connection that it came on. `on_up(peer, version)`
+    tells that `send` reaches the peer from now on, in that version; `on_down(peer)` that it no
+    longer does; they alternate. All three are called on the loop and must not block. `keys` are the
+    cluster's, the first signs, each verifies. `random` makes the jitter, `token_bytes` the nonces.
+    Raises LocalError when anything does not fit together.
     """
 
     def __init__(
@@ -54,8 +56,8 @@ class MeshNode:
         listen_host: str,
         listen_port: int,
         settings: MeshSettings,
-        on_message: Callable[[RegionId, bytes], None],
-        on_up: Callable[[RegionId], None] = _ignore,
+        on_message: Callable[[RegionId, bytes, int], None],
+        on_up: Callable[[RegionId, int], None] = _ignore,
         on_down: Callable[[RegionId], None] = _ignore,
         random: Random,
         token_bytes: Callable[[int], bytes],
@@ -63,11 +65,9 @@ class MeshNode:
         client_tls: SSLContext | None = None,
         session_factory: Callable[[], ClientSession] = open_session,
     ) -> None:
-        if identity.region_id in peers:
-            raise LocalError(
-                f"region {identity.region_id} is this region: it is no peer of its own"
-            )
         self._credentials = Credentials(identity, keys, token_bytes)
+        self._peers = dict[RegionId, Peer]()
+        self._check_peers(peers)
         self._peers = {peer: peers[peer] for peer in sorted(peers)}
         self._listen_host = listen_host
         self._listen_port = listen_port
@@ -81,8 +81,11 @@ class MeshNode:
         self._session_factory = session_factory
         self._session: ClientSession | None = None
         self._listener: Listener | None = None
+        self._dialling: Dialling | None = None
         self._links: dict[RegionId, Link] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[RegionId, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """Of links that were taken away."""
 
     @property
     def port(self) -> int:
@@ -104,7 +107,7 @@ class MeshNode:
         )
         await self._listener.start(self._listen_host, self._listen_port)
         self._session = self._session_factory()
-        dialling = Dialling(
+        self._dialling = Dialling(
             credentials=self._credentials,
             settings=self._settings,
             session=self._session,
@@ -113,18 +116,56 @@ class MeshNode:
             on_up=self._on_up,
             on_down=self._on_down,
         )
-        loop = asyncio.get_running_loop()
-        for peer_id, peer in self._peers.items():
-            link = Link(dialling, peer_id, peer)
-            self._links[peer_id] = link
-            self._tasks.append(loop.create_task(link.run(), name=f"mesh-link-{peer_id}"))
+        for peer in self._peers:
+            self._dial(peer, self._dialling)
+
+    def _dial(self, peer: RegionId, dialling: Dialling) -> None:
+        link = self._links[peer] = Link(dialling, peer, self._peers[peer])
+        task = asyncio.get_running_loop().create_task(link.run(), name=f"mesh-link-{peer}")
+        self._tasks[peer] = task
+
+    def set_peers(self, peers: Mapping[RegionId, Peer]) -> None:
+        """These are all peers from now on: added ones are dialled, removed ones hung up on, and
+        those whose address has changed are dialled there. Raises LocalError: nothing has changed.
+        """
+        self._check_peers(peers)
+        before, self._peers = self._peers, {peer: peers[peer] for peer in sorted(peers)}
+        if self._listener is None or self._dialling is None:
+            return
+        self._listener.set_peers(self._peers)
+        for peer in before:
+            if before[peer] != self._peers.get(peer):
+                self._hang_up(peer)
+        for peer in self._peers:
+            if peer not in self._links:
+                self._dial(peer, self._dialling)
+        self._links = {peer: self._links[peer] for peer in self._peers}
+
+    def _check_peers(self, peers: Mapping[RegionId, Peer]) -> None:
+        me = self._credentials.identity.region_id
+        if me in peers:
+            raise LocalError(f"region {me} is this region: it is no peer of its own")
+
+    def _hang_up(self, peer: RegionId) -> None:
+        del self._links[peer]
+        task = self._tasks.pop(peer)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        task.cancel()
+
+    def set_keys(self, keys: tuple[bytes, ...]) -> None:
+        """The cluster keys of the next connections; open ones go on. Raises LocalError."""
+        self._credentials = replace(self._credentials, keys=keys)
+        if self._listener is not None and self._dialling is not None:
+            self._listener.credentials = self._dialling.credentials = self._credentials
 
     async def stop(self) -> None:
         """Close everything within a few `close_ms`; `on_down` is called for links that were up."""
-        for task in self._tasks:
+        tasks = [*self._tasks.values(), *self._ending]
+        for task in tasks:
             task.cancel()
         listening = [self._listener.stop()] if self._listener is not None else []
-        await asyncio.gather(*self._tasks, *listening, return_exceptions=True)
+        await asyncio.gather(*tasks, *listening, return_exceptions=True)
         self._tasks.clear()
         if self._session is not None:
             await self._session.close()

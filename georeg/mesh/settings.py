@@ -12,6 +12,7 @@ from yarl import URL
 
 from crdt.dots import REGION_MAX, RegionId
 from georeg.mesh.errors import LocalError
+from georeg.mesh.versions import Versions
 
 PATH: Final = "/mesh"
 """Where a region listens for its peers."""
@@ -94,10 +95,12 @@ class MeshSettings:
     """A sender stays below these two; a receiver closes a connection that is clearly above."""
     unproven_max: int = 64
     """Connections that have not proven themselves, at once; more are turned away unheard."""
+    versions: Versions = Versions()
+    """Of the protocol. Fewer: for a cluster of which a part is about to go back to an older one."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) <= 0:
+            if field.name != "versions" and getattr(self, field.name) <= 0:
                 raise LocalError(f"{field.name} must be positive")
         if self.silence_ms < 2 * self.ping_ms:
             raise LocalError("silence_ms must be at least two ping_ms: one ping may be late")

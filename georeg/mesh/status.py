@@ -20,10 +20,14 @@ class Inbound:
 
     accepted: bool = False
     """Whether a proven connection of the peer is open."""
+    version: int = 0
+    """Protocol of its newest proven connection; 0: there was none yet."""
     frames: int = 0
     bytes: int = 0
     bad_messages: int = 0
     """Messages that the region refused; each cost its connection."""
+    last_refusal: str = ""
+    """Why one who called itself this peer was last turned away; empty: it never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class LinkStatus:
     """Messages that never left: link down or outbox full."""
     connects: int
     """How often the link came up."""
+    version_out: int
+    """Protocol of the messages to the peer; 0: not up."""
+    version_in: int
+    """Protocol of the messages from the peer; 0: it has not come yet."""
     last_error: str
     """Why it was last not up; empty: nothing went wrong yet."""
     accepted: bool
@@ -52,3 +60,5 @@ class LinkStatus:
     frames_in: int
     bytes_in: int
     bad_messages: int
+    last_refusal: str
+    """Why one who called itself this peer was last turned away here; empty: it never was."""

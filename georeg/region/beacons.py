@@ -3,7 +3,7 @@
 A beacon renews the evidence for all sessions of its sender at once, acknowledges what it has of the
 receiver's logs, and echoes the receiver's newest beacon. It lists only shards that the receiver has
 not acknowledged in full: an unlisted shard is, by the receiver's own word, complete. So idle
-regions exchange some 40 bytes a second, and a lost beacon or range heals with the next exchange.
+regions exchange some 60 bytes a second, and a lost beacon or range heals with the next exchange.
 
 One more shard per beacon is listed in turn, so that each state hash is compared once a minute; at
 equal positions hashes must be equal, else the receiver asks for a snapshot of the shard.
@@ -12,14 +12,17 @@ equal positions hashes must be equal, else the receiver asks for a snapshot of t
 from collections.abc import Callable
 from typing import Final
 
-from crdt.dots import SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
+from crdt.dots import INCARNATION_MAX, SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
 from georeg.region.evidence import Evidence
-from georeg.region.messages import Beacon, Fetched, Message
+from georeg.region.messages import Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
+from georeg.region.ways import DIRECT, Ways
 
 REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
+VITALS_EVERY: Final = 5
+"""Every so many beacons say how the sender is, from the first one on: 40 bytes, for operators."""
 
 
 class Beacons:
@@ -30,12 +33,24 @@ class Beacons:
         state: RegionState,
         replication: Replication,
         evidence: Evidence,
+        ways: Ways,
         send: Callable[[RegionId, Message], None],
+        announce: Callable[[RegionId, Message], None],
     ) -> None:
         self._state = state
         self._replication = replication
         self._evidence = evidence
+        self._ways = ways
         self._send = send
+        self._announce = announce
+        self.is_draining: Callable[[], bool] = lambda: False
+        """Set by the region: whether this one drains."""
+        self.on_draining: Callable[[RegionId, bool], None] = lambda peer, is_draining: None
+        """Set by the region: whether another one drains, as its beacon says."""
+        self.vitals: Callable[[], tuple[Vitals, ...]] = lambda: ()
+        """Set by the region: what this region says of itself."""
+        self.on_vitals: Callable[[RegionId, Vitals], None] = lambda peer, vitals: None
+        """Set by the region: a peer has said how it is."""
         self._number = 0
         self._sent_ms: dict[int, int] = {}
         self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
@@ -46,8 +61,20 @@ class Beacons:
     def begin(self) -> None:
         """A new incarnation counts its beacons from 1; echoes of the old one prove nothing."""
         self._number = 0
+        self._ways.begin(self._state.clock.now_ms())
         self._sent_ms.clear()
         self._listed.clear()
+        self._state.members.begin()
+
+    @property
+    def next_number(self) -> int:
+        """Of the first beacon that is still to be made."""
+        return self._number + 1
+
+    def forget(self, peer: RegionId) -> None:
+        """A region was removed; should it come back, nothing of before is echoed to it."""
+        self._echoes.pop(peer, None)
+        self._listed = {key: listed for key, listed in self._listed.items() if key[0] != peer}
 
     def send_all(self) -> None:
         """One round."""
@@ -61,7 +88,7 @@ class Beacons:
 
     def send(self, peer: RegionId) -> None:
         """The newest beacon, once more for a peer that may have missed it."""
-        self._send(peer, self._beacon(peer))
+        self._announce(peer, self._beacon(peer))
 
     def sent_ms(self, beacon: int) -> int | None:
         """When the own beacon of this name (see `Link.beacon`) was sent, if that is remembered."""
@@ -70,26 +97,40 @@ class Beacons:
             return None
         return self._sent_ms.get(sequence_of(beacon))
 
-    def on_beacon(self, peer: RegionId, beacon: Beacon) -> None:
-        """Hear a peer: liveness, new incarnations, acknowledgements, evidence."""
+    def on_beacon(self, peer: RegionId, beacon: Beacon, via: RegionId = DIRECT) -> None:
+        """Hear a peer: liveness, new incarnations, acknowledgements, evidence.
+
+        `via`: the third region that brought the beacon.
+        """
         state, link = self._state, self._replication.links[peer]
         self._replication.check_acks(beacon.acks)
         now_ms = state.clock.now_ms()
+        if via == DIRECT:
+            self._ways.heard_directly(peer, beacon.incarnation, beacon.number, now_ms)
         if not state.regions.heard(peer, beacon.incarnation, beacon.number, now_ms):
             highest = state.regions.peer(peer).incarnation
             if beacon.incarnation < highest:
-                self._send(peer, Fetched(0, highest))
+                self._send(peer, Fetched(0, min(highest, INCARNATION_MAX - 1)))
             return
+        if self._ways.heard(
+            peer, beacon[:2], via, beacon.hears, beacon.reaches, now_ms
+        ):
+            self._evidence.rerouted(peer)
         self._echoes[peer] = (beacon.incarnation, beacon.number, now_ms)
+        self.on_draining(peer, beacon.is_draining)
+        for vitals in beacon.vitals:
+            self.on_vitals(peer, vitals)
         link.beacon = pack(peer, beacon.incarnation, sequence_of(beacon.number))
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
         missing = self._check_heads(peer, beacon)
         link.ack_due.update(shard for shard, _, _ in beacon.heads)
+        is_answer = beacon.echo_incarnation == state.incarnation
+        state.members.heard(peer, beacon.regions, beacon.echo_number if is_answer else 0)
         for shard, incarnation, position in beacon.acks:
             self._replication.acknowledged(peer, shard, incarnation, position)
         sent_ms = None
-        if beacon.echo_incarnation == state.incarnation:
+        if is_answer:
             sent_ms = self._sent_ms.get(beacon.echo_number)
             # Again with every beacon until it is acknowledged: what goes out again may be lost too.
             listed = self._listed.get((peer, beacon.echo_number), {})
@@ -100,23 +141,29 @@ class Beacons:
 
     def _beacon(self, peer: RegionId) -> Beacon:
         state, link = self._state, self._replication.links[peer]
-        audited = self._number % SHARDS
-        heads = []
-        listed = {}
-        for index, shard in enumerate(state.shards):
-            top = shard.log.top
-            if link.acked[index] != top:
-                listed[index] = top
-            if index == audited or index in listed:
-                heads.append((index, top, shard.state_hash(state.region)))
+        tops = [shard.log.top for shard in state.shards]
+        listed = {
+            index: top
+            for index, (top, acked) in enumerate(zip(tops, link.acked, strict=True))
+            if top != acked
+        }
         self._listed[peer, self._number] = listed
+        audited = self._number % SHARDS
+        heads = tuple(
+            (index, tops[index], state.shards[index].state_hash(state.region))
+            for index in sorted({audited, *listed})
+        )
         acks = tuple((index, *state.shards[index].position(peer)) for index in sorted(link.ack_due))
         link.ack_due.clear()
         incarnation, number, heard_ms = self._echoes.get(peer, (0, 0, 0))
-        held_ms = state.clock.now_ms() - heard_ms if number else 0
+        now_ms = state.clock.now_ms()
+        held_ms = now_ms - heard_ms if number else 0
+        vitals = self.vitals() if self._number % VITALS_EVERY == 1 else ()
         return Beacon(
-            state.incarnation, self._number, incarnation, number, held_ms, tuple(heads), acks
-        )
+            state.incarnation, self._number, incarnation, number, held_ms, heads, acks,
+            self.is_draining(), state.members.said, vitals,
+            self._ways.hears(now_ms), self._ways.reaches(now_ms),
+        )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""

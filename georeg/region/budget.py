@@ -12,7 +12,9 @@ from crdt.book import GrantBook
 from crdt.dots import RegionId
 from crdt.events import ActorKind, Entry, Reason
 from crdt.holder import GrantHolder
+from georeg.region.decisions import Kind
 from georeg.region.messages import (
+    AMOUNT_MAX,
     CLAIMS_MAX,
     LIST_MAX,
     Leased,
@@ -52,11 +54,22 @@ class Budget:
         """Slots of the account that this region may use now without asking."""
         state = self._state
         home, now_ms = state.home_of(account), state.clock.now_ms()
+        if self.is_moving(account):
+            return 0
         if home != state.region:
             return self.holder.usable(home, account, now_ms)
         if self.book.is_learning(now_ms):
             return 0
         return state.limit_of(account) - sum(self.taken(account, state.live(account)).values())
+
+    def is_moving(self, account: str) -> bool:
+        """Whether regions may differ about who is home: then no slot is used or lent (members.py).
+        """
+        members = self._state.members
+        if members.are_agreed:
+            return False
+        known = self._state.plan_of(account)
+        return members.is_moving(account, known.plan.home if known is not None else 0)
 
     def taken(self, account: str, live: list[Entry]) -> dict[RegionId, int]:
         """At the home: what other regions hold or use, per region the larger one."""
@@ -75,6 +88,8 @@ class Budget:
             sessions = self._state.shard(account).sessions
             for seen in own:
                 sessions.settle(sessions.own_row(account, seen.session))
+                if not seen.settled:
+                    self._state.decisions.held(Kind.COVERED, seen.entry)
             own = [seen._replace(settled=True) for seen in own]
         return own
 
@@ -117,18 +132,34 @@ class Budget:
         self._give_back(home, account, message.wid, message.need, in_use)
 
     def on_moved(self, account: str) -> None:
-        """A session has moved away: its slot goes back to the home, with the dot it moved to."""
-        home = self._state.home_of(account)
-        if home != self._state.region and self.holder.usable(
-            home, account, self._state.clock.now_ms()
-        ):
+        """A session has moved away: its slot goes back to the home, with the dot it moved to.
+
+        Without a slot the dot goes alone: else the home may see the release before the adoption,
+        and lend for the moment between.
+        """
+        home, now_ms = self._state.home_of(account), self._state.clock.now_ms()
+        if home == self._state.region:
+            return
+        if self.holder.usable(home, account, now_ms):
             self._give_back(home, account, 0, 1, 0)
+        else:
+            self._tell(home, account, wid=0, request=0, has=0)
+
+    def hand_back(self, home: RegionId, account: str) -> None:
+        """Give back unasked what no own session of the account uses."""
+        in_use = self._state.own_count(account)
+        if self.holder.usable(home, account, self._state.clock.now_ms()) > in_use:
+            self._give_back(home, account, 0, AMOUNT_MAX, in_use)
 
     def _give_back(self, home: RegionId, account: str, wid: int, at_most: int, in_use: int) -> None:
-        state = self._state
-        now_ms = state.clock.now_ms()
+        now_ms = self._state.clock.now_ms()
         self.holder.expire(home, now_ms)
         request, has = self.holder.give_back(home, account, at_most, in_use, now_ms)
+        self._tell(home, account, wid, request, has)
+
+    def _tell(self, home: RegionId, account: str, wid: int, request: int, has: int) -> None:
+        """Say what is left here and who lives where; request 0 gives nothing back."""
+        state = self._state
         elsewhere = tuple(e for e in state.live(account) if e.region != state.region)
         self._send(
             home,

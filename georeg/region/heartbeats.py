@@ -15,6 +15,8 @@ is adopted.
 
 from crdt.dots import incarnation_of, region_of
 from crdt.events import Device, Entry, Reason
+from georeg.region.clones import Clones
+from georeg.region.decisions import Kind
 from georeg.region.model import Admitted, Claims, Ended, Outcome, Renewed
 from georeg.region.pending import Pending
 from georeg.region.starts import Starts
@@ -27,8 +29,9 @@ class Heartbeats:
     def __init__(self, state: RegionState, starts: Starts) -> None:
         self._state = state
         self._starts = starts
+        self._clones = Clones(state)
 
-    def renew(self, session: int, account: str) -> bool:
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
         """The hot path: the session is held here and lives; its lease is renewed."""
         state = self._state
         sessions = state.shard(account).sessions
@@ -37,9 +40,14 @@ class Heartbeats:
             return False
         now_ms = state.clock.now_ms()
         heard = sessions.heard
-        if now_ms - heard[row] > state.settings.client_lease_ms:
+        gap_ms = now_ms - heard[row]
+        if gap_ms > state.settings.client_lease_ms:
             return False
         heard[row] = now_ms
+        if mark and (
+            mark != sessions.marks[row] or sessions.paces[row] or gap_ms < self._clones.soon_ms
+        ):
+            return self._clones.heard(sessions, row, mark, parent, gap_ms)
         return True
 
     def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
@@ -108,7 +116,7 @@ class Heartbeats:
         end = state.shard(claims.account).stops.get(claims.session, state.clock.now_ms())
         old = known or self._unknown(claims, end.hop if end is not None else 0)
         is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
-        state.hold(
+        held = state.hold(
             claims.account,
             old.device,
             session=claims.session,
@@ -121,6 +129,7 @@ class Heartbeats:
             at_once=True,
         )
         state.counters["adopted"] += 1
+        state.decisions.held(Kind.ADOPTED, held, known.region if known else claims.region)
 
     def _revive(self, claims: Claims, hop: int, reason: Reason) -> Pending[Renewed | Ended]:
         """A start without ceremony: if the rules admit it, the session goes on."""

@@ -8,12 +8,13 @@ does no harm for longer than `region_down_ms`.
 Bounded: HINTS_MAX an account, HINT_ACCOUNTS_MAX accounts, the oldest account goes first.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from crdt.dots import SHARDS, Dot, RegionId
+from crdt.dots import SHARDS, Dot
 from crdt.events import Entry
 from crdt.shard import Shard
+from georeg.region.members import Members
 from georeg.region.ports import Clock
 from georeg.region.settings import Settings
 
@@ -26,12 +27,12 @@ class Hints:
 
     def __init__(
         self,
-        peers: Collection[RegionId],
+        members: Members,
         shards: Sequence[Shard],
         clock: Clock,
         settings: Settings,
     ) -> None:
-        self._peers = peers
+        self._members = members
         self._shards = shards
         self._clock = clock
         self._settings = settings
@@ -44,7 +45,7 @@ class Hints:
         for entry in entries:
             if (
                 entry.account != account
-                or entry.region not in self._peers
+                or entry.region not in self._members.peers
                 or self._is_known(entry.dot)
             ):
                 continue

@@ -159,7 +159,7 @@ class Home:
         state, borrow = self._state, request.borrow
         if state.home_of(borrow.account) != state.region:
             return False  # the region asked by an older plan, which names another home
-        if self._book.is_learning(state.clock.now_ms()):
+        if self._book.is_learning(state.clock.now_ms()) or self._budget.is_moving(borrow.account):
             return False
         return request.asker == state.region or (
             request.is_latest
@@ -175,7 +175,7 @@ class Home:
         live = state.live(account)
         granted = self._book.valid(account, state.clock.now_ms())
         taken = {}
-        for region in (state.region, *state.peers):
+        for region in sorted({state.region, *state.peers, *granted}):  # one may have been removed
             if region == request.asker:
                 continue
             if region in request.answers:
@@ -327,8 +327,8 @@ class Home:
             if sum(valid.values()) > state.limit_of(account):
                 self._take_back(account, valid)
                 continue
-            if state.live(account):
-                continue
+            if state.shard(account).sessions.has_any_of(account, valid) or state.live(account):
+                continue  # a holder with a dot uses its slots: the usual case, and cheaply seen
             since_ms = self._idle_since.get(account, now_ms)
             if now_ms - since_ms <= state.settings.idle_grant_ms:
                 self._idle_found[account] = since_ms

@@ -70,6 +70,8 @@ class Joining:
         """Peers that begin -> the nonce of the question that is being answered."""
         self._is_closed = False
         self.is_joined = False
+        self.name: Callable[[Entry], None] = lambda entry: None
+        """Set by the region: an add is known; perhaps of a session that has no name yet."""
         self.begun: Begun | None = None
         """With what the present incarnation began."""
 
@@ -154,6 +156,8 @@ class Joining:
         # A peer that is silent may have seen a later one; a damaged journal had one.
         if stored == 0 and (not has_heard_all or (seen == 0 and state.journal.lost)):
             last += self._random.randrange(BLIND)
+        if stored == 0 and not has_heard_all:
+            state.members.doubt()
         told = [shard.position(state.region) for shard in state.shards]
         self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
         self._recall(told)
@@ -213,7 +217,7 @@ class Joining:
         for entry in entries:
             is_seen = position_at(entry.dot) <= seen[shard_of(entry.account)]
             if state.held(entry.account, entry.session) is not None:
-                self._replication.name(entry)
+                self.name(entry)
             elif not is_seen and self._remint(entry, None):
                 recalled += 1
             else:
@@ -264,8 +268,10 @@ class Joining:
         }
 
     def _incarnation_of(self, peer: RegionId) -> int:
+        """The highest that it has used, or the last that it can still begin above."""
         seen = [s.position(peer).incarnation for s in self._state.shards]
-        return max(self._state.regions.peer(peer).incarnation, *seen)
+        highest = max(self._state.regions.peer(peer).incarnation, *seen)
+        return min(highest, INCARNATION_MAX - 1)
 
     def _wait_ms(self) -> int:
         settings = self._state.settings

@@ -96,6 +96,7 @@ class Kicks:
 
         def stored(error: OSError | None) -> None:
             if error is not None:
+                state.counters["journal_refusals"] += 1
                 answer.settle(NotDurable(str(error)))
             elif (
                 not self._waits_for(kick.account, kick.session) or len(self._waiting) >= WAITING_MAX

@@ -1,7 +1,8 @@
 """One account as it is known now, looked up once.
 
 A start asks a dozen questions about its account within one step; each would walk the same hash
-chain and decode the same rows. A `Look` answers them all, and is good until its shard changes.
+chain and decode the same rows. A `Look` answers them all, and is good until its shard changes. Who
+asks for the plan or the home only does not pay for the sessions.
 """
 
 from crdt.accounts import NONE
@@ -13,23 +14,28 @@ from crdt.shard import Shard
 class Look:
     """What one shard knew of an account at one number of changes."""
 
-    __slots__ = ("account", "changes", "entries", "home", "plan", "rows", "shard")
+    __slots__ = ("_entries", "account", "changes", "home", "plan", "rows", "shard")
 
     def __init__(self, account: str, shard: Shard) -> None:
         self.account = account
         self.shard = shard
         self.changes = shard.changes
         self.rows: list[int] = []
-        self.entries: list[Entry] = []
-        """What the rows hold, in their order."""
+        self._entries: list[Entry] | None = None
         self.plan: PlanSet | None = None
         self.home: RegionId | None = None
         """Filled in by whoever asks for it first."""
         at = shard.accounts.find(account)
         if at != NONE:
             self.rows = shard.sessions.rows_at(at)
-            self.entries = [shard.sessions.entry(row) for row in self.rows]
             self.plan = shard.accounts.plan_at(at, account)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What the rows hold, in their order."""
+        if self._entries is None:
+            self._entries = [self.shard.sessions.entry(row) for row in self.rows]
+        return self._entries
 
 
 def by_place(entry: Entry) -> tuple[int, int]:

@@ -4,6 +4,9 @@ No message needs an answer for anything to be right: each may be lost, late or d
 waits for an answer waits by its own clock. So a message carries what its receiver needs to judge
 it: numbers of requests, generations of leases, positions of logs.
 
+A field or message that comes later stands at the end, a field with a default: what version 1 of the
+protocol does not have is left out for a peer that speaks it (wire.py), and it never misses it.
+
 Every list in a message has a limit, which is here, next to what it limits.
 """
 
@@ -14,6 +17,8 @@ from crdt.events import Entry, Plan
 from georeg.region.seen import Seen
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
+RELAYED_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 32
+"""Of a message that goes round a third region, so that its wrapping fits as well."""
 LIST_MAX: Final = 256
 """Sessions that one message may name for one account; above every limit."""
 CLAIMS_MAX: Final = 5_000
@@ -22,7 +27,30 @@ EVENTS_MAX: Final = 2_000
 NUMBER_MAX: Final = (1 << 63) - 1
 PART_BYTES: Final = 200_000
 PARTS_MAX: Final = 10_000
+VERSION_BYTES_MAX: Final = 32
 AMOUNT_MAX: Final = 255
+
+
+class Vitals(NamedTuple):
+    """What a region says of itself to the others, for operators: no decision rests on it."""
+
+    version: str
+    wall_ms: int
+    """Its wall clock when it said this."""
+    uptime_s: int
+    sessions: int
+    """Live sessions that it holds."""
+    grants_held: int
+    """Slots that it has leased from other homes."""
+    grants_used: int
+    """How many of these were in use when it last counted."""
+    overdraft: int
+    starts: int
+    """Starts that it decided in the last minute, whatever became of them."""
+    refused_local: int
+    """Refusals of the last minute, by their weakest evidence."""
+    refused_confirmed: int
+    refused_beacon: int
 
 
 class Beacon(NamedTuple):
@@ -39,6 +67,16 @@ class Beacon(NamedTuple):
     """(shard, position, state hash) of shards that the receiver has not acknowledged in full."""
     acks: tuple[tuple[int, int, int], ...]
     """(shard, incarnation, position) of the receiver's log as applied by the sender."""
+    is_draining: bool = False
+    """The sender's operator drains it: nobody is to be sent there."""
+    regions: bytes = b""
+    """The numbers of all regions by the sender's config, in order; empty: not said (version 1)."""
+    vitals: tuple[Vitals, ...] = ()
+    """One in every fifth beacon."""
+    hears: tuple[RegionId, ...] = ()
+    """Regions that the sender hears on their own links (ways.py)."""
+    reaches: tuple[tuple[RegionId, int], ...] = ()
+    """Regions that hear the sender on its own link, with the round trip in milliseconds."""
 
 
 class Range(NamedTuple):
@@ -199,7 +237,18 @@ class Bundle(NamedTuple):
     """Each the wire form of a Range."""
 
 
+class Relayed(NamedTuple):
+    """A message that goes round: from its source to a relay, and from there to its target."""
+
+    source: RegionId
+    target: RegionId
+    version: int
+    """Of the protocol, in which the payload is: that which source and target spoke last."""
+    payload: bytes
+    """The wire form of any message but this one."""
+
+
 Message = (
     Beacon | Range | SnapshotPart | Fetch | Fetched | Borrow | Slot | No | Recall | Recalled
-    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle
+    | Confirm | Confirmed | Renew | Leased | Void | Repair | Bundle | Relayed
 )  # fmt: skip

@@ -185,6 +185,14 @@ class PeerStatus:
     round_trip_ms: int | None
     events_behind: int
     """Events of this region that the peer has not acknowledged."""
+    is_direct: bool = True
+    """Whether the peer says that it hears this region on its own link."""
+    via: RegionId | None = None
+    """The third region by which messages to the peer go. None and not direct: it is cut off."""
+    heard_via: RegionId | None = None
+    """The third region that brought the peer's newest beacon; None: it came on its own link."""
+    is_draining: bool = False
+    """Its operator drains it, by its newest beacon."""
 
 
 class Begun(NamedTuple):
@@ -226,6 +234,11 @@ class Status:
     kicks_remembered: int
     peers: tuple[PeerStatus, ...]
     counters: dict[str, int] = field(default_factory=dict)
+    is_draining: bool = False
+    """Its operator drains this region; `Region.drain` says how far that has come."""
+    regions_not_agreed: tuple[RegionId, ...] = ()
+    """Who has not said yet that it has the same regions in its config, since that of here changed;
+    until all have, accounts whose home has moved are decided on evidence."""
     begun: Begun | None = None
     """None: it has not begun yet."""
     disk_trouble: str = ""

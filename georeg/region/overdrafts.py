@@ -10,7 +10,9 @@ Bounded: at most ROUND_MAX accounts a round, oldest first, those with provisiona
 the others.
 """
 
-from itertools import islice
+from collections.abc import Callable
+from heapq import nlargest
+from itertools import chain, islice
 from typing import Final
 
 from crdt.dots import SessionId
@@ -18,6 +20,7 @@ from crdt.events import ActorKind, Entry, Reason
 from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
+from georeg.region.decisions import Kind
 from georeg.region.seen import devices
 from georeg.region.settings import Excess
 from georeg.region.state import RegionState
@@ -42,6 +45,9 @@ class Overdrafts:
         self._young_until: dict[str, dict[SessionId, int]] = {}
         """Of the accounts in `_provisional`: until when a session may be ended for the limit. Noted
         when it is first seen, since wall clocks jump and the monotonic one does not."""
+        self.is_leaving: Callable[[], bool] = lambda: False
+        """Set by the region: a drain has effect. Then only provisional sessions ask, which must be
+        proved or disproved; the settled ones leave, and need no slots here."""
         self.count = 0
         """Own live sessions beyond the usable grants, as of the last looks."""
 
@@ -66,9 +72,15 @@ class Overdrafts:
                 self._note(account, 0, is_provisional=False)
         accounts = list(islice(self._provisional, ROUND_MAX))
         in_turn = len(self._settled) // SETTLED_ROUNDS + 1
-        accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
+        if not self.is_leaving():
+            accounts += islice(self._settled, min(in_turn, ROUND_MAX - len(accounts)))
         for account in accounts:
             self._look(account)
+
+    def largest(self, count: int) -> list[tuple[str, int]]:
+        """The accounts with the largest overdraft as of the last looks, with it."""
+        every = chain(self._provisional.items(), self._settled.items())
+        return nlargest(count, ((a, n) for a, n in every if n > 0), key=lambda pair: pair[1])
 
     def _look(self, account: str) -> None:
         self._forget(account)
@@ -134,3 +146,4 @@ class Overdrafts:
         else:
             sessions = state.shard(entry.account).sessions
             sessions.settle(sessions.own_row(entry.account, entry.session))
+            state.decisions.held(Kind.MAY_FINISH, entry)

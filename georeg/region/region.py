@@ -12,17 +12,20 @@ from typing import Any, Final
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import ActorKind, Plan, Reason
-from georeg.region import messages, wire
+from crdt.versions import NEWEST
+from georeg.region import messages
 from georeg.region.asking import Asking
 from georeg.region.beacons import Beacons
 from georeg.region.budget import Budget
-from georeg.region.election import Election, StaticElection
+from georeg.region.drain import Drain
+from georeg.region.election import Election
 from georeg.region.evidence import Evidence
+from georeg.region.growing import Growing
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.home import Home
 from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
-from georeg.region.messages import Message
+from georeg.region.members import Members
 from georeg.region.model import (
     Begun,
     Claims,
@@ -36,18 +39,25 @@ from georeg.region.model import (
     Status,
 )  # fmt: skip
 from georeg.region.overdrafts import Overdrafts
+from georeg.region.peers import peer_status
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
 from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.reactions import Reactions
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
+from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
 from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
 from georeg.region.sweep import Sweep
+from georeg.region.talking import Talking
+from georeg.region.ways import Ways
 
 SLICES_PER_ROUND: Final = 64
+SILENT_ROUNDS: Final = 1.5
+"""A link on which no beacon comes for so many rounds is gone round."""
 
 
 class Region:
@@ -63,50 +73,76 @@ class Region:
         journal: Journal,
         random: Random,
         election: Election | None = None,
+        former: Mapping[RegionId, str] | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included."""
+        """`names`: all regions of the cluster, this one included. `former`: those removed."""
         self.id = region
-        self.names = dict(names)
+        self._members = Members(region, names, election)
+        self._members.names |= former or {}
+        self.names = self._members.names
+        """Of all regions, also of those that were removed: ids of sessions hold their numbers."""
         self.settings = settings
         self._clock = clock
-        self._mesh = mesh
-        self._is_open = False
-        self._is_draining = False
         self._tick_at_ms = 0
-        peers = [r for r in names if r != region]
-        state = RegionState(
-            region, peers, settings, clock, journal, election or StaticElection(names)
-        )
+        state = RegionState(region, self._members, settings, clock, journal)
         self._state = state
         self._evidence = Evidence(state)
-        self._budget = Budget(state, self._send)
-        self._asking = Asking(state, self._budget, self._send)
-        self._home = Home(state, self._budget, self._send)
+        self._ways = Ways(
+            region, state.peers, round(settings.beacon_ms * SILENT_ROUNDS),
+            self._evidence.round_trip_ms, clock.now_ms(),
+        )  # fmt: skip
+        self._talking = talking = Talking(state, self._ways, self._evidence, mesh)
+        self._budget = Budget(state, talking.send)
+        self._asking = Asking(state, self._budget, talking.send)
+        self._home = Home(state, self._budget, talking.send)
         self._show = Show(state, self._evidence)
         self._starts = Starts(state, self._budget, self._asking, self._evidence, self._show)
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
         self._heartbeats = Heartbeats(state, self._starts)
         self._kicks = Kicks(state, self._asking)
+        reactions = Reactions(state, self._budget)
         self._replication = Replication(
-            state, self._budget, self._evidence, self._transmit, self._send
+            state, self._evidence, reactions.react, talking.transmit, talking.send
         )
-        self._beacons = Beacons(state, self._replication, self._evidence, self._send)
+        self._beacons = Beacons(
+            state, self._replication, self._evidence, self._ways, talking.send, talking.announce
+        )
         self._joining = Joining(
-            state, self._budget, self._replication, self._beacons, random, self._send, self._joined
+            state, self._budget, self._replication, self._beacons, random, talking.send,
+            self._joined,
+        )  # fmt: skip
+        self._growing = Growing(
+            state, self._replication, self._beacons, self._evidence, self._ways
         )
         self._sweep = Sweep(state)
-        state.on_dirty = self._replication.dirty
-        state.on_uncovered = self._overdrafts.held
-        state.on_kick = self._starts.kicked
-        self._starts.on_overdraft = self._overdrafts.admitted
-        self._replication.on_released = self._kicks.released
-        self._replication.sent_ms = self._beacons.sent_ms
-        self._handlers = self._handlers_by_type()
+        self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
+        """Operators begin and end it; the edge asks it what to tell devices."""
+        self.report = Reporting(
+            state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
+            lambda: self.drain.is_on, lambda: self.joined,
+        )  # fmt: skip
+        self._connect(reactions)
 
-    def _handlers_by_type(self) -> dict[type, Callable[[RegionId, Any], None]]:
+    def _connect(self, reactions: Reactions) -> None:
+        """What the parts tell one another beside what they are made with."""
+        self._beacons.is_draining = lambda: self.drain.is_on
+        self._beacons.on_draining = self.drain.heard
+        self._overdrafts.is_leaving = lambda: self.drain.has_effect
+        self._state.on_dirty = self._replication.dirty
+        self._state.on_uncovered = self._overdrafts.held
+        self._state.on_kick = self._starts.kicked
+        self._starts.on_overdraft = self._overdrafts.admitted
+        self._joining.name = reactions.name
+        reactions.on_released = self._kicks.released
+        reactions.sent_ms = self._beacons.sent_ms
+        reactions.beacon_of = lambda peer: self._replication.links[peer].beacon
+        self.report.wire(self._starts, self._beacons)
+        self._talking.is_joined = lambda: self.joined
+        self._talking.wire(self._handlers(), self._beacons, self._replication)
+
+    def _handlers(self) -> dict[type, Callable[[RegionId, Any], None]]:
         """Who answers which message."""
         return {
-            messages.Beacon: self._beacons.on_beacon,
             messages.Range: self._replication.on_range,
             messages.SnapshotPart: self._replication.on_snapshot_part,
             messages.Repair: self._replication.on_repair,
@@ -145,22 +181,27 @@ class Region:
     @property
     def ready(self) -> bool:
         """Whether this region takes new starts; independent of other regions."""
-        return self._joining.is_joined and not self._is_draining
+        return self._joining.is_joined and not self.drain.has_effect
 
     def open(self) -> None:
         """Begin: ask the peers what they hold of this region, then take part."""
-        assert not self._is_open, "opened twice"
-        self._is_open = True
+        assert not self._talking.is_open, "opened twice"
+        self._talking.is_open = True
         self._joining.open()
 
     def close(self) -> None:
         """Take part no more; nothing is said to the peers, as in a crash."""
-        self._is_open = False
+        self._talking.is_open = False
         self._joining.close()
 
-    def drain(self) -> None:
-        """Admit no more starts; running sessions go on."""
-        self._is_draining = True
+    def set_regions(self, names: Mapping[RegionId, str]) -> None:
+        """The cluster has these regions from now on, this one included; only while `joined`."""
+        assert self.joined, "a region begins with the regions of its config"
+        self._growing.change(names)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Other settings, which differ only in what is looked up each time that it is needed."""
+        self.settings = self._state.settings = settings
 
     # ---- devices and backends ----------------------------------------------------------------
 
@@ -168,9 +209,12 @@ class Region:
         """Decide a start by the deadline. Only while `joined`."""
         return self._starts.start(request)
 
-    def renew(self, session: int, account: str) -> bool:
-        """A heartbeat of a session that lives here; False: ask `heartbeat`."""
-        return self._heartbeats.renew(session, account)
+    def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
+        """A heartbeat of a session that lives here; False: ask `heartbeat`.
+
+        `mark`, `parent`: of the token that its device shows (clones.py); 0: not to be judged.
+        """
+        return self._heartbeats.renew(session, account, mark, parent)
 
     def renewer(self) -> Callable[[int, bytes], bool]:
         """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""
@@ -221,38 +265,26 @@ class Region:
 
     # ---- mesh --------------------------------------------------------------------------------
 
-    def receive(self, peer: RegionId, payload: bytes) -> None:
-        """A message of a peer. Raises PeerError, with nothing changed, when it is malformed."""
-        if not self._is_open or peer not in self.names or peer == self.id:
-            return
-        message = wire.decode(payload)
-        if not self.joined and type(message) in _ONLY_JOINED:
-            return
-        self._handlers[type(message)](peer, message)
+    def receive(self, peer: RegionId, payload: bytes, version: int = NEWEST) -> None:
+        """A message of a peer, in the version of the connection that it came on.
 
-    def peer_up(self, peer: RegionId) -> None:
-        """A link to the peer has come up: what was under way is lost."""
-        if not self._is_open:
-            return
-        if self.joined:
-            link = self._replication.links[peer]
-            link.sent = list(link.acked)
-            self._beacons.send(peer)
-            self._replication.push_all(peer)
+        Raises PeerError, with nothing changed, when it is malformed.
+        """
+        self._talking.receive(peer, payload, version)
 
-    def _send(self, peer: RegionId, message: Message) -> None:
-        if peer != self.id:
-            self._transmit(peer, wire.encode(message))
-        elif isinstance(message, messages.Slot | messages.No):
-            self._handlers[type(message)](peer, message)  # the home's own start takes its slot now
-        else:
-            self._clock.call_later(0, lambda: self._handlers[type(message)](peer, message))
+    def peer_up(self, peer: RegionId, version: int = NEWEST) -> None:
+        """A link to the peer has come up, in this version: what was under way is lost."""
+        self._talking.peer_up(peer, version)
 
-    def _transmit(self, peer: RegionId, payload: bytes) -> None:
-        if self._is_open:
-            self._mesh.send(peer, payload)
+    def peer_down(self, peer: RegionId) -> None:
+        """The link to the peer has gone down: what follows goes round a third, if one can."""
+        self._talking.peer_down(peer)
 
     # ---- time --------------------------------------------------------------------------------
+
+    def _say_drain(self) -> None:
+        if self.joined:
+            self._beacons.send_all()
 
     def _joined(self) -> None:
         self._tick_at_ms = self._clock.now_ms()
@@ -261,7 +293,7 @@ class Region:
 
     def _tick(self) -> None:
         """One beacon round."""
-        if not self._is_open:
+        if not self._talking.is_open:
             return
         period_ms = self.settings.beacon_ms
         now_ms = self._clock.now_ms()
@@ -269,13 +301,15 @@ class Region:
         self._clock.call_later(self._tick_at_ms - now_ms, self._tick)
         self._beacons.send_all()
         self._budget.renew()
+        self.drain.tick()
         self._overdrafts.tick()
         self._home.sweep_idle()
         self._asking.expire_flights()
+        self.report.tick()
 
     def _sweep_on(self) -> None:
         """One slice of the sweep; a whole walk is done at most once a beacon round."""
-        if self._is_open:
+        if self._talking.is_open:
             is_done = self._sweep.step()
             period_ms = self.settings.beacon_ms
             delay_ms = period_ms if is_done else max(1, period_ms // SLICES_PER_ROUND)
@@ -297,24 +331,16 @@ class Region:
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),
             counters=dict(sorted(state.counters.items())),
+            is_draining=self.drain.is_on,
+            regions_not_agreed=self._members.silent,
             begun=self.begun,
             disk_trouble=state.journal.trouble,
         )
 
     def _peer_status(self, peer: RegionId) -> PeerStatus:
-        state, link = self._state, self._replication.links[peer]
-        return PeerStatus(
-            region=peer,
-            state=str(state.regions.state(peer, self._clock.now_ms())),
-            beacon_age_ms=self._evidence.peer_age_ms(peer),
-            round_trip_ms=self._evidence.round_trip_ms(peer),
-            events_behind=sum(shard.log.top - link.acked[shard.index] for shard in state.shards),
+        return peer_status(
+            peer, self._state, self._replication, self._evidence, self._ways, self.drain
         )
 
-
-_ONLY_JOINED: Final = frozenset(
-    {messages.Borrow, messages.Recall, messages.Recalled, messages.Confirm, messages.Renew}
-)
-"""What a region that has not begun yet cannot answer truthfully; the peers ask again."""
 
 __all__ = ["PeerError", "Region"]

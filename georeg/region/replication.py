@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from crdt import codec, snapshot
-from crdt.accounts import NONE
-from crdt.dots import SHARDS, RegionId, SessionId
+from crdt.dots import SHARDS, RegionId
 from crdt.errors import PeerError
-from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
-from crdt.fields import HOP_MAX
-from georeg.region.budget import Budget
+from crdt.events import Event, PlanSet
+from crdt.older import events_in
+from crdt.versions import NEWEST
 from georeg.region.evidence import Evidence
 from georeg.region.messages import (
     EVENTS_MAX,
@@ -40,7 +39,9 @@ STAGED_BYTES_MAX: Final = 256 << 20
 class Link:
     """What one peer has of this region's logs, as far as is known here."""
 
-    __slots__ = ("ack_due", "acked", "beacon", "incarnation", "repairing", "sent", "staged")
+    __slots__ = (
+        "ack_due", "acked", "beacon", "incarnation", "repairing", "sent", "staged", "version",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.incarnation = 0
@@ -55,6 +56,8 @@ class Link:
         self.staged: list[SnapshotPart] = []
         self.repairing: set[int] = set()
         """Shards of the peer whose hash differed: the next snapshot replaces them."""
+        self.version = NEWEST
+        """Protocol of the connection to the peer: what it can read of what is sent."""
 
     def reset(self) -> None:
         """The peer has nothing (any more): a new incarnation of it, or of this region."""
@@ -68,25 +71,26 @@ class Replication:
     def __init__(
         self,
         state: RegionState,
-        budget: Budget,
         evidence: Evidence,
+        react: Callable[[Event], None],
         send_payload: Callable[[RegionId, bytes], None],
         send: Callable[[RegionId, Message], None],
     ) -> None:
+        """`react`: told of each event of another region, once it is applied."""
         self._state = state
-        self._budget = budget
+        self._react = react
         self._evidence = evidence
         self._send_payload = send_payload
         self._send = send
         self.links = {peer: Link() for peer in state.peers}
-        self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
-        """Set by the region: another region gave up a session."""
-        self.sent_ms: Callable[[int], int | None] = lambda beacon: None
-        """Set by the region: when this own beacon was sent; None: not known."""
         self._timer: Timer | None = None
         self._flushes_at_once = False
         self.is_open = False
         """Whether the own logs may go out: only after the incarnation has begun."""
+
+    def set_peers(self) -> None:
+        """The cluster has grown or shrunk: the logs are kept for those that belong to it."""
+        self.links = {peer: self.links.get(peer) or Link() for peer in self._state.peers}
 
     # ---- out ---------------------------------------------------------------------------------
 
@@ -125,6 +129,7 @@ class Replication:
                 link.sent[shard] = log.top
                 return []
             first, events = found
+            events = events_in(events, link.version)
             ranges.append(encode_range(shard, self._state.incarnation, first, events))
             link.sent[shard] = first + len(events) - 1
         return ranges
@@ -152,7 +157,7 @@ class Replication:
         """Send every shard that the peer lacks, one per turn of the loop; then call back."""
 
         def step(shard: int) -> None:
-            if shard == SHARDS:
+            if shard == SHARDS or peer not in self.links:
                 then()
                 return
             self.push(peer, shard)
@@ -186,8 +191,10 @@ class Replication:
 
     def send_snapshot(self, peer: RegionId, writer: RegionId, shard: int) -> None:
         """Send the complete state of one writer's shard, in parts."""
+        if peer not in self.links:
+            return  # it was removed meanwhile
         whole = self._state.shards[shard].snapshot(writer)
-        data = snapshot.encode_snapshot(whole)
+        data = snapshot.encode_snapshot(whole, self.links[peer].version)
         pieces = [data[i : i + PART_BYTES] for i in range(0, len(data), PART_BYTES)]
         incarnation, top = whole.position
         for part, piece in enumerate(pieces):
@@ -231,6 +238,8 @@ class Replication:
         if part.writer not in (peer, self._state.region):
             raise PeerError(f"region {peer} sends a snapshot of region {part.writer}")
         link = self.links[peer]
+        if part.part < len(link.staged) and link.staged[part.part] == part:
+            return  # it came on the own link and round a third
         if part.part != len(link.staged) or (link.staged and not _continues(link.staged[0], part)):
             link.staged = []  # a part was lost, or the sender began anew
             if part.part != 0:
@@ -268,81 +277,10 @@ class Replication:
     def _applied(self, peer: RegionId, shard: int, events: Iterable[Event]) -> None:
         self.links[peer].ack_due.add(shard)
         for event in events:
-            self.react(event)
+            self._react(event)
         position = self._state.shards[shard].position(peer)
         if position.incarnation == self.links[peer].incarnation:
             self._evidence.applied(peer, shard, position.top)
-
-    def react(self, event: Event) -> None:
-        """What this region does about another region's event."""
-        state = self._state
-        match event:
-            case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
-                self.name(event)
-                if state.shard(event.account).sessions.has_several(event.account):
-                    self._supersede(event)
-            case Entry():
-                held = state.held(event.account, event.session)
-                if held is not None and (held.hop, held.dot) < (event.hop, event.dot):
-                    heard = self.links[event.region].beacon
-                    state.release(held, Reason.MOVED, at_once=True, after=heard)
-                    self._budget.on_moved(event.account)
-            case Release():
-                self._heard_elsewhere(event)
-                if event.reason is Reason.STOPPED:
-                    state.apply_stop(event.account, event.session)
-                else:
-                    state.tell_end(event.account, event.session)
-                self.on_released(event.account, event.session)
-            case Stop():
-                state.apply_stop(event.account, event.session)
-            case Kick():
-                holds = state.kicked(event.account, event.session)  # of two kicks the earlier one
-                state.journal.store_kick(holds or event)
-                state.apply_kick(event)
-            case PlanSet():
-                state.journal.store_plan(event)
-
-    def _heard_elsewhere(self, event: Release) -> None:
-        """A region gives up a session that is held here: its device may have been heard there last.
-
-        At the earliest so long before the beacon that the release came after, as the release says.
-        """
-        if (sent_ms := self.sent_ms(event.after)) is not None:
-            sessions = self._state.shard(event.account).sessions
-            if (row := sessions.own_row(event.account, event.session)) != NONE:
-                sessions.heard[row] = max(sessions.heard[row], sent_ms - event.silent_ms)
-
-    def _supersede(self, event: Entry) -> None:
-        """A device started in two regions that had not heard of one another: the later one stays.
-
-        Two sessions of one device count once, so nothing else would ever end the older one, and a
-        shared device id would be a way past the limit.
-        """
-        for seen in self._state.own(event.account):
-            mine = seen.entry
-            is_same_device = mine.device.id == event.device.id and mine.session != event.session
-            if is_same_device and (mine.started_ms, mine.dot) < (event.started_ms, event.dot):
-                self._state.kick(mine, Reason.SUPERSEDED, ActorKind.DEVICE, event.device.name)
-
-    def name(self, event: Entry) -> None:
-        """Perhaps the add of one that was adopted on its token alone: now its device has a name.
-
-        Its device did not speak: it stays as silent as it was, and yields as soon.
-        """
-        state = self._state
-        own = state.own(event.account) if state.nameless.take(event.session) else []
-        seen = next((s for s in own if s.session == event.session), None)
-        if seen is None or seen.device != event.device.id:
-            return
-        held = seen.entry
-        state.release(held, Reason.MOVED)
-        state.hold(
-            event.account, event.device, session=event.session, title=event.title,
-            started_ms=event.started_ms, placed_ms=event.placed_ms, deadline_s=event.deadline_s,
-            hop=min(held.hop + 1, HOP_MAX), provisional=event.provisional,
-            heard_ms=state.clock.now_ms() - seen.silent_ms, at_once=True,
-        )  # fmt: skip
 
 
 def _continues(first: SnapshotPart, part: SnapshotPart) -> bool:

@@ -22,6 +22,13 @@ class Excess(StrEnum):
     END = "end"
 
 
+class OnClone(StrEnum):
+    """What happens to a session whose token two devices use at once."""
+
+    REPORT = "report"
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True)
 class PlanPolicy:
     """A named product: how many streams at once, and what happens at the limit."""
@@ -29,6 +36,7 @@ class PlanPolicy:
     limit: int
     on_limit: OnLimit = OnLimit.REFUSE
     excess: Excess = Excess.FINISH
+    clones: OnClone = OnClone.REPORT
 
 
 def default_plans() -> dict[str, PlanPolicy]:
@@ -64,6 +72,9 @@ class Settings:
     """A provisional session that is disproved within this is ended, whatever the policy."""
     idle_grant_ms: int = 60_000
     """The home takes back grants of an account without live sessions after this."""
+    token_roll_ms: int = 300_000
+    """Devices get a new token this often, by which copies are noticed; ten heartbeats. Shorter:
+    copies are noticed sooner, answers are longer. 0: never, while regions of 0.1 take part."""
     session_limit_s: int = 86_400
     """Hard deadline of a session from its start."""
     join_ms: int = 3_000
@@ -81,12 +92,14 @@ class Settings:
 
     @classmethod
     def of(cls, *, heartbeat_s: float, lease_s: float | None = None) -> "Settings":
-        """The usual settings for another pace: lease 3 heartbeats, suspect 2 and a sixth."""
+        """The usual settings for another pace, in heartbeats: lease 3, suspect 2 and a sixth,
+        roll 10."""
         heartbeat_ms = round(heartbeat_s * 1000)
         lease_ms = round(lease_s * 1000) if lease_s is not None else 3 * heartbeat_ms
         return cls(
             heartbeat_ms=heartbeat_ms,
             client_lease_ms=lease_ms,
             suspect_ms=round(lease_ms * 65 / 90),
+            token_roll_ms=10 * heartbeat_ms,
             ends_memory_ms=3 * lease_ms,
         )

@@ -9,6 +9,7 @@ from crdt.events import Entry
 from crdt.liveness import RegionState as Liveness
 from crdt.sessions import NEVER
 from georeg.region.evidence import Evidence
+from georeg.region.look import by_place
 from georeg.region.model import Listing, SessionInfo, State
 from georeg.region.seen import Seen
 from georeg.region.state import RegionState
@@ -44,10 +45,10 @@ class Show:
         age_ms = min(self._evidence.age_ms(entry), state.clock.wall_ms() - entry.started_ms)
         return self._info(entry, max(0, age_ms), shown)
 
-    def listing(self, account: str) -> Listing:
-        """Every session of the account, those of regions out of reach included."""
+    def entries(self, account: str) -> list[Entry]:
+        """Every session of the account, those of regions out of reach included; oldest first."""
         state = self._state
-        now_ms, wall_s = state.clock.now_ms(), state.clock.wall_ms() // 1000
+        wall_s = state.clock.wall_ms() // 1000
         shown = {e.session: e for e in state.live(account)}
         for entry in state.known(account):
             is_hidden = (
@@ -58,14 +59,18 @@ class Show:
             )
             if is_hidden:
                 shown.setdefault(entry.session, entry)
+        return sorted(shown.values(), key=by_place)
+
+    def listing(self, account: str) -> Listing:
+        """The account's sessions as people are shown them."""
+        state, now_ms = self._state, self._state.clock.now_ms()
+        entries = self.entries(account)
         known = state.plan_of(account)
         return Listing(
             account=account,
             plan=known.plan.name if known is not None else "",
             limit=state.limit_of(account),
-            sessions=tuple(
-                self.entry(e) for e in sorted(shown.values(), key=lambda e: (e.placed_ms, e.dot))
-            ),
+            sessions=tuple(self.entry(entry) for entry in entries),
             out_of_reach=tuple(
                 p for p in state.peers if state.regions.state(p, now_ms) is not Liveness.UP
             ),

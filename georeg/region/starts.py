@@ -22,7 +22,6 @@ from georeg.region.model import (
     Admitted,
     Basis,
     Blocker,
-    Conflict,
     How,
     Outcome,
     Refused,
@@ -30,12 +29,13 @@ from georeg.region.model import (
 )
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
+from georeg.region.retries import Retries
 from georeg.region.seen import Seen, devices
 from georeg.region.settings import OnLimit
+from georeg.region.shadow import Shadow
 from georeg.region.show import Show
 from georeg.region.state import RegionState
 
-IDEMPOTENCY_KEYS_MAX: Final = 100_000
 EVICTIONS_MAX: Final = 100_000
 
 
@@ -52,23 +52,16 @@ class Starts:
         self.show = show
         self.on_overdraft: Callable[[Inquiry | None], None] = lambda inquiry: None
         """Set by overdrafts.py: a provisional session was admitted."""
-        self._answers: dict[tuple[str, str], tuple[StartRequest, int, Pending[Outcome]]] = {}
+        self.on_refused: Callable[[str], None] = lambda account: None
+        """Set by the region: an account's start was refused."""
+        self._retries = Retries(state)
+        self.shadow = Shadow(state.clock)
         self._evicted: dict[tuple[str, str], int] = {}
         """(account, device) -> when it may end others again, wall ms: see `may_evict`."""
 
     def start(self, request: StartRequest) -> Pending[Outcome]:
         """Decide a start. A retry with the same key and the same request gets the same answer."""
-        if not request.idempotency_key:
-            return self._begin(request)
-        now_ms = self.state.clock.now_ms()
-        self._forget_keys(now_ms)
-        key = (request.account, request.idempotency_key)
-        known = self._answers.get(key)
-        if known is not None:
-            return known[2] if _is_same(known[0], request) else Pending(Conflict())
-        pending = self._begin(request)
-        self._answers[key] = (request, now_ms + self.state.settings.idempotency_ms, pending)
-        return pending
+        return self._retries.answer(request, self._begin)
 
     def revive(self, entry: Entry) -> Pending[Outcome]:
         """A start without ceremony for a session that had lapsed or yielded.
@@ -111,13 +104,6 @@ class Starts:
         if known is None or known.plan != request.plan or request.plan_issued > known.issued + hour:
             state_plan(self.state, request.account, request.plan, request.plan_issued)
 
-    def _forget_keys(self, now_ms: int) -> None:
-        while self._answers:
-            key, (_, until_ms, _) = next(iter(self._answers.items()))
-            if until_ms > now_ms and len(self._answers) < IDEMPOTENCY_KEYS_MAX:
-                return
-            del self._answers[key]
-
 
 class Start:
     """One start on its way to an answer."""
@@ -134,6 +120,7 @@ class Start:
         self._evicts: list[SessionId] = []
         self._others: list[Entry] = []
         """The account's live sessions that stay when the start is admitted."""
+        self._answers: list[Seen] = []  # of other regions: those that count
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -193,6 +180,7 @@ class Start:
         gone = set(self._gone())
         inquiry = self._inquiry
         answers = [s for s in inquiry.found() if self._counts(s, gone)] if inquiry else []
+        self._answers = answers
         live = self._others = state.live(account, gone)
         covered = []
         if is_final:
@@ -297,6 +285,11 @@ class Start:
                 provisional=provisional,
             )  # fmt: skip
         state.counters[f"admitted_{basis}"] += 1
+        state.decisions.admitted(
+            entry, basis, state.plan_of(self._account), state.limit_of(self._account),
+            self._others, self._took_ms(), is_revival=self._revived is not None,
+        )  # fmt: skip
+        self._tell_shadow(is_admitted=True)
         inquiry, self._inquiry = self._inquiry, None
         if provisional:
             self._starts.on_overdraft(inquiry)
@@ -330,18 +323,28 @@ class Start:
             for e in refusal.covered
         ]
         state.counters[f"refused_{refusal.how}"] += 1
+        starts.on_refused(self._account)
         if self._inquiry is not None:
             starts.asking.close(self._inquiry)
-        limit = state.limit_of(self._account)
-        self._settle(Refused(limit, refusal.how, tuple(blockers), self._took_ms()))
+        limit, revived = state.limit_of(self._account), self._revived
+        refused = Refused(limit, refusal.how, tuple(blockers), self._took_ms())
+        state.decisions.refused(
+            self._account, self._request.device, state.plan_of(self._account), refused,
+            None if revived is None else revived.session,
+        )  # fmt: skip
+        self._tell_shadow(is_admitted=False)
+        self._settle(refused)
+
+    def _tell_shadow(self, *, is_admitted: bool) -> None:
+        """What was known, for the second table of plans."""
+        shadow, known = self._starts.shadow, self._state.plan_of(self._account)
+        if known is not None and shadow.has(known.plan.name) and self._revived is None:
+            beside = devices([*self._others, *self._answers])
+            plan = known.plan
+            shadow.decided(self._account, plan.name, beside, plan.limit, is_admitted=is_admitted)
 
     def _settle(self, outcome: Outcome) -> None:
         self._pending.settle(outcome)
 
     def _took_ms(self) -> int:
         return self._state.clock.now_ms() - self._since_ms
-
-
-def _is_same(first: StartRequest, again: StartRequest) -> bool:
-    """Whether a retry asks for the same; a renewed entitlement is no difference."""
-    return (first.device, first.title, first.replace) == (again.device, again.title, again.replace)

@@ -9,7 +9,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
@@ -21,10 +21,11 @@ from crdt.liveness import RegionTable
 from crdt.sessions import NEVER
 from crdt.shard import Shard
 from crdt.stops import End
-from georeg.region.election import Election
+from georeg.region.decisions import Decisions, Kind
 from georeg.region.ends import Watches, ended_by, ended_otherwise
 from georeg.region.hints import Hints
 from georeg.region.look import Look, by_place, keep_highest
+from georeg.region.members import Members
 from georeg.region.model import Ended
 from georeg.region.nameless import Nameless
 from georeg.region.ports import Clock, Journal
@@ -36,20 +37,14 @@ class RegionState:
     """What one region knows, by account."""
 
     def __init__(
-        self,
-        region: RegionId,
-        peers: Iterable[RegionId],
-        settings: Settings,
-        clock: Clock,
-        journal: Journal,
-        election: Election,
+        self, region: RegionId, members: Members, settings: Settings, clock: Clock, journal: Journal
     ) -> None:
         self.region = region
-        self.peers = tuple(sorted(peers))
+        self.members = members
+        self.peers = members.peers
         self.settings = settings
         self.clock = clock
         self.journal = journal
-        self.election = election
         labels: Interner[str] = Interner()
         plans: Interner[Plan] = Interner()
         self.shards = [
@@ -71,8 +66,9 @@ class RegionState:
         self.counters: Counter[str] = Counter()
         self.hlc = Hlc(settings.plan_ahead_ms)
         self.nameless = Nameless()
-        self.hints = Hints(self.peers, self.shards, clock, settings)
+        self.hints = Hints(members, self.shards, clock, settings)
         self.watches = Watches()
+        self.decisions = Decisions(clock)
         self.on_dirty: Callable[[bool], None] = lambda at_once: None
         """Set by replication: something was logged; flush soon, or at once."""
         self.on_uncovered: Callable[[str, bool], None] = lambda account, is_provisional: None
@@ -80,13 +76,18 @@ class RegionState:
         self.on_kick: Callable[[Kick], None] = lambda kick: None
         """Set by starts: a kick was made here or heard of."""
 
+    def set_peers(self) -> None:
+        """The cluster has grown or shrunk: homes may have moved, and who is listened for."""
+        self.peers = self.members.peers
+        self.regions.set_peers(self.peers, self.clock.now_ms())
+        self._looked = Look("", self.shards[shard_of("")])
+
     # ---- looking -----------------------------------------------------------------------------
 
     def shard(self, account: str) -> Shard:
         """The shard of an account."""
-        if self._looked.account == account:
-            return self._looked.shard
-        return self.shards[shard_of(account)]
+        looked = self._looked
+        return looked.shard if looked.account == account else self.shards[shard_of(account)]
 
     def _look(self, account: str) -> Look:
         looked = self._looked
@@ -169,8 +170,7 @@ class RegionState:
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
-        hints = self.hints.of(account)
-        entries = self._look(account).entries
+        hints, entries = self.hints.of(account), self._look(account).entries
         return [*entries, *hints] if hints else entries
 
     def holder(self, account: str, session: SessionId) -> Entry | None:
@@ -221,7 +221,7 @@ class RegionState:
         look = self._look(account)
         if look.home is None:
             pinned = look.plan.plan.home if look.plan is not None else 0
-            look.home = self.election.home(account, pinned)
+            look.home = self.members.election.home(account, pinned)
         return look.home
 
     # ---- the four changes --------------------------------------------------------------------
@@ -242,10 +242,7 @@ class RegionState:
         heard_ms: int | None = None,
         at_once: bool = False,
     ) -> Entry:
-        """Hold a session from now on: a new one, or one that was adopted or revived.
-
-        `heard_ms`: when its device was last heard; None: right now.
-        """
+        """Hold a session from now on: new, adopted or revived. `heard_ms`: None is now."""
         shard = self.shard(account)
         entry = shard.add(
             session=session,
@@ -275,6 +272,7 @@ class RegionState:
         shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
         self.journal.forget_session(entry.session)
         self.counters[f"released_{reason.name.lower()}"] += 1
+        self.decisions.ended(entry, reason)
         self.logged(shard.index, at_once)
         if reason is not Reason.MOVED:
             self.watches.tell(self.ended(entry.account, entry.session, reason))
@@ -287,6 +285,7 @@ class RegionState:
             return
         shard = self.shard(account)
         shard.stop(session, account, self.clock.now_ms())
+        self.decisions.stopped(Kind.STOP_PASSED_ON, account, session)
         self.logged(shard.index, at_once=True)
         self.tell_end(account, session)
 
@@ -307,6 +306,7 @@ class RegionState:
             self.clock.wall_ms(), entry.device, entry.started_ms, entry.region,
         )  # fmt: skip
         shard.kick(kick)
+        self.decisions.kicked(kick)
         self.journal.store_kick(kick)
         self.apply_kick(kick)
         self.logged(shard.index, at_once=True)

@@ -11,15 +11,16 @@ from typing import Final
 from crdt.dots import SHARDS
 from crdt.events import Reason
 from crdt.hlc import hlc_at
+from crdt.lapses import lapsed, overdue
 from crdt.shard import Shard
 from georeg.region.state import RegionState
 
 ROWS_MAX: Final = 16_384
-OVERDUE_WALKS: Final = 60
+SLOW_WALKS: Final = 60
+"""What takes minutes or days is looked for in each shard at every 60th walk: sessions past their
+hard deadline, and kicks, ends and plans that may be forgotten."""
 PLANS_MAX: Final = 256
 """Rows of accounts looked at in one go and shard for plans that may be forgotten."""
-FORGET_WALKS: Final = 16
-"""What is kept for minutes or days is looked through for what is too old at every 16th walk."""
 RELEASES_MAX: Final = 24
 """A release costs some 50 us with all that it sets off; a mass lapse is spread over many slices."""
 
@@ -39,24 +40,33 @@ class Sweep:
         rows_left, releases_left = ROWS_MAX, RELEASES_MAX
         clock = self._state.clock
         now_ms, now_s = clock.now_ms(), clock.wall_ms() // 1000
+        before_ms = max(0, now_ms - self._state.settings.client_lease_ms)
         while rows_left > 0:
             shard = self._state.shards[self._shard]
-            if self._row == 0 and (self._walks + shard.index) % FORGET_WALKS == 0:
-                self._expire(shard, now_ms, now_s)
-            over = self._over(shard, rows_left, now_ms, now_s)
-            for row, reason in over[:releases_left]:
-                self._state.release(shard.sessions.entry(row), reason)
-            if len(over) >= releases_left:
-                return False  # the same rows again: there may be more in them
-            releases_left -= len(over)
-            self._row += rows_left
-            rows_left -= max(1, min(rows_left, shard.sessions.capacity))
-            if self._row >= shard.sessions.capacity:
-                self._row = 0
-                self._shard = (self._shard + 1) % SHARDS
-                if self._shard == 0:
-                    self._walks += 1
-                    return True
+            sessions = shard.sessions
+            is_slow = (self._walks + self._shard) % SLOW_WALKS == 0
+            if is_slow or sessions.heard_since_ms < before_ms:  # seldom: most of a lease is quiet
+                if is_slow and self._row == 0:
+                    self._expire(shard, now_ms, now_s)
+                silent = lapsed(sessions, before_ms, self._row, rows_left)
+                over = dict.fromkeys(silent, Reason.LAPSED)
+                if is_slow:
+                    late = overdue(sessions, now_s, self._row, rows_left)
+                    over |= dict.fromkeys(late, Reason.EXPIRED)
+                for row in sorted(over)[:releases_left]:
+                    self._state.release(sessions.entry(row), over[row])
+                if len(over) >= releases_left:
+                    return False  # the same rows again: there may be more in them
+                releases_left -= len(over)
+                self._row += rows_left
+                rows_left -= max(1, min(rows_left, sessions.capacity))
+                if self._row < sessions.capacity:
+                    continue
+            self._row = 0
+            self._shard = (self._shard + 1) % SHARDS
+            if self._shard == 0:
+                self._walks += 1
+                return True
         return False
 
     def _expire(self, shard: Shard, now_ms: int, now_s: int) -> None:
@@ -68,20 +78,3 @@ class Sweep:
         self._plan_rows[shard.index] = (
             first_row + PLANS_MAX if first_row + PLANS_MAX < shard.accounts.capacity else 0
         )
-
-    def _over(self, shard: Shard, count: int, now_ms: int, now_s: int) -> list[tuple[int, Reason]]:
-        """Own rows that are over, among `count` from the present one on.
-
-        Hard deadlines are a day away, so each shard is looked through for them once a minute only.
-        """
-        sessions = shard.sessions
-        before_ms = now_ms - self._state.settings.client_lease_ms
-        lapsed = sessions.lapsed(before_ms, self._row, count) if before_ms > 0 else []
-        is_overdue_walk = (self._walks + shard.index) % OVERDUE_WALKS == 0
-        if not lapsed and not is_overdue_walk:
-            return []
-        over = dict.fromkeys(lapsed, Reason.LAPSED)
-        if is_overdue_walk:
-            overdue = sessions.overdue(now_s, self._row, count)
-            over.update(dict.fromkeys(overdue, Reason.EXPIRED))
-        return sorted(over.items())

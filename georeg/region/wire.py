@@ -5,6 +5,11 @@ before anybody sees the message: a peer with a bug or a grudge gets a PeerError 
 Log events and snapshots travel in the forms of `crdt/codec.py`; a range's events are checked when
 it is known whose log they are of (replication.py).
 
+Versions: the table `_KINDS` is the newest version; `_OLDER` says which messages the older ones
+have, and how many of their fields. So a new field or message needs no word about versions: it is
+left out for peers that are older, and what they leave out gets its default. The entry of a version
+is written when the next one begins, and never changed.
+
 Why a table: a message's readers stand in the order of its fields, so that what is accepted can be
 read at a glance. Cost: 10 to 30 us a message; the many events are in few messages.
 """
@@ -43,6 +48,7 @@ from crdt.fields import (
     TIME_S_MAX,
     TITLE_BYTES_MAX,
 )
+from crdt.versions import NEWEST, OLDEST
 from georeg.region.messages import (
     AMOUNT_MAX,
     CLAIM_PARTS_MAX,
@@ -53,6 +59,8 @@ from georeg.region.messages import (
     NUMBER_MAX,
     PART_BYTES,
     PARTS_MAX,
+    RELAYED_BYTES_MAX,
+    VERSION_BYTES_MAX,
     Beacon,
     Borrow,
     Bundle,
@@ -66,38 +74,52 @@ from georeg.region.messages import (
     Range,
     Recall,
     Recalled,
+    Relayed,
     Renew,
     Repair,
     Slot,
     SnapshotPart,
+    Vitals,
     Void,
 )  # fmt: skip
 from georeg.region.seen import Seen
 
 
-def encode(message: Message) -> bytes:
-    """The wire form of a message that is not a Range."""
-    body = [_NUMBERS[type(message)], *(_plain(field) for field in message)]
-    return msgpack.packb(body)  # type: ignore[no-any-return]  # msgpack's stubs say Any
+def has(kind: type, version: int) -> bool:
+    """Whether a version of the protocol has this kind of message."""
+    return version == NEWEST or kind in _OLDER[version]
+
+
+def encode(message: Message, version: int = NEWEST) -> bytes:
+    """The wire form of a message that the version has and that is not a Range of encoded events."""
+    kind = type(message)
+    fields = message if version == NEWEST else message[: _OLDER[version][kind]]
+    plain = map(_plain, fields) if kind in _NAMING_SESSIONS else fields
+    return codec.pack((_NUMBERS[kind], *plain))
 
 
 def encode_range(shard: int, incarnation: int, first: int, events: Sequence[bytes]) -> bytes:
-    """The wire form of a Range whose events are encoded already: the log keeps them so."""
+    """The wire form of a Range whose events are encoded already: the log keeps them so.
+
+    The same in every version; its events may differ (crdt/older.py).
+    """
     packer = msgpack.Packer()
     head = packer.pack_array_header(5)
     head += b"".join(packer.pack(x) for x in (_NUMBERS[Range], shard, incarnation, first))
     return head + packer.pack_array_header(len(events)) + b"".join(events)  # type: ignore[no-any-return]
 
 
-def decode(payload: bytes) -> Message:
-    """The message, fully checked. Raises PeerError."""
+def decode(payload: bytes, version: int = NEWEST) -> Message:
+    """The message as a peer that speaks this version says it, fully checked. Raises PeerError."""
     body = codec.unpack(payload, MESSAGE_BYTES_MAX)
     if not isinstance(body, list | tuple) or not body:
         raise PeerError("a message is a non-empty array")
     kind = _KINDS.get(body[0]) if type(body[0]) is int else None
-    if kind is None:
-        raise PeerError(f"unknown message {str(body[0])[:20]}; known are 1 to {len(_KINDS)}")
+    if kind is None or not has(kind[0], version):
+        raise PeerError(f"unknown message {str(body[0])[:20]} in protocol version {version}")
     cls, readers = kind
+    if version != NEWEST:
+        readers = readers[: _OLDER[version][cls]]
     if len(body) != len(readers) + 1:
         raise PeerError(f"{cls.__name__} has {len(readers)} fields, got {len(body) - 1}")
     try:
@@ -151,10 +173,13 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _bytes(value: Any) -> bytes:
-    if type(value) is not bytes or len(value) > PART_BYTES:
-        raise _Wrong(f"expected at most {PART_BYTES} bytes")
-    return value
+def _bytes(limit: int) -> Callable[[Any], bytes]:
+    def read(value: Any) -> bytes:
+        if type(value) is not bytes or len(value) > limit:
+            raise _Wrong(f"expected at most {limit} bytes")
+        return value
+
+    return read
 
 
 def _items(value: Any, limit: int) -> Sequence[Any]:
@@ -164,7 +189,7 @@ def _items(value: Any, limit: int) -> Sequence[Any]:
 
 
 def _many(read: Callable[[Any], Any], limit: int) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda value: tuple(read(item) for item in _items(value, limit))
+    return lambda value: tuple([read(item) for item in _items(value, limit)])
 
 
 def _fields(*readers: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -172,7 +197,7 @@ def _fields(*readers: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
         items = _items(value, len(readers))
         if len(items) != len(readers):
             raise _Wrong(f"expected an array of {len(readers)}")
-        return tuple(r(item) for r, item in zip(readers, items, strict=True))
+        return tuple([read_one(item) for read_one, item in zip(readers, items, strict=True)])
 
     return read
 
@@ -187,6 +212,7 @@ _dot = _int(1, DOT_MAX)
 _account = _text(ACCOUNT_BYTES_MAX)
 _name = _text(NAME_BYTES_MAX, may_be_empty=True)
 _time = _int(0, TIME_MS_MAX)
+_part = _bytes(PART_BYTES)
 
 _HAND_OVERS: Final = frozenset({Reason.SUPERSEDED, Reason.REPLACED, Reason.LIMIT, Reason.DISPLACED})
 """Why a session may have to make room for a start."""
@@ -238,17 +264,36 @@ def _raw_events(value: Any) -> tuple[Any, ...]:
     return tuple(_items(value, EVENTS_MAX))
 
 
+def _regions(value: Any) -> bytes:
+    if type(value) is not bytes or list(value) != sorted({*value} - {0}):
+        raise _Wrong("expected region numbers in order, a byte each")
+    return value
+
+
 _ends = _many(_end, LIST_MAX)
 _heads = _many(_fields(_shard, _position, _int(0, DOT_MAX)), SHARDS)
 _acks = _many(_fields(_shard, _incarnation, _position), SHARDS)
 _seens = _many(_seen, LIST_MAX)
+_read_vitals = _fields(_text(VERSION_BYTES_MAX), *[_number] * 10)
+
+
+def _vitals(value: Any) -> Vitals:
+    return Vitals(*_read_vitals(value))
+
 
 _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
-    1: (Beacon, (_incarnation, _number, _incarnation, _number, _number, _heads, _acks)),
+    1: (
+        Beacon,
+        (
+            _incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag, _regions,
+            _many(_vitals, 1),
+            _many(_region, REGION_MAX), _many(_fields(_region, _number), REGION_MAX),
+        ),
+    ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
     3: (
         SnapshotPart,
-        (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _bytes),
+        (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _part),
     ),
     4: (Fetch, (_number,)),
     5: (Fetched, (_number, _int(0, INCARNATION_MAX - 1))),  # so that there is one above it
@@ -278,6 +323,17 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
     14: (Leased, (_number, _number, _number)),
     15: (Void, (_number,)),
     16: (Repair, (_shard,)),
-    17: (Bundle, (_many(_bytes, SHARDS),)),
+    17: (Bundle, (_many(_part, SHARDS),)),
+    18: (Relayed, (_region, _region, _int(OLDEST, NEWEST), _bytes(RELAYED_BYTES_MAX))),
 }  # fmt: skip
+_NAMING_SESSIONS: Final = frozenset({No, Recalled, Confirmed})
 _NUMBERS: Final[dict[type, int]] = {cls: number for number, (cls, _) in _KINDS.items()}
+
+_OLDER: Final[dict[int, dict[type, int]]] = {
+    1: {
+        Beacon: 7, Range: 4, SnapshotPart: 7, Fetch: 1, Fetched: 2, Borrow: 11, Slot: 7, No: 3,
+        Recall: 5, Recalled: 7, Confirm: 2, Confirmed: 3, Renew: 8, Leased: 3, Void: 1, Repair: 1,
+        Bundle: 1,
+    },
+}  # fmt: skip
+"""Version before the newest -> its messages, and how many fields of each; fixed for ever."""

@@ -71,11 +71,11 @@ class Central:
         if http is not None:
             await http.close()
 
-    def drain(self) -> None:
+    def drain(self, *, is_on: bool = True) -> None:
         """Take no more starts here; the store serves the other regions as before."""
-        self._is_draining = True
+        self._is_draining = is_on
         if self._service is not None:
-            self._service.is_draining = True
+            self._service.is_draining = is_on
 
     async def _forward(self, request: web.Request) -> web.Response:
         """The home's answer, or 503 when there is none in time."""

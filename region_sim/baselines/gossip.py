@@ -73,9 +73,9 @@ class Gossip:
         if http is not None:
             await http.close()
 
-    def drain(self) -> None:
+    def drain(self, *, is_on: bool = True) -> None:
         """Take no more starts."""
-        self._service.is_draining = True
+        self._service.is_draining = is_on
 
     async def _gossip(self, peer: str) -> None:
         """Tell one peer what is new, for ever."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from region_sim.baselines.make import make, setup_from
 from region_sim.baselines.records import Clock
 from region_sim.baselines.setup import Baseline, Disk
+from region_sim.kernel.machine import Machine
 from region_sim.world.georeg import read_config
 from region_sim.world.ground import EDGE_PORT, Ground
 from region_sim.world.lines import open_lines
@@ -22,8 +23,8 @@ _MARK: Final = "baseline"
 class BaselineProcess:
     """One life of a region."""
 
-    def __init__(self, baseline: Baseline) -> None:
-        self._baseline = baseline
+    def __init__(self, baseline: Baseline, machine: Machine) -> None:
+        self._baseline, self._machine = baseline, machine
 
     async def start(self) -> None:
         """Take calls."""
@@ -34,8 +35,22 @@ class BaselineProcess:
         await self._baseline.stop()
 
     def drain(self) -> None:
-        """Take no more starts."""
+        """Take no more starts: it will be stopped soon."""
         self._baseline.drain()
+
+    def drain_for(self, for_ms: int | None) -> bool:
+        """Take no starts for so long; it never asks who else would."""
+        self._baseline.drain()
+        if for_ms is not None:
+            self._machine.call_later(for_ms / 1000, self.undrain)
+        return True
+
+    def undrain(self) -> None:
+        """Take starts again."""
+        self._baseline.drain(is_on=False)
+
+    def reload(self, members: tuple[str, ...]) -> None:
+        """A region that has left is to it as one that is down."""
 
     def killed(self) -> None:
         """Nothing is held for it."""
@@ -55,7 +70,7 @@ class BaselineSystem:
         """A new life of a region; called on its machine."""
         machine = ground.machine
         setup = setup_from(
-            read_config(ground),
+            read_config(ground, ground.regions),
             urls={name: f"http://{name}:{EDGE_PORT}" for name in ground.regions},
             home=ground.regions[0],
             clock=Clock(lambda: int(machine.time() * 1000), machine.wall_ms),
@@ -63,7 +78,7 @@ class BaselineSystem:
             session=partial(open_lines, machine, ground.name),
             disk=self._disk(ground),
         )
-        return BaselineProcess(make(self.name, setup))
+        return BaselineProcess(make(self.name, setup), machine)
 
     def _disk(self, ground: Ground) -> Disk:
         mark = ground.directory / _MARK

@@ -34,6 +34,6 @@ class Independent:
         if runner is not None:
             await runner.cleanup()
 
-    def drain(self) -> None:
+    def drain(self, *, is_on: bool = True) -> None:
         """Take no more starts."""
-        self._service.is_draining = True
+        self._service.is_draining = is_on

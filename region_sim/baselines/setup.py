@@ -25,8 +25,8 @@ class Baseline(Protocol):
     async def stop(self) -> None:
         """Let running requests end, then leave."""
 
-    def drain(self) -> None:
-        """Take no more starts; everything else goes on."""
+    def drain(self, *, is_on: bool = True) -> None:
+        """Take no more starts, or take them again; everything else goes on."""
 
 
 @dataclass(slots=True)

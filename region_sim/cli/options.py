@@ -56,7 +56,8 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     """The scenario that the flags ask for. Raises PlanError."""
     scenario = load(options.scenario)
     if options.regions is not None:
-        scenario = replace(scenario, regions=tuple(options.regions.split(",")), faults=())
+        regions = tuple(options.regions.split(","))
+        scenario = replace(scenario, regions=regions, older=(), faults=())
     if options.world is not None:
         scenario = replace(scenario, world=options.world)
     if options.households is not None:

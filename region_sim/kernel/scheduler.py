@@ -79,15 +79,6 @@ class Event:
             return owner.get_name()
         return getattr(callback, "__qualname__", None) or type(callback).__name__
 
-    def run(self) -> None:
-        """Run it; what it raises goes to the machine."""
-        try:
-            self._context.run(self._callback, *self._args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - as every event loop does
-            self._machine.failed(error, self.label())
-
 
 def _nothing() -> None:
     """What a cancelled event calls."""
@@ -104,14 +95,12 @@ class Scheduler:
         """Events that were cancelled and may still be in the queue."""
         self._random = random
         self._ready: deque[Event] = deque()
+        self.soon: Callable[[Event], None] = self._ready.append
+        """Run an event at the present instant, after what is ready already."""
         self._later: list[tuple[int, int, Event]] = []
         self._count = 0
         self._waking: list[Machine] = []
         self._running: Machine | None = None
-
-    def soon(self, event: Event) -> None:
-        """Run it at the present instant, after what is ready already."""
-        self._ready.append(event)
 
     def at(self, true_us: int, event: Event) -> None:
         """Run it at this time, or now if that has passed."""
@@ -161,32 +150,46 @@ class Scheduler:
         if not later or later[0][0] > end_us:
             return False
         now_us = self.now_us = max(self.now_us, later[0][0])
-        ready = self._ready
         while later and later[0][0] <= now_us:
             event = heapq.heappop(later)[2]
-            if not event.is_cancelled:
-                ready.append(event)
+            if event.is_cancelled:
+                self.cancelled -= 1
+            else:
+                self.soon(event)
         return True
 
     def _run_ready(self) -> None:
         """Run what is ready now; what becomes ready meanwhile comes after it."""
-        for machine in reversed(self._waking):
-            self._ready.extendleft(reversed(machine.wake()))
-        self._waking.clear()
-        batch = list(self._ready)
-        self._ready.clear()
-        if len(batch) > 1:
-            self._permute_tasks(batch)
-        step, now_us = self.trace.step, self.now_us
+        ready = self._ready
+        if self._waking:
+            for machine in reversed(self._waking):
+                ready.extendleft(reversed(machine.wake()))
+            self._waking.clear()
+        if len(ready) == 1:  # nearly always
+            self._run(ready.popleft())
+            return
+        batch = list(ready)
+        ready.clear()
+        self._permute_tasks(batch)
         for event in batch:
-            machine = event._machine
-            if event.is_cancelled or machine.holds_back(event):
-                continue
-            step(now_us, machine.name, event.label())
-            if machine is not self._running:
-                asyncio._set_running_loop(machine)
-                self._running = machine
-            event.run()
+            self._run(event)
+
+    def _run(self, event: Event) -> None:
+        """Run one event; what it raises goes to its machine."""
+        machine = event._machine
+        if event.is_cancelled or machine.holds_back(event):
+            return
+        label = event.label()
+        self.trace.step(self.now_us, machine.name, label)
+        if machine is not self._running:
+            asyncio._set_running_loop(machine)
+            self._running = machine
+        try:
+            event._context.run(event._callback, *event._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as every event loop does
+            machine.failed(error, label)
 
     def _permute_tasks(self, batch: list[Event]) -> None:
         """Shuffle each run of neighbouring task steps; plain callbacks stay where they are."""

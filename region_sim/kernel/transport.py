@@ -41,7 +41,7 @@ class _Segment:
 
     __slots__ = ("data", "end", "sent_us")
 
-    def __init__(self, sent_us: int, data: bytearray, end: _End | None) -> None:
+    def __init__(self, sent_us: int, data: bytes, end: _End | None) -> None:
         self.sent_us, self.data, self.end = sent_us, data, end
 
 
@@ -132,7 +132,7 @@ class Transport(asyncio.Transport):
             last.data += data
             self._link.bytes += len(data)
         else:
-            self._put(_Segment(self._scheduler.now_us, bytearray(data), None))
+            self._put(_Segment(self._scheduler.now_us, bytes(data), None))
         if self._in_flight > self._high and not self._is_writer_paused:
             self._is_writer_paused = True
             self._protocol.pause_writing()
@@ -143,14 +143,14 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            self._put(_Segment(self._scheduler.now_us, bytearray(), _FIN))
+            self._put(_Segment(self._scheduler.now_us, b"", _FIN))
             self._machine.call_soon(self._lose, None)
 
     def abort(self) -> None:
         if not self._is_lost:
             self._is_closing = True
             self._waiting.clear()
-            self._put(_Segment(self._scheduler.now_us, bytearray(), _RST))
+            self._put(_Segment(self._scheduler.now_us, b"", _RST))
             self._machine.call_soon(self._lose, None)
 
     # ---- sending -----------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class Transport(asyncio.Transport):
                     self._protocol.eof_received()
                     self.close()
                 return
-            data = bytes(segment.data)
+            data = segment.data
             self._peer._read_by_peer(len(data))
             if self._is_closing:
                 continue
@@ -274,5 +274,5 @@ class Transport(asyncio.Transport):
         """The process of this end is dead. `tell`: its kernel resets the connection."""
         self._waiting.clear()
         if tell:
-            self._send(_Segment(self._scheduler.now_us, bytearray(), _RST))
+            self._send(_Segment(self._scheduler.now_us, b"", _RST))
         self._is_closing = self._is_lost = True

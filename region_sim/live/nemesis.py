@@ -14,6 +14,7 @@ disk.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import aiohttp
@@ -72,7 +73,11 @@ class Nemesis:
     ) -> None:
         """Raises PlanError for a fault that live mode does not have."""
         check_live(faults)
-        self._faults = tuple(faults)
+        # Of drains live mode has only this one; the oracle must know that the region stops.
+        self._faults = tuple(
+            replace(fault, how="stop") if fault.kind is FaultKind.DRAIN else fault
+            for fault in faults
+        )
         self._regions = regions
         self._links = links
         self._history = history

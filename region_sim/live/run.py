@@ -29,7 +29,6 @@ from region_sim.live.town import LiveTown
 from region_sim.live.toxiproxy import ToxiproxyServer, find_server
 from region_sim.live.watch import read_logs, watch
 from region_sim.plan.draw import draw
-from region_sim.plan.latency import one_way_us
 from region_sim.plan.scenario import Scenario
 from region_sim.viewers import Town, Viewers
 
@@ -121,7 +120,7 @@ def _new_history(scenario: Scenario, seed: int, plan: ClusterPlan) -> History:
         excess_policy=scenario.excess,
         on_limit=scenario.on_limit,
         is_tapped=False,
-        max_latency_us=max(one_way_us(scenario.world, scenario.regions).values(), default=0),
+        max_latency_us=max(scenario.distances_us().values(), default=0),
     )
 
 
@@ -142,7 +141,7 @@ async def _stage(
         await server.start()
         links = Links(server)
         await links.open(plan.proxies)
-        await links.stretch(one_way_us(scenario.world, scenario.regions), scenario.jitter)
+        await links.stretch(scenario.distances_us(), scenario.jitter)
         say(f"Toxiproxy (process {server.pid}) carries {len(plan.proxies)} links")
         cluster = await stack.enter_async_context(Cluster(plan))
         await cluster.start()

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from region_sim.history import Call, CallKind, FaultEvent, Life
-from region_sim.oracle.run import Run
+from region_sim.oracle.run import Run, answered
 from region_sim.oracle.sessions import PASSING, Session
 from region_sim.oracle.truth import is_indefinite
 from region_sim.plan.faults import KINDS
 
 YOUNG_US: Final = 12_000_000
+OLD_US: Final = 4_000_000
+"""A cut that has lasted for so long let no beacon pass that may still be evidence."""
 
 _MEANINGS: Final[dict[str, str]] = {
     "basis granted": "a start was admitted from a slot that its region held",
@@ -24,6 +26,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "refused local": "a start was refused on sessions of its own region",
     "refused confirmed": "a start was refused on what other regions answered during it",
     "refused beacon": "a start was refused on a fresh sign of life of another region",
+    "beacon round a third": "such a sign of life of a region beyond a cut, since its way round",
+    "confirmed round a third": "a region beyond a cut answered during a start, and it was refused",
+    "kick round a third": "a holder beyond a cut had released a session when its kick was answered",
     "replaced": "a refused viewer named a session to replace, and was admitted",
     "superseded": "a device started again while its session ran",
     "idempotent answer repeated": "a start was repeated with its key, and got the first answer",
@@ -32,6 +37,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "revived": "a session that had been displaced or had lapsed was renewed",
     "late return": "a device came back after a silence longer than the suspect time",
     "cloned heartbeat": "a second device renewed a session with its token",
+    "clone found": "a region found a token in two hands, by the tokens that it had rolled",
+    "clone found by pace": "a region found a session that is heard too often for one device",
+    "clone ended": "a device was told that its session ended because another one used its token",
     "suspect yielded": "a silent session gave its slot to another start",
     "lapsed": "a session ended because its client lease was over",
     "overdraft disproved": "an overdraft session was ended for the limit",
@@ -44,6 +52,7 @@ _MEANINGS: Final[dict[str, str]] = {
     "stop": "a device stopped its session",
     "plan changed": "an account took another plan",
     "told by the event stream": "a device heard of its session's end at once",
+    "too many starts": "a start was turned away because its account started too often",
     "lost answer": "a call got no answer",
     "lost start": "a start got no answer",
     "lost start revealed": "something later showed that a lost start had taken effect",
@@ -66,6 +75,9 @@ _MEANINGS: Final[dict[str, str]] = {
     "unconfirmed listed": "a list showed a session for which no region vouches at present",
     "pause": "a region's process stood still",
     "drained start": "a draining region sent a start elsewhere",
+    "drained start went": "such a start was admitted next where it had been sent",
+    "drained heartbeat went": "a draining region said where to go, and a device went there",
+    "evacuated": "a region that its operator drained held sessions, and none at the drain's end",
     "budgets checked": "records of usable grants that were added up",
     "convergence checked": "looks at whether the regions agree",
 }
@@ -126,6 +138,9 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
                 yield "start beyond a cut"
         case CallKind.START, 409:
             yield f"refused {call.body.get('evidence', '')}"
+            yield from _round_a_third(run, call)
+        case CallKind.START, 429:
+            yield "too many starts"
         case CallKind.START, 503 if run.network.is_draining(
             call.region, call.sent_us, call.sent_us
         ):
@@ -133,6 +148,10 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
         case CallKind.HEARTBEAT, 200 if call.request.get("cloned"):
             yield "cloned heartbeat"
         case CallKind.HEARTBEAT, 410:
+            if (call.body.get("by") or {}).get("kind") == "system" and (
+                call.body.get("reason") == "kicked"
+            ):
+                yield "clone ended"
             yield f"410 {call.body.get('reason', '')}"
         case CallKind.STOP, 204:
             yield "stop"
@@ -141,12 +160,31 @@ def _of_call(run: Run, call: Call) -> Iterator[str]:
             yield from ("unconfirmed listed",) if "unconfirmed" in states else ()
         case CallKind.KICK, 200:
             yield f"kick {call.body.get('effect', '')}"
+            holder = str(call.body.get("session", {}).get("region"))
+            if call.body.get("effect") == "ended" and _is_beyond(run, call, holder):
+                yield "kick round a third"
         case CallKind.KICK, 404:
             yield "kick not found"
         case CallKind.KICK, 503:
             yield "kick not stored"
         case _:
             pass
+
+
+def _round_a_third(run: Run, call: Call) -> Iterator[str]:
+    """What a refusal rests on that came from beyond a cut."""
+    beyond = {
+        (shown.get("evidence") or {}).get("how")
+        for shown in call.body.get("sessions", ())
+        if _is_beyond(run, call, str(shown.get("region")))
+    }
+    yield from (f"{how} round a third" for how in ("beacon", "confirmed") if how in beyond)
+
+
+def _is_beyond(run: Run, call: Call, region: str) -> bool:
+    """Whether a region could not have told the asked one anything itself, nor have lately."""
+    network = run.network
+    return network.is_cut(call.region, region, call.sent_us - OLD_US, answered(call))
 
 
 def _of_session(run: Run, session: Session) -> Iterator[str]:

@@ -15,8 +15,10 @@ from typing import Final
 from region_sim.history import Call, CallKind, History
 from region_sim.oracle import (
     availability,
+    clones,
     coverage,
     errors,
+    evacuation,
     latency,
     p1,
     p2,
@@ -39,14 +41,18 @@ CHECKERS: Final[dict[str, Checker]] = {
     "P6": p6.check,
     "P7": p7.check,
     "P8": p8.check,
+    "clones": clones.check,
     "availability": availability.check,
+    "evacuation": evacuation.check,
     "errors": errors.check,
 }
 """By promise, in the order in which they are told."""
 ABOUT: Final = {
     name: (module.__doc__ or "").split("\n", 1)[0].rstrip(".")
     for name, module in zip(
-        CHECKERS, (p1, p2, p3, p4, p5, p6, p7, p8, availability, errors), strict=True
+        CHECKERS,
+        (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, evacuation, errors),
+        strict=True,
     )
 }
 """What each checker is for, in one line."""

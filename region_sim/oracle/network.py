@@ -3,7 +3,8 @@
 Built from the faults and lives of a history alone. Every question is answered generously: a fault
 on one direction of a link counts for both (a link whose answers are lost is given up by its
 sender), and what a fault disturbs is taken to last for `HEAL_US` beyond it, since links have to be
-dialled anew. Cost: a look is linear in the number of faults of one run, which is small.
+dialled anew. A cut that regions go round is felt for its first moments only (around.py). Cost: a
+look is linear in the number of faults of one run, which is small.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,31 +12,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from region_sim.history import Call, FaultEvent, History, Life
+from region_sim.oracle.around import felt
+from region_sim.oracle.trouble import Trouble
 
 FOREVER_US: Final = 1 << 60
 HEAL_US: Final = 5_000_000
 """After a fault links are dialled again (2 s to connect, 1 s between two tries) and catch up."""
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
-_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble"})
-_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain"})
+_LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
+_DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade", "leave"})
+_GOES_ON: Final = frozenset({"operator", "expire"})
+"""Drains after which the region was not stopped."""
+_DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.STOPPED})
 _PLACE: Final = "@"
+RELAYING: Final = frozenset({"georeg", "live"})
+"""Systems whose regions go round a cut by way of a third."""
 
 Pair = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """One fault at one place. `to_us` is FOREVER_US for one that never ended."""
-
-    kind: str
-    from_us: int
-    to_us: int
-    note: str = ""
-
-    def meets(self, from_us: int, to_us: int, after_us: int = 0) -> bool:
-        """Whether it, or the time `after_us` behind it, has a moment of this time."""
-        return self.from_us <= to_us and self.to_us + after_us >= from_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +63,17 @@ class Network:
             self._add_fault(begin, to_us)
         for region in sorted({life.region for life in history.lives}):
             self._add_lives(region, history)
+        relays = history.system in RELAYING and not history.has_older
+        self._felt = {
+            pair: list(felt(found, self._ways(pair) if relays else ()))
+            for pair, found in self.links.items()
+        }
+        """The troubles of links less the cuts that had a way round."""
+        self.goes_round = relays and any(
+            t.kind == "cut" for found in self.links.values() for t in found
+        )
         self._all = sorted(
-            (t for troubles in (*self.links.values(), *self.down.values()) for t in troubles),
+            (t for troubles in (*self._felt.values(), *self.down.values()) for t in troubles),
             key=lambda trouble: (trouble.from_us, trouble.to_us, trouble.kind),
         )
 
@@ -83,8 +86,7 @@ class Network:
                 place, region = sorted((source, target))  # "@" sorts before every name
                 self.lines.setdefault((place[1:], region), []).append(trouble)
             elif begin.kind in _LINK_KINDS:
-                low, high = sorted((source, target))
-                self.links.setdefault((low, high), []).append(trouble)
+                self.links.setdefault(_ordered(source, target), []).append(trouble)
                 self.one_way.setdefault((source, target), []).append(trouble)
         for region in begin.regions:
             if begin.kind == "line":
@@ -93,13 +95,14 @@ class Network:
                 self.disks.setdefault(region, []).append(trouble)
             elif begin.kind in ("drift", "jump"):
                 self.clocks.setdefault(region, []).append(trouble)
-            elif begin.kind in _DOWN_KINDS:
+            elif begin.kind in _DOWN_KINDS and begin.note not in _GOES_ON:
                 self.down.setdefault(region, []).append(trouble)
 
     def _add_lives(self, region: str, history: History) -> None:
         """Down from a death, a stop or a pause until the next READY or RESUMED."""
         down_us: int | None = None
         drain_us: int | None = None
+        drained_by = ""
         paused_us: int | None = None
         down, draining = self.down.setdefault(region, []), self.draining.setdefault(region, [])
         for life in (event for event in history.lives if event.region == region):
@@ -120,28 +123,41 @@ class Network:
                     down.append(Trouble("pause", paused_us, life.at_us))
                     paused_us = None
                 case Life.DRAINING:
-                    drain_us = life.at_us
+                    drain_us = life.at_us if drain_us is None else drain_us
+                    drained_by = life.note
                 case _:
                     pass
-            if drain_us is not None and life.what is Life.READY:
-                draining.append(Trouble("drain", drain_us, life.at_us))
+            if drain_us is not None and life.what in _DRAIN_ENDS:
+                draining.append(Trouble("drain", drain_us, life.at_us, drained_by))
                 drain_us = None
         for begun_us, troubles in ((down_us, down), (paused_us, down), (drain_us, draining)):
             if begun_us is not None:
-                troubles.append(Trouble("down", begun_us, FOREVER_US))
+                note = drained_by if troubles is draining else ""
+                troubles.append(Trouble("down", begun_us, FOREVER_US, note))
 
     def _is_wiped(self, region: str, down_us: int) -> bool:
         return any(
-            t.kind == "kill" and t.note == "wipe" and t.meets(down_us, down_us)
+            _wipes(t) and t.meets(down_us, down_us)
             for t in self.down.get(region, ())
         )
+
+    def _ways(self, pair: Pair) -> list[list[Trouble]]:
+        """What was wrong with each third region and its links to these two."""
+        return [
+            [
+                *self.links.get(_ordered(pair[0], third), ()),
+                *self.links.get(_ordered(pair[1], third), ()),
+                *self.down.get(third, ()),
+            ]
+            for third in self.regions
+            if third not in pair
+        ]
 
     # ---- between regions ---------------------------------------------------------------------
 
     def between(self, here: str, there: str) -> Iterator[Trouble]:
-        """Everything that was wrong between two regions, or with one of them."""
-        low, high = sorted((here, there))
-        yield from self.links.get((low, high), ())
+        """Everything that kept news between two regions, or was wrong with one of them."""
+        yield from self._felt.get(_ordered(here, there), ())
         yield from self.down.get(here, ())
         if there != here:
             yield from self.down.get(there, ())
@@ -172,20 +188,57 @@ class Network:
         after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in self._all)
 
+    def is_quiet_around(
+        self, hub: str, from_us: int, to_us: int, link_us: int, region_us: int
+    ) -> bool:
+        """The same where links between other regions than the hub do not matter."""
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        around = [t for pair, found in sorted(self.links.items()) if hub in pair for t in found]
+        around += [t for _, found in sorted(self.down.items()) for t in found]
+        return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in around)
+
+    def last_restart(self, region: str, by_us: int) -> Restart | None:
+        """The last time before at which a region was back after it had been away."""
+        back = [r for r in self.restarts.get(region, ())[1:] if r.ready_us <= by_us]
+        return back[-1] if back else None
+
+    def is_only(
+        self, region: str, restart: Restart, to_us: int, link_us: int, region_us: int
+    ) -> bool:
+        """Whether nothing but this restart of a region was in trouble, from before it until now."""
+        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        its_own = [
+            t
+            for t in self.down.get(region, ())
+            if t.kind in ("kill", "down") and restart.down_us <= t.from_us <= restart.ready_us
+        ]
+        return not any(
+            t.meets(restart.down_us, to_us, after_us.get(t.kind, region_us))
+            for t in self._all
+            if t not in its_own
+        )
+
     def restarted(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost what it had in memory within this time."""
         return any(
             r.down_us <= to_us and r.ready_us >= from_us for r in self.restarts.get(region, ())
         ) or any(
-            t.kind in ("kill", "drain", "down") and t.meets(from_us, to_us)
+            t.kind in ("kill", "drain", "upgrade", "leave", "down") and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
         )
 
     def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost its disk within this time, or what stood on it."""
         return any(
-            t.kind == "kill" and t.note in ("wipe", "corrupt") and t.meets(from_us, to_us)
+            _wipes(t) and t.meets(from_us, to_us)
             for t in self.down.get(region, ())
+        )
+
+    def is_cut(self, here: str, there: str, from_us: int, to_us: int) -> bool:
+        """Whether two regions cannot tell one another anything themselves, for all this time."""
+        return any(
+            t.kind == "cut" and t.from_us <= from_us and to_us <= t.to_us
+            for t in self.links.get(_ordered(here, there), ())
         )
 
     def parts(self, by_us: int) -> int:
@@ -242,6 +295,10 @@ class Network:
         return not any(t.meets(from_us, to_us, after_us) for t in self.disks.get(region, ()))
 
 
+def _ordered(here: str, there: str) -> Pair:
+    return (here, there) if here < there else (there, here)
+
+
 def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
     """Into how many parts cut links (in alphabetical order) divide the regions."""
     left = sorted(regions)
@@ -254,6 +311,12 @@ def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
             reached += near
             left = [r for r in left if r not in near]
     return parts
+
+
+def _wipes(trouble: Trouble) -> bool:
+    return trouble.kind == "leave" or (
+        trouble.kind == "kill" and trouble.note in ("wipe", "corrupt")
+    )
 
 
 def _spans(faults: Iterable[FaultEvent]) -> Iterator[tuple[FaultEvent, int]]:

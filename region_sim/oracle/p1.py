@@ -14,8 +14,9 @@ answer, so it is judged as sent when it was sent first.
 **Excused** is a refusal that rests on a session whose end cannot be known where it was refused:
 every end of every dead session that it names was spoken beyond a link in trouble, or by or before a
 region that was down meanwhile (a *pending end*, counted apart). Never excused: an end that the
-asked region spoke itself, or had heard of; evidence by beacon when the beaconing region itself
-spoke the end. Anything else is a *false block*.
+asked region spoke itself and remembers, or had heard of; evidence by beacon when the beaconing
+region itself spoke the end and remembers it. A region forgets with a crash what was no kick, and a
+kick that nobody was promised and that was not on disk yet. Anything else is a *false block*.
 """
 
 from collections.abc import Iterator
@@ -164,7 +165,9 @@ def _is_pending(run: Run, call: Call, shown: dict[str, Any], session: Session) -
     until_us = answered(call)
     ends = [end for end in session.ends if end.at_us <= until_us]
     how = (shown.get("evidence") or {}).get("how")
-    vouched = how == "beacon" and any(end.region == shown.get("region") for end in ends)
+    vouched = how == "beacon" and any(
+        end.region == shown.get("region") and run.remembers(session, end, until_us) for end in ends
+    )
     return bool(ends) and not vouched and not any(_is_known(run, call, session, e) for e in ends)
 
 
@@ -172,8 +175,7 @@ def _is_known(run: Run, call: Call, session: Session, end: End) -> bool:
     """Whether the asked region must know of an end."""
     here, until_us, network = call.region, answered(call), run.network
     if end.region == here:
-        is_kept = end.is_kick and run.is_kept(session, end, until_us)
-        return is_kept or not network.restarted(here, end.at_us, until_us)
+        return run.remembers(session, end, until_us)
     if network.is_unreachable(here, end.region, end.at_us, until_us):
         learned_us = session.learned_us.get(here, until_us)
         return (

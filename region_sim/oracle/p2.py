@@ -2,13 +2,8 @@
 
 Counted are distinct devices that surely lived (sessions.py), against the largest limit so far.
 
-**Admitted though full.** A start is wrongly admitted when L other devices must have been known to
-the region: each surely lived from 6 s before the start until its answer, was heard within the
-suspect time less a heartbeat's slack, and stayed for those 6 s in a region that the asked one could
-hear all the time. In the asked region itself the 6 s and the links do not matter (*one region above
-L*). This holds in every partition; it is what limits the excess to L per region and part. But a
-slot that was borrowed while anything was in trouble is the word of a home that may see less than
-the asking region does (a partial partition).
+**Admissions** are judged in admissions.py: whether a start was admitted though the region must have
+known that the account was full.
 
 **Never above L.** While no link and no region is in trouble and the regions are so near that a
 decision never runs into its deadline (12 trips of the longest link within it), no time above L
@@ -28,21 +23,15 @@ came back that had been silent for longer than the suspect time, or by a smaller
 from collections.abc import Iterator
 from typing import Final
 
-from region_sim.history import Call
+from region_sim.oracle.admissions import LINK_AFTER_US, REGION_AFTER_US, check_admission
 from region_sim.oracle.excess import Episode, episodes
 from region_sim.oracle.network import FOREVER_US
-from region_sim.oracle.run import Run, answered, seconds
-from region_sim.oracle.sessions import Session
+from region_sim.oracle.run import Run, seconds
 from region_sim.oracle.truth import Household
 from region_sim.oracle.verdict import Excess, Finding
 
-KNOWN_US: Final = 6_000_000
 YOUNG_US: Final = 12_000_000
 """A provisional session that is disproved is ended within 10 s of its start, and a little."""
-LINK_AFTER_US: Final = 20_000_000
-"""A region that was silent is down for 15 s; grants that ended with their lease come back."""
-REGION_AFTER_US: Final = 60_000_000
-"""What a region inherits is no evidence until its device is heard: a heartbeat and retries."""
 INSTANT_US: Final = 5_000
 
 
@@ -53,124 +42,9 @@ def check(run: Run) -> Iterator[Finding]:
             continue
         for session in household.sessions.values():
             if session.admitted_us is not None and run.is_georeg:
-                yield from _check_admission(run, household, session)
+                yield from check_admission(run, household, session)
         yield from _check_episodes(run, household)
         yield from _check_parts(run, household)
-
-
-# ---- admissions ------------------------------------------------------------------------------
-
-
-def _check_admission(run: Run, household: Household, session: Session) -> Iterator[Finding]:
-    start = _start_of(household, session)
-    if start is None:
-        return
-    if session.basis == "overdraft" and run.is_near and _is_settled(run, start):
-        yield _guess(start, session)
-    limit = max(household.limits.known(run.network, start.sent_us, answered(start)))
-    others = [s for s in household.sessions.values() if _counts(s, session, start)]
-    own = sorted({s.device for s in others if _is_firm_here(run, s, start)})
-    if len(own) >= limit:
-        yield _finding(run, household, start, session, "one region above L", own)
-        return
-    known = sorted({s.device for s in others if _is_known(run, s, start)})
-    if len(known) >= limit and not _is_homes_word(run, session, start):
-        yield _finding(
-            run, household, start, session, f"admitted though full: {session.basis}", known
-        )
-
-
-def _is_homes_word(run: Run, session: Session, start: Call) -> bool:
-    """Whether the home may have lent the slot without seeing what the asking region sees."""
-    return session.basis == "borrowed" and not _is_settled(run, start)
-
-
-def _is_settled(run: Run, start: Call) -> bool:
-    return run.network.is_settled(start.sent_us, answered(start), LINK_AFTER_US, REGION_AFTER_US)
-
-
-def _start_of(household: Household, session: Session) -> Call | None:
-    """The start that a session was first admitted by; None when an idempotent answer came later."""
-    found = [c for c in household.starts if c.number == session.number]
-    return found[0] if found and not found[0].request.get("again") else None
-
-
-def _counts(other: Session, session: Session, start: Call) -> bool:
-    return (
-        other.device != session.device
-        and other.id not in start.request.get("replace", ())
-        and other.surely_lived(start.sent_us, answered(start))
-    )
-
-
-def _is_firm_here(run: Run, other: Session, start: Call) -> bool:
-    """Whether the asked region surely holds it, and its device was heard in this process's life."""
-    beat = other.last_beat(start.sent_us)
-    return (
-        beat is not None
-        and beat.region == start.region
-        and answered(start) - beat.sent_us <= run.in_time_us
-        and not run.network.restarted(start.region, beat.sent_us, answered(start))
-        and other.only_in(start.region, answered(start))
-    )
-
-
-def _is_known(run: Run, other: Session, start: Call) -> bool:
-    since_us, until_us = start.sent_us - KNOWN_US, answered(start)
-    beat = other.last_beat(since_us)
-    if beat is None or not other.surely_lived(since_us, until_us):
-        return False
-    last = other.last_beat(start.sent_us) or beat
-    moved_us = since_us - run.history.lease_us
-    if run.network.is_calm(moved_us, until_us):
-        moved_us = since_us  # two regions that took it over at once have found out by now
-    return (
-        until_us - last.sent_us <= run.in_time_us - 5_000_000
-        and _stayed(other, beat.region, moved_us, until_us, run.history.lease_us)
-        and not run.network.restarted(beat.region, beat.sent_us, until_us)
-        and not run.network.is_unreachable(start.region, beat.region, since_us, until_us)
-    )
-
-
-def _stayed(other: Session, region: str, from_us: int, to_us: int, lease_us: int) -> bool:
-    """Whether no other region may have come to hold it meanwhile, or hold it still."""
-    return all(
-        beat.region == region
-        for beats in (other.beats, other.perhaps)
-        for beat in beats
-        if beat.sent_us <= to_us and beat.answered_us >= from_us
-    ) and not any(
-        beat.region != region and from_us - lease_us <= beat.answered_us for beat in other.perhaps
-    )
-
-
-def _finding(
-    run: Run, household: Household, start: Call, session: Session, rule: str, devices: list[str]
-) -> Finding:
-    limit = household.limits.largest(answered(start))
-    text = (
-        f"{start.region} admitted {session.device} ({session.basis}) at {limit} streams although "
-        f"{', '.join(devices)} must have been known to live"
-    )
-    living = [
-        s.id for s in household.sessions.values() if s.surely_lived(start.sent_us, answered(start))
-    ]
-    run.counts["wrongly admitted"] += 1
-    return Finding(
-        "P2",
-        rule,
-        answered(start),
-        household.account,
-        text,
-        (start.number,),
-        (session.id, *living),
-    )
-
-
-def _guess(start: Call, session: Session) -> Finding:
-    text = f"{start.region} admitted {session.device} as overdraft though the home was near"
-    rule, at_us = "overdraft though all are near", answered(start)
-    return Finding("P2", rule, at_us, session.account, text, (start.number,), (session.id,))
 
 
 # ---- times above the limit -------------------------------------------------------------------

@@ -12,7 +12,8 @@ that a restart has left dead is sent again by the client's library: two round tr
 **An answer.** No 503 but for a start or an event stream where the region drains, or a kick that a
 refusing disk cannot store. No 5xx at all, and none of the statuses that say that the caller was
 wrong (401, 403, 413, 422, 429), since the viewers are not; but a plan of the future, as a clock
-that jumped sees it, is 422.
+that jumped sees it, is 422; and a start of an account that has sent `FLOOD` to that region within
+`FLOOD_US` may be 429, whoever of the household it was.
 
 **The same answer** to a start that is repeated with its key in the same region, unless the region
 has begun anew in between.
@@ -35,6 +36,8 @@ AFTER_US: Final = 1_000_000
 """What piled up while a region stood still is served first."""
 KEPT_ALIVE_US: Final = 100_000_000
 """A client keeps an idle connection at most for so long."""
+FLOOD: Final = 256
+FLOOD_US: Final = 20_000_000
 _FINE: Final = {
     CallKind.START: (201, 409),
     CallKind.HEARTBEAT: (200, 410),
@@ -93,9 +96,20 @@ def _may_wait(run: Run, call: Call) -> bool:
     )
 
 
+def _floods(household: Household, call: Call) -> bool:
+    """Whether the account starts more often than anybody presses play."""
+    since_us = call.sent_us - FLOOD_US
+    starts = household.starts
+    return sum(
+        s.region == call.region and since_us <= s.sent_us <= call.sent_us for s in starts
+    ) >= FLOOD
+
+
 def _may_decline(run: Run, call: Call) -> bool:
     if call.status == 404 and call.request.get("events") and not run.is_georeg:
         return True  # baselines have no event streams
+    if call.status == 429:
+        return _floods(run.households[call.account], call)
     if call.status == 422 and call.kind is CallKind.PLAN:
         return run.network.has_jumped_in(call.region, call.sent_us, answered(call))
     if call.status == 503 and (call.kind is CallKind.START or call.request.get("events")):

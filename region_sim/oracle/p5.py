@@ -2,7 +2,8 @@
 
 **By somebody's act.** `kicked`, `superseded`, `replaced` and `stopped` need a kick, a start of the
 same device, a start that names it, a stop, that was sent before the 410 was answered, whatever
-became of that call. However late the heartbeat is, a reason that nobody gave is a finding.
+became of that call. However late the heartbeat is, a reason that nobody gave is a finding. `kicked`
+by `system` needs a second device that had heartbeated the session.
 
 **In time.** A heartbeat that was answered less than the suspect time (less 2 %) after the sending
 of the one that was renewed before it, of the device itself or of one that shares its token, is not
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from region_sim.history import Call, Ended
+from region_sim.oracle.clones import is_shared
 from region_sim.oracle.run import FRESH_US, TRAVEL_US, Run, answered, seconds
 from region_sim.oracle.sessions import PASSING, End, Session
 from region_sim.oracle.truth import Household
@@ -72,7 +74,7 @@ def _check_410(run: Run, household: Household, session: Session, call: Call) -> 
             text = f"{session.id} was told {reason}, which nobody has done"
             yield _finding(f"{reason} by nobody", session, call, text)
     elif reason == "limit":
-        is_evicted = run.history.on_limit == "end_oldest" and _by_device(call)
+        is_evicted = run.history.on_limit == "end_oldest" and _by(call) == "device"
         has_record = run.history.is_tapped  # by which it is judged
         if not (has_record or is_evicted or _was_provisional(run, session, answered(call))):
             text = f"{session.id}, which was settled, was ended for the limit"
@@ -87,13 +89,15 @@ def _check_410(run: Run, household: Household, session: Session, call: Call) -> 
         yield _finding("unknown reason", session, call, f"{session.id}: {reason!r}")
 
 
-def _by_device(call: Call) -> bool:
-    return (call.body.get("by") or {}).get("kind") == "device"
+def _by(call: Call) -> str:
+    return str((call.body.get("by") or {}).get("kind", ""))
 
 
 def _has_act(household: Household, session: Session, call: Call, reason: str) -> bool:
     """A refused start counts too: a holder may have handed over for it, in vain."""
     by_us = answered(call)
+    if reason == "kicked" and _by(call) == "system":
+        return any(is_shared(c, session.id) and c.sent_us <= by_us for c in household.calls)
     if any(act.reason == reason and act.sent_us <= by_us for act in session.acts):
         return True
     return any(
@@ -215,16 +219,14 @@ def _limited_by(session: Session, at_us: int) -> bool:
 def _is_beyond(run: Run, end: Ended, session: Session) -> bool:
     """Whether none of a dead session's ends can be known in the region that counted it."""
     ends = [e for e in session.ends if e.at_us <= end.at_us]
-    return bool(ends) and not any(_is_known(run, session, end.region, e, end.at_us) for e in ends)
+    return bool(ends) and not any(_is_known(run, end.region, session, e, end.at_us) for e in ends)
 
 
-def _is_known(run: Run, session: Session, here: str, end: End, by_us: int) -> bool:
-    """Whether a region must know of an end: what is no kick it forgets when it begins anew."""
+def _is_known(run: Run, here: str, session: Session, end: End, by_us: int) -> bool:
+    """Whether a region must know of an end."""
     if end.region != here:
         return not run.network.is_unreachable(here, end.region, end.at_us, by_us)
-    if end.is_kick:
-        return run.is_kept(session, end, by_us)
-    return not run.network.restarted(here, end.at_us, by_us)
+    return run.remembers(session, end, by_us)
 
 
 def _check_evicted(

@@ -20,10 +20,11 @@ FRESH_US: Final = 3_100_000
 """Evidence by beacon is younger than 3 s, on a clock that may be 2 % slow."""
 TRAVEL_US: Final = 200_000
 """Beyond the latency: batches of 50 ms, queues, a home that serves one request after the other."""
-WRITTEN_US: Final = 3_000_000
-"""What nobody waits for is on the disk by then."""
+STORED_US: Final = 3_000_000
+"""A kick that nobody was promised is on disk within a second or two."""
 TRIPS: Final = 12
-"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile."""
+"""A decision takes fewer trips between regions than this, whatever else is asked meanwhile. A trip
+round a third region counts twice."""
 
 
 @dataclass(slots=True)
@@ -55,30 +56,38 @@ class Run:
     @property
     def is_near(self) -> bool:
         """Whether the regions are so near that a decision never runs into its deadline."""
-        return self.latency_us * TRIPS <= self.history.deadline_us
+        trips = TRIPS * (2 if self.network.goes_round else 1)
+        return self.latency_us * trips <= self.history.deadline_us
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether a region that is asked has surely answered long before the deadline. Not where
+        processes are real and may stand still for a moment."""
+        return self.history.is_tapped and self.latency_us * 4 <= self.history.deadline_us
 
     @property
     def in_time_us(self) -> int:
         """A session whose last heartbeat is not older than this is surely not suspect."""
         return int(self.history.suspect_us * 0.98) - 200_000
 
+    def remembers(self, session: Session, end: End, by_us: int) -> bool:
+        """Whether the region that spoke an end surely knows of it still.
+
+        Through its restarts it knows only of kicks, until its disk is lost; of one that nobody was
+        promised (superseded, replaced, limit) only where it lived on for long enough to store it.
+        """
+        here, network = end.region, self.network
+        if not end.is_kick:
+            return not network.restarted(here, end.at_us, by_us)
+        stored_us = end.at_us + STORED_US
+        is_stored = not network.restarted(here, end.at_us, min(by_us, stored_us))
+        is_stored = is_stored and network.has_disk(here, end.at_us, stored_us)
+        is_promised = session.is_promised(here, by_us)
+        return (is_stored or is_promised) and not network.lost_disk(here, end.at_us, by_us)
+
     def session(self, call: Call) -> Session | None:
         """The session that a heartbeat, stop or kick is about."""
         return self.households[call.account].sessions.get(call.session)
-
-    def is_kept(self, session: Session, kick: End, by_us: int) -> bool:
-        """Whether the region that spoke a kick knows of it still, also when it has begun anew.
-
-        One that was acknowledged was durable; any other one is on its disk soon after.
-        """
-        network, here = self.network, kick.region
-        if network.lost_disk(here, kick.at_us, by_us):
-            return False
-        written_us = kick.at_us + WRITTEN_US
-        may_be_lost = network.restarted(here, kick.at_us, written_us) or not network.has_disk(
-            here, kick.at_us, written_us
-        )
-        return session.is_promised(here, by_us) or not may_be_lost
 
 
 Checker = Callable[[Run], Iterator[Finding]]

@@ -24,6 +24,8 @@ class Household:
 
     account: str
     limits: Limits
+    home: str = ""
+    """The region that its entitlements name as its home; empty: none."""
     calls: list[Call] = field(default_factory=list)
     sessions: dict[str, Session] = field(default_factory=dict)
     starts: list[Call] = field(default_factory=list)
@@ -90,7 +92,10 @@ def _households(history: History) -> dict[str, Household]:
     joined: dict[str, list[Any]] = {call.account: [] for call in history.calls}
     for change in history.joined:
         joined.setdefault(change.account, []).append(change)
-    return {name: Household(name, Limits(joined[name])) for name in sorted(joined)}
+    return {
+        name: Household(name, Limits(changes), changes[-1].home if changes else "")
+        for name, changes in sorted(joined.items())
+    }
 
 
 def _begin(household: Household, network: Network) -> None:

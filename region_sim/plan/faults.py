@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     NARROW = "narrow"
     STALL = "stall"
     JUMBLE = "jumble"
+    LATE = "late"
     LINE = "line"
     KILL = "kill"
     PAUSE = "pause"
@@ -32,6 +33,8 @@ class FaultKind(StrEnum):
     JUMP = "jump"
     DISK = "disk"
     DRAIN = "drain"
+    UPGRADE = "upgrade"
+    LEAVE = "leave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,10 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         "messages between regions arrive twice or overtake one another, as when a link breaks "
         "again and again", True, amount="share of messages", default=0.2, low=0.001, high=0.9,
     ),
+    FaultKind.LATE: KindDoc(
+        "each message between regions comes late, by its own time: what a broken link held comes "
+        "over the next one", True, amount="seconds at most", default=2, low=0.001, high=5,
+    ),
     FaultKind.LINE: KindDoc(
         "the lines of devices near a region to it: requests and answers are lost",
         on_links=False, ways=("drop", "reject"),
@@ -104,8 +111,20 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         high=60,
     ),
     FaultKind.DRAIN: KindDoc(
-        "an operator drains the region, stops it in order and starts it again at the end",
-        on_links=False, is_live=True,
+        "an operator drains the region; stop: it is stopped in order and starts again at the end; "
+        "operator: it goes on and is undrained at the end; expire: the drain was for half of the "
+        "time and ends by itself (live mode only has stop)",
+        on_links=False, ways=("stop", "operator", "expire"), is_live=True,
+    ),
+    FaultKind.UPGRADE: KindDoc(
+        "the region is drained, stopped in order and started again at the end with another "
+        "release; new: it speaks the newest protocol, old: only the oldest",
+        on_links=False, ways=("new", "old"),
+    ),
+    FaultKind.LEAVE: KindDoc(
+        "the cluster shrinks, and grows again at the end: the region is drained, stopped and taken "
+        "out of the other regions' configs, one after another; then back in, with an empty disk",
+        on_links=False,
     ),
 }  # fmt: skip
 

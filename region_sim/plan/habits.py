@@ -44,9 +44,17 @@ class Habits:
     """A heartbeat that is on its way while the stream is stopped."""
     share: float = 0.02
     """Streams whose token a second device uses too."""
+    share_beats: float = 6
+    """It does so for one to so many heartbeat intervals."""
+    keep_token: float = 0
+    """Streams whose player ignores the tokens that heartbeats hand out."""
     burst_s: float = 600
     """Between two moments at which all devices of a household press play at once; 0: never."""
+    flood_s: float = 0
+    """Between two fits of a device that presses play a hundred times a second; 0: never."""
     watch_events: float = 0.1
     """Devices that listen to the event stream while they play."""
+    follow: float = 0.9
+    """Devices that go where a draining region sends them, each time that they are told."""
     paused: float = 0.05
     """Heartbeats that say that the viewer has paused."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from region_sim.plan.errors import PlanError
+from region_sim.plan.faults import parse_links
 
 _AWS_NAMES: Final = (
     "us-east", "us-west-1", "us-west-2", "ireland", "frankfurt",
@@ -36,8 +37,22 @@ UNIFORM_MS: Final = {"metro": 3.0, "near": 14.0, "far": 60.0, "ocean": 180.0}
 WORLDS: Final = ("aws", *UNIFORM_MS)
 
 
-def one_way_us(world: str, regions: Sequence[str]) -> Mapping[tuple[str, str], int]:
-    """Usual one-way latency of every ordered pair, half a round trip. Raises PlanError."""
+def one_way_us(
+    world: str, regions: Sequence[str], round_trip_ms: Mapping[str, float] | None = None
+) -> Mapping[tuple[str, str], int]:
+    """Usual one-way latency of every ordered pair, half a round trip. Raises PlanError.
+
+    `round_trip_ms`: links, written as those of faults, that differ from the world's.
+    """
+    given = {
+        pair: round(millis * 500)
+        for links, millis in (round_trip_ms or {}).items()
+        for pair in parse_links(links, regions)
+    }
+    return {**_of_world(world, regions), **given}
+
+
+def _of_world(world: str, regions: Sequence[str]) -> Mapping[tuple[str, str], int]:
     pairs = [(a, b) for a in regions for b in regions if a != b]
     if world in UNIFORM_MS:
         return {pair: round(UNIFORM_MS[world] * 500) for pair in pairs}

@@ -22,7 +22,7 @@ from region_sim.plan.faults import (
     parse_links,
 )
 from region_sim.plan.habits import Habits
-from region_sim.plan.latency import WORLDS, one_way_us
+from region_sim.plan.latency import WORLDS
 from region_sim.plan.scenario import Draw, Scenario, account_of
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "scenarios"
@@ -31,8 +31,12 @@ HOUSEHOLDS_MAX: Final = 1_000_000
 _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
+    "clones": str,
 }  # fmt: skip
-_TABLES: Final = ("regions", "only", "plans", "habits", "settings", "fault", "draw", "expects")
+_TABLES: Final = (
+    "regions", "round_trip_ms", "only", "plans", "habits", "settings", "older", "fault", "draw",
+    "expects",
+)  # fmt: skip
 _FAULT_KEYS: Final = ("kind", "at_s", "for_s", "regions", "links", "how", "amount")
 
 
@@ -69,6 +73,9 @@ def read(values: Mapping[str, Any], name: str) -> Scenario:
     scenario = Scenario(name, **plain)
     if "regions" in values:
         scenario = replace(scenario, regions=tuple(_texts(name, "regions", values["regions"])))
+    if "round_trip_ms" in values:
+        table = _numbers(name, "round_trip_ms", values)
+        scenario = replace(scenario, round_trip_ms=table)
     if "only" in values:
         scenario = replace(scenario, only=tuple(_texts(name, "only", values["only"])))
     if "plans" in values:
@@ -77,6 +84,8 @@ def read(values: Mapping[str, Any], name: str) -> Scenario:
         scenario = replace(scenario, habits=with_habits(Habits(), _numbers(name, "habits", values)))
     if "settings" in values:
         scenario = replace(scenario, settings=_numbers(name, "settings", values))
+    if "older" in values:
+        scenario = replace(scenario, older=tuple(_texts(name, "older", values["older"])))
     if "expects" in values:
         scenario = replace(scenario, expects=tuple(_texts(name, "expects", values["expects"])))
     if "draw" in values:
@@ -97,7 +106,8 @@ def check(scenario: Scenario) -> Scenario:
         raise PlanError(f"{where}: regions must be 1 to {REGIONS_MAX} different names")
     if scenario.world not in WORLDS:
         raise PlanError(f"{where}: world = {scenario.world!r}; there are {', '.join(WORLDS)}")
-    one_way_us(scenario.world, scenario.regions)
+    if min(scenario.distances_us().values(), default=0) < 0:
+        raise PlanError(f"{where}: round_trip_ms must be 0 or more")
     bounds = {
         "duration_s": (scenario.duration_s, 1, 1e6),
         "households": (scenario.households, 0, HOUSEHOLDS_MAX),
@@ -111,6 +121,8 @@ def check(scenario: Scenario) -> Scenario:
     if len(scenario.accounts()) < len(scenario.only):
         known = f"{account_of(1)} to {account_of(scenario.households)}"
         raise PlanError(f"{where}: only = {', '.join(scenario.only)}: there are {known}")
+    if not set(scenario.older) <= set(scenario.regions):
+        raise PlanError(f"{where}: older = {', '.join(scenario.older)}: not all are regions")
     if scenario.pinned and scenario.pinned not in scenario.regions:
         raise PlanError(f"{where}: pinned = {scenario.pinned!r} is none of the regions")
     if not {plan for plan, _ in scenario.plans} <= {"basic", "standard", "premium"}:

@@ -4,10 +4,12 @@ Everything that can be drawn is drawn from the seed before the run begins (draw.
 that a scenario with its faults in hand leaves nothing open but the interleaving.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from region_sim.plan.faults import Fault, FaultKind
 from region_sim.plan.habits import Habits
+from region_sim.plan.latency import one_way_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Scenario:
     regions: tuple[str, ...] = ("us", "eu", "ap")
     world: str = "aws"
     """How far the regions are apart: latency.py."""
+    round_trip_ms: dict[str, float] = field(default_factory=dict)
+    """Links that differ from the world's, written as those of faults, with their round trips."""
     jitter: float = 0.1
     """Share of a link's latency that varies from message to message."""
     last_mile_ms: float = 8.0
@@ -47,12 +51,19 @@ class Scenario:
     """Differences from the usual settings of a region, as in its config file's [settings]."""
     excess: str = "finish"
     on_limit: str = "refuse"
+    clones: str = "report"
     pinned: str = ""
     """Region that every entitlement names as the account's home; empty: as the habits say."""
+    older: tuple[str, ...] = ()
+    """Regions that speak only the oldest protocol at first; an `upgrade` changes that."""
     faults: tuple[Fault, ...] = ()
     draw: Draw = Draw()
     expects: tuple[str, ...] = ()
     """Coverage without which the run proves nothing: names of `oracle/coverage.py`."""
+
+    def distances_us(self) -> Mapping[tuple[str, str], int]:
+        """Usual one-way latency of every ordered pair of regions. Raises PlanError."""
+        return one_way_us(self.world, self.regions, self.round_trip_ms)
 
     def accounts(self) -> list[str]:
         """The accounts of the households that take part."""

@@ -14,7 +14,7 @@ from region_sim.plan.scenario import Draw, Scenario
 
 _PLAIN: Final = (
     "about", "regions", "world", "jitter", "last_mile_ms", "duration_s", "households", "only",
-    "drift", "excess", "on_limit", "pinned", "expects",
+    "drift", "excess", "on_limit", "clones", "pinned", "older", "expects",
 )  # fmt: skip
 
 
@@ -27,6 +27,8 @@ def scenario_text(scenario: Scenario, *, head: str = "") -> str:
         for key in _PLAIN
         if getattr(scenario, key) != getattr(usual, key)
     ]
+    trips = {json.dumps(links): trip_ms for links, trip_ms in scenario.round_trip_ms.items()}
+    lines += _table("round_trip_ms", trips)
     if sorted(scenario.plans) != sorted(usual.plans):
         lines += _table("plans", dict(scenario.plans))
     habits = {field.name: getattr(scenario.habits, field.name) for field in fields(Habits)}

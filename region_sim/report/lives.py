@@ -11,6 +11,7 @@ _STATES: Final = {
     Life.KILLED: "killed",
     Life.PAUSED: "paused",
     Life.DRAINING: "draining",
+    Life.UNDRAINED: "up",
     Life.STOPPED: "stopped",
 }
 

@@ -59,6 +59,11 @@ class Token:
         bearer = {"Authorization": f"Bearer {token}"}
         return cls(session, CIMultiDict(bearer), CIMultiDict(bearer | JSON))
 
+    def after(self, beat: Call) -> "Token":
+        """The token to use after a heartbeat that was answered 200."""
+        rolled = beat.body.get("token")
+        return self if rolled is None else Token.of(self.session, str(rolled))
+
 
 class Calls:
     """Makes the calls of all viewers."""

@@ -30,13 +30,16 @@ class Listener:
         token: Token,
         *,
         on_ended: Callable[[dict[str, Any]], None],
-        on_away: Callable[[str], None],
+        on_away: Callable[[str, dict[str, Any]], None],
     ) -> None:
-        """`on_ended` gets the body of the 410; `on_away` a region that serves it no longer."""
+        """`on_ended` gets the body of the 410; `on_away` a region that serves it no longer, and
+        what that has said about it."""
         self._street, self._token = street, token
         self._on_ended, self._on_away = on_ended, on_away
         self._is_in_vain = False
         """There are no streams here (another system than georeg), or not for this token."""
+        self._pause_s = 0.0
+        """What a draining region has told it to wait before it listens again."""
 
     async def listen(self, whereabouts: Callable[[], tuple[Caller, str]]) -> None:
         """Listen until the session ends or the task is cancelled.
@@ -49,7 +52,8 @@ class Listener:
             if ended is not None:
                 self._on_ended(ended)
                 return
-            await sleep(self._street.seconds(0.5, 2))
+            pause_s, self._pause_s = self._pause_s, 0.0
+            await sleep(pause_s or self._street.seconds(0.5, 2))
 
     async def _hear(self, caller: Caller, region: str) -> dict[str, Any] | None:
         """Open the stream once; why the session ended, or None: the stream is over."""
@@ -71,7 +75,7 @@ class Listener:
             if not call.status:
                 call.error = words_of(error)
                 call.answered_us = street.town.now_us()
-                self._on_away(region)
+                self._on_away(region, {})
             return None
 
     def _not_opened(self, status: int, body: dict[str, Any], region: str) -> dict[str, Any] | None:
@@ -79,7 +83,7 @@ class Listener:
             return body
         self._is_in_vain = status in (401, 404)
         if not self._is_in_vain:
-            self._on_away(region)
+            self._on_away(region, body)
         return None
 
     def _answered(self, call: Call, status: int, body: dict[str, Any]) -> None:
@@ -94,7 +98,9 @@ class Listener:
             if line.startswith(b"event: "):
                 event = line[7:].strip()
             elif line.startswith(b"data: ") and event == b"drain":
-                self._on_away(region)
+                drain: dict[str, Any] = json.loads(line[6:])
+                self._pause_s = drain["reconnect_in_s"]
+                self._on_away(region, drain)
             elif line.startswith(b"data: ") and event == b"ended":
                 body: dict[str, Any] = json.loads(line[6:])
                 now_us, session = self._street.town.now_us(), self._token.session

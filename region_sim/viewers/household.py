@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from region_sim.viewers.device import Device
+from region_sim.viewers.flooding import flood
 from region_sim.viewers.passport import Passport
 from region_sim.viewers.people import change_plan, kick, note_plan
 from region_sim.viewers.street import Street
@@ -42,6 +43,7 @@ class Household:
         if len(self._plans) > 1:
             self._now_and_then(habits.plan_s, self._change_plan)
         self._now_and_then(habits.burst_s, self._burst)
+        self._now_and_then(habits.flood_s, self._flood)
 
     def leave(self) -> None:
         """Vanish without a word."""
@@ -79,6 +81,10 @@ class Household:
     def _change_plan(self) -> Coroutine[Any, Any, None]:
         others = [name for name in self._plans if name != self._passport.plan]
         return change_plan(self._street, self._passport, self._street.random.choice(others))
+
+    def _flood(self) -> Coroutine[Any, Any, None]:
+        device = f"{self._passport.account}.{len(self.devices) + 1}"
+        return flood(self._street, self._passport, device, self._home)
 
     def _burst(self) -> None:
         for device in self.devices:

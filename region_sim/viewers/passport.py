@@ -19,11 +19,11 @@ KEPT_US: Final = 60_000_000
 class Passport:
     """An account's plan and its proof."""
 
-    __slots__ = ("_headers", "_home", "_issued_us", "_start_headers", "_town", "account", "plan")
+    __slots__ = ("_headers", "_issued_us", "_start_headers", "_town", "account", "home", "plan")
 
     def __init__(self, town: Town, account: str, plan: str, home: str = "") -> None:
         """`home`: the region that shall lease out the account's slots; empty: any."""
-        self._town, self._home, self.account, self.plan = town, home, account, plan
+        self._town, self.home, self.account, self.plan = town, home, account, plan
         self._headers: dict[str, str] | None = None
         self._start_headers: dict[str, str] = {}
         self._issued_us = 0
@@ -38,7 +38,7 @@ class Passport:
         now_us = self._town.now_us()
         if self._headers is None or now_us - self._issued_us > KEPT_US:
             self._issued_us = now_us
-            self._headers = self._town.entitlement(self.account, self.plan, self._home)
+            self._headers = self._town.entitlement(self.account, self.plan, self.home)
             self._start_headers = self._headers | JSON
         return self._headers
 

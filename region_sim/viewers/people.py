@@ -65,7 +65,8 @@ async def change_plan(street: Street, passport: Passport, plan: str) -> None:
 
 def note_plan(street: Street, passport: Passport) -> None:
     """Write down that the account's limit is this from now on."""
-    joined = Joined(street.town.now_us(), passport.account, passport.plan, LIMITS[passport.plan])
+    plan = passport.plan
+    joined = Joined(street.town.now_us(), passport.account, plan, LIMITS[plan], passport.home)
     street.history.joined.append(joined)
 
 

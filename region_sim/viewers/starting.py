@@ -88,9 +88,13 @@ class Press:
         for _ in range(SENDINGS_MAX - 1):
             if not is_lost(call) or street.is_quiet:
                 return call
-            await sleep(street.seconds(0.2, 1))
-            if call.status or street.chance(0.5):
-                region = street.next_region(region)
+            sent_to = street.sent_to(region, call.body)
+            if sent_to != region:
+                region = sent_to  # at once: it has been told that nobody is admitted here
+            else:
+                await sleep(street.seconds(0.2, 1))
+                if call.status or street.chance(0.5):
+                    region = street.next_region(region)
             call = await self.send(region)
         return call
 

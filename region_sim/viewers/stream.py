@@ -1,7 +1,8 @@
 """One running stream: its heartbeats, and what its viewer does next.
 
 Only an answer 410 or 401, or the word of the event stream, ends it from outside. On anything else
-the device goes on playing and asks the next region soon. A device does one thing at a time: an act
+the device goes on playing and asks the next region soon; told by a draining region where to go, it
+goes there with its next heartbeat, mostly. A device does one thing at a time: an act
 waits for the answer of a heartbeat, never the other way round for longer than one call.
 """
 
@@ -47,6 +48,7 @@ class Stream:
         "_friend",
         "_is_left",
         "_is_nudged",
+        "_keeps_token",
         "_listener",
         "_listens",
         "_region",
@@ -62,6 +64,8 @@ class Stream:
         self._street, self._caller, self._friend = street, caller, friend
         self._token, self._region = started.token, started.region
         self._listens = listens
+        habit = street.habits.keep_token
+        self._keeps_token = habit > 0 and street.chance(habit)
         self._listener: Task[None] | None = None
         self._wake = Event()
         self._ended: dict[str, Any] | None = None
@@ -131,7 +135,10 @@ class Stream:
             self._caller, self._region, self._token, is_paused=street.chance(street.habits.paused)
         )
         if call.status == 200:
+            if not self._keeps_token:
+                self._token = self._token.after(call)
             self._beat_us = street.town.now_us() + self._in_time_us(call.body["next_heartbeat_s"])
+            self._region = street.sent_to(self._region, call.body)
         elif call.status == 410:
             return self._over(call.body)
         elif call.status == 401:
@@ -248,9 +255,11 @@ class Stream:
         self._ended = ended
         self._wake.set()
 
-    def _go_away(self, region: str) -> None:
+    def _go_away(self, region: str, body: dict[str, Any]) -> None:
+        """The event stream of a region is no more: ask where it says, else the next one."""
         if region == self._region:
-            self._region = self._street.next_region(region)
+            sent_to = self._street.sent_to(region, body)
+            self._region = sent_to if sent_to != region else self._street.next_region(region)
 
     def _in_time_us(self, interval_s: float) -> int:
         """A little before the region expects it, as timers of players are set."""

@@ -85,6 +85,14 @@ class Street:
         regions = self.regions
         return regions[(regions.index(region) + 1) % len(regions)]
 
+    def sent_to(self, region: str, body: dict[str, Any]) -> str:
+        """Where to go on after an answer of this region: where a draining one sends its devices,
+        if this one listens to that."""
+        named = [place["name"] for place in body.get("regions", ())]
+        if not named or not self.chance(self.habits.follow):
+            return region
+        return next((name for name in named if name in self.regions), region)
+
     def gone(self, account: str, device: str, session: str) -> None:
         """Write down that a session is left."""
         self.history.gone.append(Gone(self.town.now_us(), account, device, session))

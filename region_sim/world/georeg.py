@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from crdt.dots import RegionId
+from crdt.errors import LocalError
 from georeg.cli.runtime import Node, Surroundings
 from georeg.config import Config, ConfigError
 from georeg.config.lines import key_lines
@@ -33,7 +34,7 @@ def settings_text(scenario: Scenario) -> str:
     """[settings] and [plans] as an operator would write them."""
     plans = "".join(
         f'[plans.{name}]\nlimit = {limit}\non_limit = "{scenario.on_limit}"\n'
-        f'excess = "{scenario.excess}"\n'
+        f'excess = "{scenario.excess}"\nclones = "{scenario.clones}"\n'
         for name, limit in LIMITS.items()
     )
     settings = "".join(f"{key} = {value!r}\n" for key, value in sorted(scenario.settings.items()))
@@ -57,19 +58,27 @@ def settings_of(scenario: Scenario) -> Settings:
     return settings
 
 
-def config_text(ground: Ground) -> str:
-    """The config file that an operator would write for this region."""
+def config_text(ground: Ground, members: tuple[str, ...]) -> str:
+    """The config file that an operator would write for this region of a cluster of these."""
     secrets = ground.secrets
     peers = "".join(
         f'[[peer]]\nname = "{name}"\nnumber = {number}\nurl = "ws://{name}:{MESH_PORT}"\n'
+        f'edge_url = "http://{name}:{EDGE_PORT}"\n'
         for number, name in enumerate(ground.regions, start=1)
-        if name != ground.name
+        if name != ground.name and name in members
+    )
+    former = "".join(
+        f"{name} = {number}\n"
+        for number, name in enumerate(ground.regions, start=1)
+        if name != ground.name and name not in members
     )
     return (
         f'cluster = "simulated"\nregion = "{ground.name}"\nnumber = {ground.number}\n'
         f'data_dir = "data"\n[edge]\nhost = "{ground.name}"\nport = {EDGE_PORT}\n'
-        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n{peers}'
+        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n'
+        f"protocol_max = {ground.protocol_max}\n{peers}"
         f"{settings_text(ground.scenario)}"
+        f"[former]\n{former}"
         f'[[keys.cluster]]\nsecret = "{secrets.cluster}"\n'
         f'[[keys.session]]\nsecret = "{secrets.session}"\n'
         f'[[keys.backend]]\nname = "sim"\nhash = "{secrets.backend_hash}"\n'
@@ -77,11 +86,11 @@ def config_text(ground: Ground) -> str:
     )
 
 
-def read_config(ground: Ground) -> Config:
+def read_config(ground: Ground, members: tuple[str, ...]) -> Config:
     """That file, read as georeg reads it. Raises PlanError for settings that do not fit."""
     file = ground.directory / "region.toml"
     try:
-        return parse(config_text(ground).encode(), file, {})
+        return parse(config_text(ground, members).encode(), file, {})
     except ConfigError as error:
         raise PlanError(f"the scenario's settings do not make a config: {error}") from None
 
@@ -92,22 +101,27 @@ class GeoregNode(Node):
     ground: Ground
     tap: Tap
 
-    def _on_message(self, peer: RegionId, payload: bytes) -> None:
+    def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
         source = self.ground.regions[peer - 1]
         chaos, machine = self.ground.chaos, self.ground.machine
+        late_us = chaos.late_us.get((source, self.ground.name), 0)
+        if late_us:
+            at_us = machine.scheduler.now_us + int(chaos.random.random() * late_us)
+            machine.call_true(at_us, self._deliver, peer, source, payload, version)
+            return
         share = chaos.jumbled.get((source, self.ground.name), 0.0)
         if share and chaos.random.random() < share:
             delay_us = int(chaos.random.random() * JUMBLE_DELAY_US)
             is_doubled = chaos.random.random() < 0.5
             at_us = machine.scheduler.now_us + delay_us
-            machine.call_true(at_us, self._deliver, peer, source, payload)
+            machine.call_true(at_us, self._deliver, peer, source, payload, version)
             if not is_doubled:
                 return
-        self._deliver(peer, source, payload)
+        self._deliver(peer, source, payload, version)
 
-    def _deliver(self, peer: RegionId, source: str, payload: bytes) -> None:
+    def _deliver(self, peer: RegionId, source: str, payload: bytes, version: int) -> None:
         self.tap.arrived(source, payload)
-        super()._on_message(peer, payload)
+        super()._on_message(peer, payload, version)
 
 
 class GeoregProcess:
@@ -125,9 +139,11 @@ class GeoregProcess:
             machine.wall_ms, ground.random, ground.random.randbytes, self.journal,
             partial(open_lines, machine, ground.name),
         )  # fmt: skip
-        self.node = GeoregNode(read_config(ground), surroundings)
+        self.node = GeoregNode(read_config(ground, ground.members), surroundings)
         self.ground = self.node.ground = ground
         self.tap = self.node.tap = Tap(ground, self.node, others)
+        self._members: tuple[str, ...] | None = None
+        """What its config says that it has not read yet."""
 
     async def start(self) -> None:
         """Join the cluster, then take calls."""
@@ -139,8 +155,34 @@ class GeoregProcess:
         self.journal.close()
 
     def drain(self) -> None:
-        """Take no more starts."""
+        """Take no more starts: it will be stopped soon."""
         self.node.drain()
+
+    def drain_for(self, for_ms: int | None) -> bool:
+        """As its operator does it; it refuses where nobody else would admit."""
+        try:
+            self.node.region.drain.begin(for_ms)
+        except LocalError:
+            return False
+        return True
+
+    def undrain(self) -> None:
+        """Take starts again."""
+        self.node.region.drain.end()
+
+    def reload(self, members: tuple[str, ...]) -> None:
+        """As after SIGHUP; one that is still joining is told again a moment later."""
+        is_waiting, self._members = self._members is not None, members
+        if not is_waiting:
+            self._reload()
+
+    def _reload(self) -> None:
+        if not self.node.region.joined:
+            self.ground.machine.call_later(1.0, self._reload)
+            return
+        members, self._members = self._members, None
+        assert members is not None
+        self.node.reload(read_config(self.ground, members))
 
     def probe(self) -> None:
         """Write down what the region says of itself."""

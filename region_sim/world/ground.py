@@ -4,7 +4,7 @@ Two systems live on the same ground: georeg itself (georeg.py) and the baselines
 with. Neither knows that the world is not real.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -27,8 +27,12 @@ class Ground:
     number: RegionId
     regions: tuple[str, ...]
     """All, this one included; the first has number 1."""
+    members: tuple[str, ...]
+    """Those that its config names when it begins, this one included."""
     boot: int
     """1 for its first life."""
+    protocol_max: int
+    """The highest version of the protocol that this life speaks."""
     machine: Machine
     network: Network
     directory: Path
@@ -50,7 +54,16 @@ class Process(Protocol):
         """In order, as after SIGTERM."""
 
     def drain(self) -> None:
-        """Take no more starts."""
+        """Take no more starts: it will be stopped soon."""
+
+    def drain_for(self, for_ms: int | None) -> bool:
+        """Take no starts for so long, or until `undrain`; whether the region agrees to that."""
+
+    def undrain(self) -> None:
+        """Take starts again."""
+
+    def reload(self, members: tuple[str, ...]) -> None:
+        """Its config names these regions from now on."""
 
     def killed(self) -> None:
         """It is dead: let go of what the simulator's own process holds for it."""
@@ -101,4 +114,6 @@ class Chaos:
     """The stream of the network."""
     jumbled: dict[tuple[str, str], float]
     """Ordered pair -> share of messages that arrive twice or late."""
+    late_us: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Ordered pair -> by how much each message may be late."""
     keeps_frames: bool = False

@@ -6,15 +6,14 @@ Invariant: every fault undoes exactly what it did, so that overlapping ones leav
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from crdt.versions import NEWEST, OLDEST
 from region_sim.history import FaultEvent
 from region_sim.kernel.links import Link
 from region_sim.plan.faults import Fault
+from region_sim.world.operator import Operator
 from region_sim.world.town import PLACE
-
-if TYPE_CHECKING:
-    from region_sim.world.world import World
+from region_sim.world.world import World
 
 Undo = Callable[[], None]
 
@@ -34,8 +33,9 @@ def _add(amounts: list[list[float]], amount: float) -> Undo:
 class Nemesis:
     """The faults of one run."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
+        self._operator = Operator(world)
         self._running: dict[int, Undo] = {}
         self._faults: list[Fault] = []
         self._is_over = False
@@ -159,6 +159,17 @@ class Nemesis:
 
         return undo
 
+    def _late(self, fault: Fault) -> Undo:
+        late_us = self._world.chaos.late_us
+        for pair in fault.links:
+            late_us[pair] = int(fault.amount * 1e6)
+
+        def undo() -> None:
+            for pair in fault.links:
+                late_us.pop(pair, None)
+
+        return undo
+
     # ---- regions -----------------------------------------------------------------------------
 
     def _kill(self, fault: Fault) -> Undo:
@@ -172,12 +183,39 @@ class Nemesis:
         return undo
 
     def _drain(self, fault: Fault) -> Undo:
+        if fault.how == "stop":
+            return self._restart(fault)
+        for region in fault.regions:
+            self._operator.drain_for(region, fault.for_s / 2 if fault.how == "expire" else None)
+
+        def undo() -> None:
+            for region in fault.regions:
+                self._operator.undrain(region)
+
+        return undo
+
+    def _restart(self, fault: Fault) -> Undo:
         for region in fault.regions:
             self._world.drain(region)
 
         def undo() -> None:
             for region in fault.regions:
                 self._world.revive(region)
+
+        return undo
+
+    def _upgrade(self, fault: Fault) -> Undo:
+        for region in fault.regions:
+            self._world.slot(region).protocol_max = OLDEST if fault.how == "old" else NEWEST
+        return self._restart(fault)
+
+    def _leave(self, fault: Fault) -> Undo:
+        for region in fault.regions:
+            self._operator.leave(region)
+
+        def undo() -> None:
+            for region in fault.regions:
+                self._operator.join(region)
 
         return undo
 

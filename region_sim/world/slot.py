@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crdt.versions import NEWEST
 from georeg.store.errors import JournalError
 from region_sim.kernel.machine import Machine
 from region_sim.world.ground import Process
@@ -46,10 +47,16 @@ class Slot:
     machine: Machine | None = None
     process: Process | None = None
     is_ready: bool = False
+    protocol_max: int = NEWEST
+    """What the next process that lives here speaks at most."""
     boots: int = 0
     downs: int = 0
     """Faults because of which it must not run."""
     pauses: int = 0
+    drains: int = 0
+    """Faults because of which it is to take no starts, although it runs."""
+    drained: int = 0
+    """How often its operator has drained it."""
     own_drift: float = 0.0
     """Rate error of its clocks, over all lives."""
     drifts: list[float] = field(default_factory=list)

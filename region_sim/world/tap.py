@@ -6,14 +6,17 @@ machine. What is tapped are methods of one instance; the product has no hooks fo
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crdt.events import ActorKind, Entry, Kick, Reason
 from georeg.cli.runtime import Node
 from georeg.edge.render import Renderer
 from georeg.region import wire
-from region_sim.history import Budget, Ended, Frame, Learned, Probe, Voided
+from georeg.region.election import StaticElection
+from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Probe, Voided
 from region_sim.world.ground import Ground
 
 if TYPE_CHECKING:
@@ -27,10 +30,11 @@ class Tap:
         """`others`: the living processes of all regions by name, this one soon included."""
         self._ground = ground
         self._history = ground.history
-        self._region = node.region
+        self._region: Any = node.region
         self._others = others
         names = dict(enumerate(ground.regions, start=1))
         self._render = Renderer(names)  # type: ignore[arg-type]
+        self._election = StaticElection(names)  # type: ignore[arg-type]
         self._frames: dict[tuple[str, bytes], deque[int]] = {}
         """Target and payload -> indices in the history of what has not arrived."""
         self._evidence: list[tuple[str, ...]] = []
@@ -84,8 +88,18 @@ class Tap:
         region._budget.take_voided = on_voided
         state.kick, state.release, state.hold = on_kick, on_release, on_hold
         state.apply_kick, overdrafts._judge = on_apply_kick, on_judge
+        clones = region._heartbeats._clones
+        clones._found = partial(self._cloned, clones._found, by_pace=False)
+        clones._is_fast = partial(self._cloned, clones._is_fast, by_pace=True)
         if self._ground.chaos.keeps_frames:
             self._keep_frames(node)
+
+    def _cloned(self, count: Callable[[Entry], None], entry: Entry, *, by_pace: bool) -> None:
+        session = self._render.session_id(entry.session)
+        self._history.cloned.append(
+            Cloned(self._now_us, self._ground.name, entry.account, session, by_pace)
+        )
+        count(entry)
 
     def _ended(self, entry: Entry, reason: Reason, *, is_kick: bool, by: str) -> None:
         self._history.ended.append(
@@ -102,12 +116,18 @@ class Tap:
     def _measure(self, account: str) -> None:
         """What each region could use of the account's slots at this instant."""
         usable, homes = {}, set()
-        for name, process in sorted(self._others.items()):
-            region = process.node.region
-            if process.ground.machine.is_alive and region.joined:
+        living = {
+            name: process.node.region
+            for name, process in sorted(self._others.items())
+            if process.ground.machine.is_alive
+        }
+        for name, region in living.items():
+            if region.joined and _belongs(region, living):
                 usable[name] = self._usable(region, account)
-                if region._state.plan_of(account) is not None:
-                    homes.add(region._state.home_of(account))
+                if (known := region._state.plan_of(account)) is not None:
+                    # By pin and hash among all: that regions may differ about who belongs to the
+                    # cluster is no excuse for lending twice.
+                    homes.add(self._election.home(account, known.plan.home))
         limit = self._region._state.limit_of(account)
         self._history.budgets.append(
             Budget(self._now_us, account, limit, usable, max(1, len(homes)))
@@ -119,6 +139,8 @@ class Tap:
         home this can only be more than that."""
         state, budget = region._state, region._budget
         home, now_ms = state.home_of(account), state.clock.now_ms()
+        if budget.is_moving(account):
+            return 0
         if home != state.region:
             return int(budget.holder.usable(home, account, now_ms))
         if budget.book.is_learning(now_ms) or state.shard(account).plan(account) is None:
@@ -145,7 +167,8 @@ class Tap:
 
         def on_send(peer: int, payload: bytes) -> None:
             target = regions[peer - 1]
-            kind = type(wire.decode(payload)).__name__
+            version = self._region._replication.links[peer].version
+            kind = type(wire.decode(payload, version)).__name__
             frame = Frame(self._now_us, None, self._ground.name, target, kind, len(payload))
             frames = self._history.frames
             self._frames.setdefault((target, payload), deque()).append(len(frames))
@@ -165,6 +188,13 @@ class Tap:
         index = indices.popleft()
         frames = self._history.frames
         frames[index] = replace(frames[index], arrived_us=self._now_us)
+
+
+def _belongs(region: Any, living: dict[str, Any]) -> bool:
+    """Whether any other region's config has it: one that was lost and removed, and that lives on
+    somewhere unseen, is no part of the cluster, and nothing but a fence could stop it."""
+    others = [other for other in living.values() if other is not region]
+    return not others or any(region.id in other._members.regions for other in others)
 
 
 def _device_of(args: tuple[Any, ...]) -> str:

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from crdt.dots import RegionId
+from crdt.versions import NEWEST, OLDEST
 from georeg.edge.backends import mint_backend_key
 from region_sim.damage import damage
 from region_sim.history import History, Life, LifeEvent, Transfer
@@ -21,7 +22,6 @@ from region_sim.kernel.machine import Machine, new_machine
 from region_sim.kernel.network import Network
 from region_sim.kernel.scheduler import Scheduler
 from region_sim.kernel.trace import Trace
-from region_sim.plan.latency import one_way_us
 from region_sim.plan.scenario import Scenario
 from region_sim.world.ground import Chaos, Ground, Secrets, System
 from region_sim.world.slot import Disk, Slot
@@ -43,7 +43,7 @@ class World:
         )  # fmt: skip
         self._drawn = self.stream("world")
         self.scheduler = Scheduler(self.stream("scheduler"), trace)
-        distances = one_way_us(scenario.world, scenario.regions)
+        distances = scenario.distances_us()
         last_mile_us = round(scenario.last_mile_ms * 1000)
 
         def distance_us(source: str, target: str) -> int:
@@ -56,6 +56,10 @@ class World:
             self.scheduler, networking, distance_us=distance_us, jitter=scenario.jitter
         )
         self.chaos = Chaos(networking, {})
+        self.members = scenario.regions
+        """The regions of the cluster, as the configs say it or soon will."""
+        self.changed_us = 0
+        """When the last config has changed, or will have."""
         self._secrets = _draw_secrets(self.stream("keys"))
         self._directory = tempfile.TemporaryDirectory(prefix="region-sim-")
         self._slots = {
@@ -72,6 +76,7 @@ class World:
         self._note_distances(distance_us)
         for slot in self._slots.values():
             slot.own_drift = self._drawn.uniform(-scenario.drift, scenario.drift)
+            slot.protocol_max = OLDEST if slot.name in scenario.older else NEWEST
         self._every(_PROBE_US, self._probe)
         self._every(_COLLECT_US, lambda: gc.collect(1))
 
@@ -131,7 +136,8 @@ class World:
         """All regions, by number."""
         return list(self._slots.values())
 
-    def _tell(self, slot: Slot, what: Life, note: str = "") -> None:
+    def tell(self, slot: Slot, what: Life, note: str = "") -> None:
+        """Write down what became of a region's process."""
         self.history.lives.append(LifeEvent(self.now_us, slot.name, what, note))
         self.trace.change(self.now_us, f"{slot.name} {what.value} {note}")
 
@@ -149,7 +155,8 @@ class World:
         machine.disk_us, machine.disk_error = slot.disk.sync_us, slot.disk.error
         slot.machine = machine
         self.network.plug(region, machine)
-        self._tell(slot, Life.BOOTED, f"boot {slot.boots}")
+        release = "" if slot.protocol_max == NEWEST else f", protocol {slot.protocol_max}"
+        self.tell(slot, Life.BOOTED, f"boot {slot.boots}{release}")
         machine.call_soon(self._begin, slot, machine)
 
     def _begin(self, slot: Slot, machine: Machine) -> None:
@@ -157,8 +164,9 @@ class World:
         slot.disk.directory.mkdir(parents=True, exist_ok=True)
         ground = Ground(
             name=slot.name, number=RegionId(slot.number), regions=self.scenario.regions,
-            boot=slot.boots, machine=machine, network=self.network,
-            directory=slot.disk.directory,
+            members=tuple(r for r in self.scenario.regions if r in (*self.members, slot.name)),
+            boot=slot.boots, protocol_max=slot.protocol_max, machine=machine,
+            network=self.network, directory=slot.disk.directory,
             random=self.stream(f"region/{slot.name}/{slot.boots}"),
             secrets=self._secrets, scenario=self.scenario, history=self.history, chaos=self.chaos,
         )  # fmt: skip
@@ -167,7 +175,7 @@ class World:
         async def start() -> None:
             await process.start()
             slot.is_ready = True
-            self._tell(slot, Life.READY)
+            self.tell(slot, Life.READY)
 
         slot.starting = machine.create_task(start(), name="start")
 
@@ -189,7 +197,7 @@ class World:
             slot.disk.wipe()
         elif how == "corrupt":
             damage(slot.disk.directory, self.stream(f"damage/{region}/{slot.boots}"))
-        self._tell(slot, Life.KILLED, "crash" if is_crash else "power")
+        self.tell(slot, Life.KILLED, "crash" if is_crash else "power")
 
     def _bury(self, slot: Slot) -> None:
         if slot.process is not None:
@@ -211,7 +219,7 @@ class World:
         machine, process = slot.machine, slot.process
         if machine is None or process is None or not slot.is_ready:
             return
-        self._tell(slot, Life.DRAINING)
+        self.tell(slot, Life.DRAINING)
         machine.call_soon(process.drain)
 
         def stop() -> None:
@@ -229,7 +237,7 @@ class World:
         self.network.unplug(slot.name, power=False)
         self._dead.append(machine)
         slot.process = None
-        self._tell(slot, Life.STOPPED)
+        self.tell(slot, Life.STOPPED)
         if slot.downs == 0:
             self.boot(slot.name)
 
@@ -239,7 +247,7 @@ class World:
         slot.pauses += 1
         if slot.machine is not None and slot.is_running and not slot.machine.is_paused:
             slot.machine.pause()
-            self._tell(slot, Life.PAUSED)
+            self.tell(slot, Life.PAUSED)
 
     def resume(self, region: str) -> None:
         """One reason less to stand still."""
@@ -248,7 +256,7 @@ class World:
         if slot.machine is not None and slot.pauses == 0 and slot.machine.is_paused:
             slot.machine.resume()
             if slot.is_running:
-                self._tell(slot, Life.RESUMED)
+                self.tell(slot, Life.RESUMED)
 
     def set_rate(self, region: str) -> None:
         """A region's drift has changed."""

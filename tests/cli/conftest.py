@@ -6,20 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from georeg.cli.demo.plan import OPS_PORT_OFFSET
 from tests.cli.processes import Demo
 
 
 @pytest.fixture
 def consecutive_ports(free_ports: Callable[[int], list[int]]) -> Callable[[int], int]:
-    """`consecutive_ports(3)`: the first of so many free ports in a row."""
+    """`consecutive_ports(3)`: the first of so many free ports in a row, for a demo's edges; those
+    of its operators' APIs are free as well.
+    """
 
     def find(count: int) -> int:
         while True:
             (first,) = free_ports(1)
             try:
-                for port in range(first + 1, first + count):
-                    socket.create_server(("127.0.0.1", port)).close()
-            except OSError:
+                for port in range(first, first + count):
+                    for other in (port, port + OPS_PORT_OFFSET):
+                        socket.create_server(("127.0.0.1", other)).close()
+            except (OSError, OverflowError):
                 continue
             return first
 

@@ -7,6 +7,7 @@ import pytest
 
 from georeg.cli.main import main
 from georeg.edge.backends import BackendKeys
+from georeg.ops.keys import May, Operator, OperatorKeys
 from tests.config.example import EXAMPLE, read
 
 
@@ -24,6 +25,15 @@ def test_a_file_without_mistakes_exits_0_and_says_what_it_would_run(
     assert "no mistakes" in printed
     assert "region us (1) of cluster demo" in printed
     assert "eu (2), ap (3)" in printed
+    assert "    ops" not in printed
+
+
+def test_a_file_with_operators_says_where_they_call_and_who_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = f'[[keys.operator]]\nname = "ann"\nhash = "{"01" * 32}"\nmay = "operate"\n'
+    assert main(["check-config", written(tmp_path, EXAMPLE + "[ops]\n" + key)]) == 0
+    assert "    ops 127.0.0.1:7601, operators: ann (operate)\n" in capsys.readouterr().out
 
 
 def test_mistakes_exit_1_and_are_printed_with_line_and_remedy(
@@ -86,6 +96,17 @@ def test_a_backends_key_fits_the_hash_that_the_config_stores(
     assert BackendKeys(config.keys.backends).verify(key) == "billing"
 
 
+@pytest.mark.parametrize(("flags", "may"), [((), May.READ), (("--operate",), May.OPERATE)])
+def test_an_operators_key_fits_the_hash_and_may_only_read_unless_told(
+    flags: tuple[str, ...], may: May, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keygen", "operator", "ann", *flags]) == 0
+    printed = capsys.readouterr().out
+    key = printed.split("The key itself: ")[1].split("\n")[0]
+    config = read(EXAMPLE + "[ops]\n" + printed)
+    assert OperatorKeys(config.keys.operators).verify(key) == Operator("ann", may)
+
+
 def test_a_backends_name_that_could_not_be_sent_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -93,9 +114,16 @@ def test_a_backends_name_that_could_not_be_sent_is_refused(
     assert "name" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["", "serve", "demo", "check-config", "keygen"])
+@pytest.mark.parametrize("command",
+    [
+        "", "serve", "demo", "check-config", "keygen", "status", "peers", "quota", "kick", "plan",
+        "keys", "drain", "undrain", "check",
+    ],
+)  # fmt: skip
 def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([*([command] if command else []), "--help"])
     assert exit_.value.code == 0
-    assert "usage: georeg" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "usage: georeg" in out
+    assert f"  georeg {command}" in out or command in ("check-config", "keygen", "serve", "")

@@ -51,6 +51,23 @@ def test_a_killed_region_is_shown_as_down_while_the_others_answer(run_demo: RunD
     assert call("GET", f"http://127.0.0.1:{port + 1}/readyz")[0] == 0
 
 
+def test_the_line_for_operators_can_be_pasted_and_tells_the_truth(run_demo: RunDemo) -> None:
+    demo, _ = run_demo()
+    pids = demo.pids()
+    (line,) = re.findall(r"^\S*georeg (status --to \S+ --key \S+)$", demo.output, re.MULTILINE)
+
+    def seen() -> str:
+        command = [sys.executable, "-m", "georeg.cli.main", *line.split()]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert re.findall(r"^(\w\w)  (\w+)", seen(), re.MULTILINE)[1:] == [
+        ("UN", "us"), ("UN", "eu"), ("UN", "ap"),
+    ]  # fmt: skip
+    os.kill(pids["eu"], signal.SIGKILL)
+    eventually(lambda: re.search(r"^SN  eu .*\n(.*\n)*!  eu has not", seen(), re.MULTILINE), "SN")
+
+
 def test_under_restart_a_killed_region_comes_back_with_the_same_lists(run_demo: RunDemo) -> None:
     demo, port = run_demo("--restart", "--lease-s", "60")
     pids = demo.pids()

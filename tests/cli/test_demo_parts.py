@@ -11,13 +11,22 @@ from rich.console import Console
 
 from crdt.dots import RegionId
 from georeg.cli.demo.gauges import LinkNumbers, RegionNumbers, read_page
-from georeg.cli.demo.plan import PlanError, curl_example, make_plan, region_names, write_configs
+from georeg.cli.demo.plan import (
+    OPS_PORT_OFFSET,
+    PlanError,
+    curl_example,
+    make_plan,
+    region_names,
+    write_configs,
+)
 from georeg.cli.demo.view import Row, live_table, plain_line, plain_table, without_times
 from georeg.cli.main import main
 from georeg.config import load
 from georeg.edge.metrics import EdgeMetrics
+from georeg.edge.overload import Overload
 from georeg.edge.render import Renderer
 from georeg.region.model import PeerStatus, Status
+from georeg.region.report import RegionReport, StatusReport
 from georeg.region.settings import Settings
 
 NAMES = {RegionId(1): "us", RegionId(2): "eu", RegionId(3): "ap"}
@@ -46,11 +55,24 @@ NUMBERS = RegionNumbers(
 )
 
 
+class QuietReport:
+    """What it tells operators."""
+
+    def status(self) -> StatusReport:
+        own = RegionReport(
+            region=RegionId(1), state="up", is_draining=False, sessions=3, vitals=None,
+            vitals_age_ms=0, clock_ahead_ms=0, silent_ms=0, evidence_age_ms=0, round_trip_ms=0,
+            events_behind=0, events_missing=0, missing_ms=0,
+        )  # fmt: skip
+        return StatusReport(RegionId(1), 0, (own,), {})
+
+
 class QuietRegion:
     """What the metrics read of a region."""
 
     name = "us"
     settings = Settings()
+    report = QuietReport()
 
     def status(self) -> Status:
         return STATUS
@@ -63,7 +85,7 @@ def shown(*rows: Row) -> str:
 
 
 def test_the_numbers_of_a_region_are_read_from_the_page_that_its_edge_serves() -> None:
-    page = EdgeMetrics(QuietRegion(), [], Renderer(NAMES)).page()
+    page = EdgeMetrics(QuietRegion(), [], Renderer(NAMES), Overload()).page()
     assert read_page(page.decode()) == NUMBERS
 
 
@@ -114,6 +136,8 @@ def test_the_configs_of_the_demo_have_no_mistakes_and_share_their_keys(
     assert [config.number for config in configs] == [1, 2, 3]
     assert configs[0].edge.dev
     assert configs[0].settings.client_lease_ms == 5_000
+    assert configs[0].edge.public_url == plan[0].address
+    assert [peer.edge_url for peer in configs[0].peers] == [plan[1].address, plan[2].address]
     assert configs[0].peers[1].url == f"ws://127.0.0.1:{configs[2].mesh.port}"
     assert stat.S_IMODE(plan[0].config_file.stat().st_mode) == 0o600
 
@@ -123,7 +147,7 @@ def _first_of_three(free_ports: Callable[[int], list[int]]) -> int:
     while True:
         (port,) = free_ports(1)
         try:
-            for other in (port + 1, port + 2):
+            for other in (port + 1, port + 2, *(port + OPS_PORT_OFFSET + at for at in range(3))):
                 socket.create_server(("127.0.0.1", other)).close()
         except OSError:
             continue

@@ -140,6 +140,36 @@ async def test_regions_talk_over_tls_when_both_certificates_are_the_authoritys(
         await asyncio.gather(*(node.stop() for node in nodes))
 
 
+async def test_a_region_that_is_held_to_an_older_protocol_speaks_it_and_says_nothing_newer(
+    pair: list[RegionPlan],
+) -> None:
+    file = pair[1].config_file
+    file.write_text(file.read_text().replace("[mesh]\n", "[mesh]\nprotocol_max = 1\n"))
+    nodes = [node_of(region) for region in pair]
+    try:
+        await asyncio.gather(*(node.start() for node in nodes))
+        link = nodes[0].links()[RegionId(2)]
+        assert (link.version_out, link.version_in) == (1, 1)
+        assert link.bad_messages == nodes[1].links()[RegionId(1)].bad_messages == 0
+    finally:
+        await asyncio.gather(*(node.stop() for node in nodes))
+
+
+async def test_a_link_that_goes_down_is_no_way_to_the_peer_any_more(pair: list[RegionPlan]) -> None:
+    nodes = [node_of(region) for region in pair]
+    try:
+        await asyncio.gather(*(node.start() for node in nodes))
+        region = nodes[0].region
+        while not region.status().peers[0].is_direct:  # noqa: ASYNC110 - it has no events
+            await asyncio.sleep(0.02)
+        await nodes[1].stop()
+        while nodes[0].links()[RegionId(2)].state is LinkState.UP:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert not region.status().peers[0].is_direct
+    finally:
+        await asyncio.gather(*(node.stop() for node in nodes))
+
+
 async def test_a_region_whose_certificate_another_authority_signed_gets_no_link(
     pair: list[RegionPlan], tmp_path: Path
 ) -> None:

@@ -72,6 +72,21 @@ def test_while_it_drains_it_takes_no_starts_and_renews_running_streams(
     assert command.ended() == 0
 
 
+def test_told_to_stop_it_ends_as_soon_as_the_last_session_has_left(
+    serve: Callable[..., Command], region: RegionPlan
+) -> None:
+    config = region.config_file.read_text()
+    region.config_file.write_text(config.replace("drain_s = 0", "drain_s = 300"))
+    command = serve()
+    command.said("is ready")
+    _, started = start(region.edge_port, "anna", "tv-1")
+    command.signal(signal.SIGTERM)
+    eventually(lambda: call("GET", f"{region.address}/readyz")[0] == 503, "still ready")
+    call("POST", f"{region.address}/v1/sessions/stop", token=started["token"])
+    assert command.ended() == 0
+    assert '"sessions_left": 0' in command.output
+
+
 def test_a_kick_survives_the_process(serve: Callable[..., Command], region: RegionPlan) -> None:
     first = serve()
     first.said("is ready")

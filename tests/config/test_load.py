@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt.versions import NEWEST
 from georeg.config import ConfigError, load
 from georeg.config.settings import BOUNDS
 from georeg.edge.jwk import VerificationKey
@@ -27,9 +28,40 @@ def test_places_and_regions_are_as_the_file_says() -> None:
     assert config.data_dir == Path("/etc/georeg/data")
 
 
+def test_the_addresses_that_devices_are_told_end_without_a_slash_and_may_be_left_out() -> None:
+    assert read(EXAMPLE).edge.public_url == ""
+    assert [peer.edge_url for peer in read(EXAMPLE).peers] == ["", ""]
+    text = with_line('public_url = "https://us.example"', after="port = 7401")
+    text = text.replace("number = 3", 'number = 3\nedge_url = "http://ap.example:8080/streams/"')
+    config = read(text)
+    assert config.edge.public_url == "https://us.example"
+    assert config.peers[1].edge_url == "http://ap.example:8080/streams"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "key"),
+    [
+        ("https://us.example/", "https://ap.example", "peer[0].edge_url"),
+        ("https://eu.example", "https://eu.example", "peer[1].edge_url"),
+    ],
+)
+def test_no_two_regions_have_one_address_for_devices(first: str, second: str, key: str) -> None:
+    text = with_line('public_url = "https://us.example"', after="port = 7401")
+    text = text.replace("number = 2", f'number = 2\nedge_url = "{first}"')
+    text = text.replace("number = 3", f'number = 3\nedge_url = "{second}"')
+    (mistake,) = mistakes_of(text)
+    assert mistake.key == key
+    assert "address as well" in mistake.message
+
+
 def test_a_stopping_region_answers_for_five_more_seconds_unless_the_file_says_otherwise() -> None:
     assert read(EXAMPLE).edge.drain_s == 5
     assert read(with_line("drain_s = 0", after="port = 7401")).edge.drain_s == 0
+
+
+def test_a_region_speaks_the_newest_protocol_unless_the_file_holds_it_to_an_older_one() -> None:
+    assert read(EXAMPLE).mesh.protocol_max == NEWEST
+    assert read(with_line("protocol_max = 1", after="port = 7501")).mesh.protocol_max == 1
 
 
 def test_a_shorter_heartbeat_shortens_what_follows_from_it() -> None:

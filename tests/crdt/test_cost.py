@@ -67,7 +67,7 @@ def filled(sessions: int) -> Shard:
     shard.accounts._mask = (1 << 15) - 1
     for p in range(1, sessions + 1):
         shard.sessions.insert(entry(p, region=3, account=f"account-{p}"))
-    for name in ("dots", "sessions", "heard", "_next", "_deadlines_s"):
+    for name in ("dots", "sessions", "heard", "_next", "deadlines_s"):
         column = getattr(shard.sessions, name)
         setattr(shard.sessions, name, Watched(column.typecode, column.tobytes()))
     return shard

@@ -48,9 +48,19 @@ def test_one_region_down_changes_nothing_for_the_others() -> None:
     assert regions.up(10_000) == [EU, AP] == list(regions.peers)
 
 
+def test_a_region_that_is_added_is_suspect_before_it_is_down_and_a_removed_one_is_down() -> None:
+    regions = table()
+    regions.heard(EU, 1, 1, 20_000)
+    regions.set_peers([EU, RegionId(9)], 20_000)
+    assert regions.peers == (EU, 9)
+    assert regions.state(EU, 20_001) is RegionState.UP
+    assert regions.state(RegionId(9), 20_001) is RegionState.SUSPECT
+    assert regions.state(AP, 20_001) is RegionState.DOWN
+
+
 def test_an_unknown_region_and_thresholds_out_of_order_are_bugs() -> None:
     with pytest.raises(LocalError):
-        table().state(RegionId(9), 0)
+        table().peer(RegionId(9))
     with pytest.raises(LocalError):
         RegionTable([EU], suspect_ms=5, down_ms=4, now_ms=0)
 

@@ -1,6 +1,7 @@
 """One shard's sessions in columns, against a plain dict of entries."""
 
 import gc
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from crdt.dots import RegionId
 from crdt.errors import PeerError
 from crdt.events import Device, Entry
 from crdt.interner import Interner
+from crdt.lapses import lapsed, overdue
 from crdt.sessions import NEVER, SessionSet
 from crdt.slab import Slab
 from tests.crdt.samples import ACCOUNTS, DEADLINE_S, ONE, STARTED_MS, entry
@@ -125,13 +127,43 @@ def test_a_sweep_finds_own_lapsed_and_overdue_rows_in_its_part_of_the_table() ->
         )
     held.remove(ACCOUNTS[0], entry(1).dot)
 
-    assert held.lapsed(10, 0, 1000) == [2, 4, 6, 8]
-    assert held.lapsed(10, 3, 4) == [4, 6]
-    assert held.lapsed(10, 5000, 10) == []
-    assert held.overdue(DEADLINE_S + 7, 0, 1000) == [2, 4, 6]
-    assert held.overdue(DEADLINE_S + 7, 3, 2) == [4]
+    assert lapsed(held, 10, 0, 1000) == [2, 4, 6, 8]
+    assert lapsed(held, 10, 3, 4) == [4, 6]
+    assert lapsed(held, 10, 5000, 10) == []
+    assert overdue(held, DEADLINE_S + 7, 0, 1000) == [2, 4, 6]
+    assert overdue(held, DEADLINE_S + 7, 3, 2) == [4]
     held.heard[4] = 500
-    assert held.lapsed(10, 0, 1000) == [2, 6, 8]
+    assert lapsed(held, 10, 0, 1000) == [2, 6, 8]
+
+
+def test_what_one_look_saw_hides_no_row_that_lapses_later() -> None:
+    held = sessions()
+    random = Random(7)
+    rows: dict[int, int] = {}
+    position = quiet = 0
+    for now_ms in range(1000, 4000):
+        if rows and random.random() < 0.3:
+            row = random.choice(sorted(rows))
+            held.heard[row] = rows[row] = now_ms
+        if random.random() < 0.05:  # now, or as it was before this region began anew
+            position += 1
+            heard_ms = now_ms - random.choice((0, 0, 90))
+            rows[held.insert(entry(position), heard_ms=heard_ms)] = heard_ms
+        first_row, count = random.choice(((0, 1000), (0, 1000), (0, 7), (5, 4)))
+        before_ms = now_ms - 100
+        assert held.heard_since_ms <= min(rows.values(), default=NEVER)
+        is_quiet = held.heard_since_ms >= before_ms
+        found = [] if is_quiet else lapsed(held, before_ms, first_row, count)
+        quiet += is_quiet
+
+        assert found == [
+            row for row in range(first_row, first_row + count) if rows.get(row, now_ms) < before_ms
+        ]
+        for row in found:
+            held.remove(ACCOUNTS[0], held.dots[row])
+            del rows[row]
+    assert position > 100
+    assert quiet > 500
 
 
 def test_a_settled_session_stays_settled_and_its_row_does_not_pass_it_on() -> None:

@@ -149,9 +149,9 @@ def running(
 ) -> Iterator[Cluster]:
     """A cluster that takes starts. `config`: text to replace in every region's config file."""
     config = [('cluster = "demo"', f'cluster = "{name}"'), *config]
-    ports = free_ports(2 * len(names))
+    ports = free_ports(3 * len(names))
     plan = [
-        RegionPlan(region, number, ports.pop(), ports.pop(), directory / region)
+        RegionPlan(region, number, ports.pop(), ports.pop(), directory / region, ports.pop())
         for number, region in enumerate(names, start=1)
     ]
     write_configs(plan, heartbeat_s=heartbeat_s, lease_s=lease_s)

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from crdt.dots import DOT_MAX, RegionId, SessionId
 from georeg.edge.errors import SettingsError, TokenError
-from georeg.edge.tokens import KEYS_MAX, KeyRing, key_id, raw_of, session_and_account
+from georeg.edge.tokens import (
+    KEYS_MAX,
+    TOKEN_TEXT_MAX,
+    KeyRing,
+    key_id,
+    lineage_of,
+    mark_of,
+    raw_of,
+    session_and_account,
+)
 from georeg.region.model import Claims
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -149,3 +158,37 @@ def test_the_rules_catch_a_broken_ring(
     claims = Claims(SessionId(7), "account", "device", RegionId(1), 5, 6)
     with pytest.raises((AssertionError, TokenError, pytest.fail.Exception)):
         rule(mutant, claims)
+
+
+@given(CLAIMS, st.lists(st.integers(0, (1 << 42) - 1), min_size=1, max_size=3))
+def test_a_rolled_token_says_the_same_and_of_which_it_is_the_child(
+    claims: Claims, times_ms: list[int]
+) -> None:
+    ring = KeyRing([KEY], cluster="c")
+    text = ring.sign(claims).encode()
+    before_ms = claims.issued_ms
+    for rolled_ms in times_ms:
+        text = ring.roll(raw_of(text), rolled_ms)
+        raw = raw_of(text)
+        assert lineage_of(raw) == (rolled_ms, mark_of(before_ms))
+        assert ring.verify(text.decode()) == claims
+        assert session_and_account(raw) == (claims.session, claims.account.encode())
+        assert len(text) <= TOKEN_TEXT_MAX
+        before_ms = rolled_ms
+
+
+def test_a_token_that_is_rolled_is_signed_with_the_newest_key() -> None:
+    """So a key can be removed before the last session that it signed has ended."""
+    claims = Claims(SessionId(1), "a", "d", RegionId(1), 5, 6)
+    old = KeyRing([OTHER], cluster="c").sign(claims)
+    rolled = KeyRing([KEY, OTHER], cluster="c").roll(raw_of(old.encode()), 7)
+    assert KeyRing([KEY], cluster="c").verify(rolled.decode()) == claims
+
+
+@given(CLAIMS, st.integers(0, 1 << 12))
+def test_a_changed_rolled_token_is_refused(claims: Claims, at: int) -> None:
+    ring = KeyRing([KEY], cluster="c")
+    raw = bytearray(raw_of(ring.roll(raw_of(ring.sign(claims).encode()), 1)))
+    raw[at // 8 % len(raw)] ^= 1 << at % 8
+    with pytest.raises(TokenError):
+        ring.open(bytes(raw))

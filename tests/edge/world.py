@@ -153,6 +153,7 @@ class World:
                 clock=self.clock,
                 entitlements=self.entitlements,
                 backends=BackendKeys({"billing": STORED}),
+                addresses={n: f"https://{other}.example" for n, other in self.addressed(number)},
             )
             self.edges[name] = app[EDGE]
             self.servers[name] = EdgeServer(app, "127.0.0.1", 0)
@@ -166,6 +167,12 @@ class World:
         await self.session.close()
         for server in self.servers.values():
             await server.stop()
+
+    def addressed(self, number: RegionId) -> Iterator[tuple[RegionId, str]]:
+        """The other regions whose public address is configured: all but `ap`."""
+        for other, name in enumerate(self.names, start=1):
+            if other != number and name != "ap":
+                yield RegionId(other), name
 
     @property
     def region(self) -> Region:

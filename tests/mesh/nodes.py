@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from ssl import SSLContext
+from typing import Any
 
 from crdt.dots import RegionId
 from georeg.mesh import Identity, MeshNode, MeshSettings, Peer
@@ -47,17 +48,21 @@ class Diary:
     """The error that `on_message` raises for a payload."""
     fails_once: bool = False
     """Whether the next `on_up` raises."""
+    versions: list[tuple[str, int]] = field(default_factory=list)
+    """The version of each link that came up ("up") and of each message ("in")."""
 
-    def on_message(self, peer: RegionId, payload: bytes) -> None:
+    def on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
+        self.versions.append(("in", version))
         error = self.refuses(payload)
         if error is not None:
             raise error
         self.messages.put_nowait((peer, payload))
 
-    def on_up(self, peer: RegionId) -> None:
+    def on_up(self, peer: RegionId, version: int) -> None:
         if self.fails_once:
             self.fails_once = False
             raise RuntimeError("a bug")
+        self.versions.append(("up", version))
         self.changes.put_nowait(("up", peer))
 
     async def message(self) -> tuple[RegionId, bytes]:
@@ -139,6 +144,6 @@ def open_sockets_to(port: int) -> int:
     return found
 
 
-def slower(settings: MeshSettings = QUICK, **changes: int) -> MeshSettings:
+def slower(settings: MeshSettings = QUICK, **changes: Any) -> MeshSettings:
     """The quick settings with some changed."""
     return replace(settings, **changes)

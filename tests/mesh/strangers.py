@@ -15,11 +15,11 @@ Socket = ClientWebSocketResponse | web.WebSocketResponse
 
 
 @asynccontextmanager
-async def knock(port: int) -> AsyncIterator[ClientWebSocketResponse]:
-    """A WebSocket to the listener, before any handshake."""
+async def knock(port: int, *offered: str) -> AsyncIterator[ClientWebSocketResponse]:
+    """A WebSocket to the listener, before any handshake, that offers these subprotocols."""
     async with (
         ClientSession() as session,
-        session.ws_connect(url(port) + "/mesh", autoping=False) as socket,
+        session.ws_connect(url(port) + "/mesh", autoping=False, protocols=offered) as socket,
     ):
         yield socket
 

@@ -203,6 +203,19 @@ def uses_a_proof_in_another_cluster() -> bool:
     return gets_in(acceptor, hello[:69] + b"live")
 
 
+def makes_them_speak_two_versions() -> bool:
+    # The middleman has changed what was offered, and changes the heads of the frames to match.
+    acceptor = Acceptor(credentials(EU), {US}, 1)
+    dialler = Dialler(credentials(US), EU, 2)
+    hello = dialler.receive(as_version(2, acceptor.challenge()))
+    assert hello is not None
+    return gets_in(acceptor, as_version(1, hello))
+
+
+def as_version(version: int, frame: bytes) -> bytes:
+    return frame[:1] + pack("!H", version) + frame[3:]
+
+
 def gets_in(acceptor: Acceptor, hello: bytes) -> bool:
     try:
         acceptor.receive(hello)
@@ -225,6 +238,7 @@ ATTACKS = [
     (reflects_the_proof_as_welcome, "role"),
     (reflects_the_hello_to_its_maker, "regions"),
     (uses_a_proof_in_another_cluster, "cluster"),
+    (makes_them_speak_two_versions, "version"),
 ]
 
 
@@ -238,10 +252,17 @@ def test_an_attack_succeeds_when_its_guard_is_not_signed(
     attack: Callable[[], bool], guard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def signed(
-        role: int, cluster: str, dialler: int, acceptor: int, nonce_a: bytes, nonce_d: bytes
+        role: int,
+        version: int,
+        cluster: str,
+        dialler: int,
+        acceptor: int,
+        nonce_a: bytes,
+        nonce_d: bytes,
     ) -> bytes:
         parts = {
             "role": bytes((role,)),
+            "version": bytes((version,)),
             "cluster": cluster.encode(),
             "regions": bytes((dialler, acceptor)),
             "nonce_a": nonce_a,

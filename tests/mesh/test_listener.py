@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from aiohttp import ClientSession, WSMsgType
@@ -260,3 +261,40 @@ async def test_a_reason_is_cut_to_what_a_close_frame_holds() -> None:
 
 def test_the_quick_settings_keep_the_proportions_of_the_real_ones() -> None:
     assert QUICK.silence_ms > 3 * QUICK.ping_ms
+
+
+@pytest.mark.parametrize("frame_bytes", [1, 60_000])
+async def test_a_peer_that_floods_delays_nobody_for_long_and_is_closed(frame_bytes: int) -> None:
+    """What another peer says arrives while the flood goes on, and the flood ends itself."""
+    settings = slower(frames_per_s=200, bytes_per_s=1 << 20)
+    async with (
+        node(EU, {US: NOWHERE, AP: NOWHERE}, settings=settings) as (eu, diary),
+        knock(eu.port) as flooding,
+        knock(eu.port) as good,
+    ):
+        await enter(flooding, US, EU)
+        await enter(good, AP, EU)
+        heard: list[bytes] = []
+
+        async def flood() -> None:
+            with suppress(ConnectionError):
+                while True:
+                    await flooding.send_bytes(bytes(frame_bytes))
+
+        async def listen() -> None:
+            while len(heard) < 50:
+                peer, payload = await diary.message()
+                if peer == AP:
+                    heard.append(payload)
+
+        sender = asyncio.ensure_future(flood())
+        listener = asyncio.ensure_future(listen())
+        for number in range(50):
+            await good.send_bytes(b"%d" % number)
+            await asyncio.sleep(0)
+        await asyncio.wait_for(listener, SOON_S)
+        assert heard == [b"%d" % number for number in range(50)]
+        await until(lambda: not eu.links()[US].accepted)
+        assert eu.refusals == {Closing.TOO_FAST: 1}
+        assert eu.links()[AP].accepted
+        sender.cancel()

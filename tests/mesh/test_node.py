@@ -210,7 +210,7 @@ def unstarted(**changes: Any) -> MeshNode:
             "listen_host": "127.0.0.1",
             "listen_port": 0,
             "settings": QUICK,
-            "on_message": lambda peer, payload: None,
+            "on_message": lambda peer, payload, version: None,
             "random": Random(1),
             "token_bytes": counted_bytes(1),
             **changes,

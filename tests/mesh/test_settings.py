@@ -54,7 +54,10 @@ def test_a_region_number_fits_into_a_dot(region: int) -> None:
         Identity("test", RegionId(region), "us")
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(MeshSettings)])
+NUMBERS = [field.name for field in fields(MeshSettings) if field.type is int]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
 def test_no_limit_or_time_may_be_zero(name: str) -> None:
     changes: dict[str, Any] = {name: 0}
     with pytest.raises(LocalError, match=name):

@@ -88,6 +88,7 @@ def stopwins() -> Oracle:
 def device() -> Oracle:
     """A phone plays in two regions that do not see one another; a tablet starts in a third one."""
     stage = Stage(limit=2, regions=3, home=3)
+    stage.world.has_relays = False
     stage.cut((1, 2), (2, 1), seconds=8)
     stage.admit(1, "phone")
     stage.admit(2, "phone")
@@ -130,6 +131,23 @@ def handover() -> Oracle:
     stage.wait(1)
     stage.beat(2, session)
     stage.wait(0.010)
+    stage.start(3, "phone")
+    stage.wait(1)
+    return stage.oracle
+
+
+@act
+def handover_bare() -> Oracle:
+    """A session moves to a region and back before that one has a slot; its end there is news at
+    the home before its coming back is."""
+    stage = Stage(limit=1, regions=3, home=3, kind="fast")
+    session = stage.admit(1, "tv")
+    stage.wait(1)
+    stage.beat(2, session)
+    stage.wait(0.02)
+    stage.world.latency_s[1, 3] = 0.2
+    stage.beat(1, session)
+    stage.wait(0.1)
     stage.start(3, "phone")
     stage.wait(1)
     return stage.oracle
@@ -211,8 +229,9 @@ def order_place() -> Oracle:
 
 @act
 def homeword_answers() -> Oracle:
-    """A region cannot hear the one that holds the session, but the home can."""
+    """A region cannot hear the one that holds the session; the home can, and relays nothing."""
     stage = Stage(limit=1, regions=3, home=1, kind="fast")
+    stage.world.has_relays = False
     stage.admit(2, "tv")
     stage.cut((2, 3), (3, 2), seconds=10)
     stage.wait(5)

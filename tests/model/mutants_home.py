@@ -4,6 +4,8 @@ The rules of a lease itself, a dead one that is renewed among them, are broken i
 tests/crdt/test_escrow_model.py.
 """
 
+from typing import Any
+
 from georeg.region.budget import Budget
 from georeg.region.hints import Hints
 from georeg.region.home import Home
@@ -30,6 +32,20 @@ def follow_flush(patch: Patch) -> None:
 def handover(patch: Patch) -> None:
     """A slot comes back without the dot to which its session moved: the home lends it again."""
     patch.setattr(Hints, "note", lambda self, account, entries: None)
+
+
+@mutant
+def handover_bare(patch: Patch) -> None:
+    """A region without a slot does not say where its session moved: the home lends meanwhile."""
+    patch.setattr(Budget, "_tell", _with_slot_only(Budget._tell))
+
+
+def _with_slot_only(tell: Any) -> Any:
+    def told(self: Budget, home: Any, account: str, wid: int, request: int, has: int) -> None:
+        if request:
+            tell(self, home, account, wid, request, has)
+
+    return told
 
 
 @mutant

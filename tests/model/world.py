@@ -14,6 +14,8 @@ from tests.model.oracle import Oracle
 
 RANGES = (2, 17)
 """Number of the Range message on the wire (messages.py): what a jam holds back."""
+RELAYED = 18
+"""The same of a message that goes round a third region."""
 LOSS_HEALED_S = 10.0
 """Where messages are lost, what goes out again at each beacon has arrived after this."""
 LINK_LOST_S = 4.0
@@ -38,6 +40,8 @@ class World:
         """When the newest message of a link arrives: links keep the order, see `reorders`."""
         self.cut: Counter[tuple[int, int]] = Counter()
         self.loss = 0.0
+        self.has_relays = True
+        """Whether a third region passes on what two others cannot tell one another."""
         self.stall: dict[tuple[int, int], float] = {}
         self.jam: dict[tuple[int, int], float] = {}
         self.lag: dict[tuple[int, int], tuple[float, float]] = {}
@@ -100,6 +104,8 @@ class World:
     def send(self, source: RegionId, target: RegionId, payload: bytes) -> None:
         pair = (source, target)
         if self.cut[pair] > 0 or (self.loss and self.random.random() < self.loss):
+            return
+        if payload[1] == RELAYED and not self.has_relays:
             return
         if payload[1] in RANGES and self.jam.get(pair, 0) > self.now_s:
             return

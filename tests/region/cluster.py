@@ -13,6 +13,7 @@ from typing import TypeVar
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
 from crdt.events import Device, Entry, Kick, Plan, PlanSet
+from crdt.versions import NEWEST
 from georeg.region import wire
 from georeg.region.messages import Message
 from georeg.region.model import (
@@ -207,8 +208,11 @@ class Cluster:
         settings: Settings | None = None,
         links_ms: dict[tuple[RegionId, RegionId], int] | None = None,
         begin: bool = True,
+        versions: dict[RegionId, int] | None = None,
     ) -> None:
+        """`versions`: the highest protocol version of regions that do not speak the newest."""
         self.now_ms = 0
+        self.versions = versions or {}
         self.wall_jump_ms = 0
         self.settings = settings or Settings()
         self.names = {r: NAMES[r] for r in ids or (A, B, C)}
@@ -279,8 +283,21 @@ class Cluster:
             region, self.names, self.settings, clock, Links(self, region), self.disks[region],
             Random(region),
         )  # fmt: skip
+        for peer in set(self.names) - {region}:
+            self.join(region, peer)
+            self.join(peer, region)
         made.open()
         return made
+
+    def version(self, a: RegionId, b: RegionId) -> int:
+        """The protocol version that two regions agree on."""
+        return min(self.versions.get(a, NEWEST), self.versions.get(b, NEWEST))
+
+    def join(self, source: RegionId, target: RegionId) -> None:
+        """A new connection: the dialling region learns what is spoken there, as from its mesh."""
+        region = self.regions.get(source)
+        if region is not None and target in region._replication.links:
+            region._replication.links[target].version = self.version(source, target)
 
     def kill(self, region: RegionId) -> None:
         """The process is gone, and what its disk had not yet stored."""
@@ -291,7 +308,8 @@ class Cluster:
     # ---- links -------------------------------------------------------------------------------
 
     def carry(self, source: RegionId, target: RegionId, payload: bytes) -> None:
-        sent = Sent(self.now_ms, source, target, wire.decode(payload))
+        version = self.version(source, target)
+        sent = Sent(self.now_ms, source, target, wire.decode(payload, version))
         self.sent.append(sent)
         if (source, target) in self._cuts or self.loses(sent):
             return
@@ -301,7 +319,7 @@ class Cluster:
             if receiver is None or self.regions.get(target) is not receiver:
                 return
             try:
-                receiver.receive(source, payload)
+                receiver.receive(source, payload, version)
             except PeerError:
                 if not self.has_liars:
                     raise

@@ -21,7 +21,7 @@ from crdt.dots import (
     shard_of,
 )
 from crdt.events import ActorKind, Device, Entry, Event, Kick, Plan, PlanSet, Reason, Release, Stop
-from georeg.region import messages
+from georeg.region import messages, wire
 from georeg.region.messages import Message
 from georeg.region.seen import Seen
 from tests.region.cluster import ACCOUNT, EPOCH_MS, ISSUED, A, B, C
@@ -114,11 +114,18 @@ def ranges(draw: st.DrawFn) -> messages.Range:
     return messages.Range(shard, incarnation, first, tuple(raw))
 
 
+VITALS = st.builds(
+    messages.Vitals, st.text(min_size=1, max_size=8), st.just(EPOCH_MS) | SMALL, *[NUMBERS] * 9
+)
 MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Beacon: st.builds(
         messages.Beacon, INCARNATIONS, NUMBERS, INCARNATIONS, NUMBERS, NUMBERS,
         many(st.tuples(SHARD, POSITIONS, st.integers(0, DOT_MAX))),
         many(st.tuples(SHARD, INCARNATIONS, POSITIONS)),
+        st.booleans(),
+        st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
+        st.lists(VITALS, max_size=1).map(tuple),
+        many(REGIONS), many(st.tuples(REGIONS, NUMBERS)),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(
@@ -156,5 +163,11 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Void: st.builds(messages.Void, NUMBERS),
     messages.Repair: st.builds(messages.Repair, SHARD),
     messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
+    messages.Relayed: st.builds(
+        messages.Relayed, REGIONS, REGIONS, st.integers(1, 2),
+        st.binary(max_size=40)
+        | st.builds(messages.Confirm, ACCOUNTS, NUMBERS).map(wire.encode)
+        | ranges().map(wire.encode),
+    ),
 }  # fmt: skip
 ANY: st.SearchStrategy[Message] = st.one_of(*MESSAGES.values())

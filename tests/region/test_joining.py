@@ -1,7 +1,8 @@
 """How a region begins: incarnations, what its peers hold of it, and what it learns as home."""
 
-from crdt.dots import RegionId, incarnation_of
+from crdt.dots import INCARNATION_MAX, RegionId, incarnation_of
 from crdt.events import ActorKind
+from georeg.region import wire
 from georeg.region.messages import Beacon, Borrow, Confirm, Confirmed, Fetch, Fetched, Range, Slot
 from georeg.region.model import Basis, Ended, How, Renewed, State
 from tests.region.cluster import ACCOUNT, A, B, C, Cluster, Disk, Stream
@@ -276,3 +277,17 @@ def test_the_answer_of_a_peer_ends_with_its_word_on_the_incarnation(cluster: Clu
     words = [s.message for s in cluster.messages(Fetched) if s.target == B]
 
     assert [w.incarnation for w in words if isinstance(w, Fetched)] == [1, 1]
+
+
+def test_a_peer_that_claims_the_last_incarnation_is_answered_with_one_that_it_may_read() -> None:
+    cluster = Cluster(A, B)
+    cluster.regions[A].receive(B, wire.encode(Beacon(INCARNATION_MAX, 1, 0, 0, 0, (), ())))
+    cluster.regions[A].receive(B, wire.encode(Beacon(1, 1, 0, 0, 0, (), ())))
+    cluster.regions[A].receive(B, wire.encode(Fetch(7)))
+    cluster.has_liars = True
+    cluster.run(1_000)
+    told = [sent.message for sent in cluster.messages(Fetched, A)]
+    assert [(m.nonce, m.incarnation) for m in told if isinstance(m, Fetched)] == [
+        (0, INCARNATION_MAX - 1),
+        (7, INCARNATION_MAX - 1),
+    ]

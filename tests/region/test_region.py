@@ -19,16 +19,6 @@ from tests.region.cluster import ACCOUNT, EPOCH_MS, A, B, C, Cluster
 # ---- life ------------------------------------------------------------------------------------
 
 
-def test_draining_it_is_not_ready_and_running_sessions_go_on(cluster: Cluster) -> None:
-    tv = cluster.start(A, "tv")
-    cluster.regions[A].drain()
-
-    assert not cluster.regions[A].ready
-    assert cluster.regions[A].joined
-    cluster.play(100_000, tv)
-    assert cluster.live(B) == ["tv"]
-
-
 def test_closed_it_says_nothing_any_more(cluster: Cluster) -> None:
     cluster.start(A, "tv")  # its delta is due
     cluster.begin(A, "phone", account="acc-2")

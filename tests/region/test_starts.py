@@ -371,12 +371,12 @@ def test_the_limits_of_one_account_do_not_touch_another(cluster: Cluster) -> Non
 
 
 def test_the_answers_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
-    monkeypatch.setattr("georeg.region.starts.IDEMPOTENCY_KEYS_MAX", 3)
+    monkeypatch.setattr("georeg.region.retries.KEYS_MAX", 3)
     monkeypatch.setattr("georeg.region.starts.EVICTIONS_MAX", 3)
     for turn in range(6):
         cluster.start(A, "tv", idempotency_key=f"k{turn}")
     starts = cluster.regions[A]._starts
-    assert len(starts._answers) <= 3
+    assert len(starts._retries._answers) <= 3
 
     cluster = Cluster(settings=replace(END_OLDEST))
     for turn in range(6):

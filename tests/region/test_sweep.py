@@ -3,6 +3,7 @@
 import pytest
 
 from crdt.events import Reason
+from crdt.lapses import lapsed
 from crdt.sessions import SessionSet
 from georeg.region import sweep
 from georeg.region.model import Renewed
@@ -25,6 +26,14 @@ def freeze(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> sweep.Sweep:
     own = sweep.Sweep(region._state)
     monkeypatch.setattr(region._sweep, "step", lambda: True)
     return own
+
+
+def everybody_is_heard(cluster: Cluster) -> None:
+    """Each lease begins anew, now."""
+    state = cluster.regions[A]._state
+    for shard in state.shards:
+        for row in shard.sessions.rows_of(A):
+            shard.sessions.heard[row] = state.clock.now_ms()
 
 
 def test_sessions_at_which_nobody_looks_lapse_within_a_second() -> None:
@@ -53,14 +62,15 @@ def test_one_step_looks_at_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sweep, "ROWS_MAX", 20)
     cluster = crowd(200)
     own = freeze(cluster, monkeypatch)
+    cluster.run(LEASE_MS + 1)
+    everybody_is_heard(cluster)
     looked: list[int] = []
-    lapsed = SessionSet.lapsed
 
-    def count(self: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
+    def count(sessions: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
         looked.append(rows)
-        return lapsed(self, before_ms, first_row, rows)
+        return lapsed(sessions, before_ms, first_row, rows)
 
-    monkeypatch.setattr(SessionSet, "lapsed", count)
+    monkeypatch.setattr(sweep, "lapsed", count)
     steps = 0
     while not own.step():
         assert max(looked) <= 20
@@ -68,6 +78,32 @@ def test_one_step_looks_at_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPa
         steps += 1
 
     assert steps >= 200 // 20
+
+
+def test_a_shard_in_which_no_lease_can_have_run_out_is_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = crowd(200)
+    looked: list[int] = []
+
+    def count(sessions: SessionSet, before_ms: int, first_row: int, rows: int) -> list[int]:
+        looked.append(rows)
+        return lapsed(sessions, before_ms, first_row, rows)
+
+    monkeypatch.setattr(sweep, "lapsed", count)
+    cluster.run(LEASE_MS - 2_000)
+    slowly = len(looked)
+    assert 64 <= slowly < 3 * 64  # each shard once a minute, for what else there is to find
+    everybody_is_heard(cluster)
+    cluster.run(3_000)
+    once = len(looked)
+    assert slowly < once < slowly + 3 * 64
+    cluster.run(30_000)
+
+    assert len(looked) < once + 64
+    assert cluster.regions[A].status().sessions == 200
+    cluster.run(LEASE_MS - 30_000)
+    assert cluster.regions[A].status().sessions == 0
 
 
 @pytest.mark.parametrize("rows_max", [1, 3, 7, 1000])
@@ -119,7 +155,7 @@ def test_ends_kicks_and_plans_are_forgotten_in_time() -> None:
     cluster.run(2 * LEASE_MS + cluster.settings.ends_memory_ms)
     assert sum(len(s.stops) for s in state.shards) == 0
     cluster.wall_jump_ms = (cluster.settings.plan_memory_s + 2 * 86_400) * 1000
-    cluster.run(sweep.FORGET_WALKS * 2 * cluster.settings.beacon_ms)
+    cluster.run(sweep.SLOW_WALKS * 2 * cluster.settings.beacon_ms)
 
     assert cluster.regions[A].status().kicks_remembered == 0
     assert state.plan_of("acc-1") is None

@@ -105,7 +105,14 @@ def test_a_field_of_any_other_kind_raises_a_peer_error_or_is_in_bounds(
         ([9, "acc", 1, 1, [[1, int(Reason.MOVED)]], ""], "hands a slot over for the reason 9"),
         ([9, "acc", 1, 1, [[1]], ""], "Recall: expected an array of 2"),
         ([9, "acc", 1, 256, [], ""], "Recall: expected an integer from 0 to 255"),
-        ([1, 1, 1, 0, 0, 0, [[0, 1, DOT_MAX]] * (SHARDS + 1), []], "an array of at most 64"),
+        (
+            [1, 1, 1, 0, 0, 0, [[0, 1, DOT_MAX]] * (SHARDS + 1), [], False, b"", [], [], []],
+            "an array of at most 64",
+        ),
+        ([1, 1, 1, 0, 0, 0, [], [], False, b"\2\1", [], [], []], "region numbers in order"),
+        ([1, 1, 1, 0, 0, 0, [], [], False, b"\1\1", [], [], []], "region numbers in order"),
+        ([1, 1, 1, 0, 0, 0, [], [], False, b"\0\1", [], [], []], "region numbers in order"),
+        ([1, 1, 1, 0, 0, 0, [], [], False, "us", [], [], []], "region numbers in order"),
         ([2, 0, 1, 1, [None] * (messages.EVENTS_MAX + 1)], "an array of at most 2000"),
     ],
 )

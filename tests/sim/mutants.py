@@ -8,9 +8,10 @@ breaks is planted by mutants_promises.py.
 
 from typing import Any
 
-from crdt.book import GrantBook
+from crdt.book import GrantBook, Meet
 from crdt.dots import RegionId
 from crdt.holder import GrantHolder
+from crdt.requests import PassedRequests
 from georeg.region import budget
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
@@ -18,10 +19,10 @@ from georeg.region.messages import No
 from georeg.region.starts import Start
 from georeg.store import SqliteJournal
 from tests.crdt import test_escrow_model as leases
-from tests.sim import mutants_promises
+from tests.sim import mutants_drain, mutants_promises
 from tests.sim.planting import PLANTED, Patch, plant, planted
 
-MORE = (mutants_promises,)
+MORE = (mutants_drain, mutants_promises)
 """They register theirs too."""
 __all__ = ["PLANTED", "plant"]
 
@@ -77,13 +78,40 @@ _lease_rule("lease_from_receipt", holder=leases.CountsFromReceipt)
 _lease_rule("lease_without_drift", book=leases.WaitsWithoutDrift)
 _lease_rule("lease_lowered_at_once", book=leases.LowersAtOnce)
 _lease_rule("lease_any_reply", holder=leases.TakesAnyReply)
-_lease_rule("lease_any_request", book=leases.TakesAnyRequest)
 _lease_rule("lease_claims_are_no_request", book=leases.ClaimsAreNoRequest)
 _lease_rule("lease_never_learns", book=leases.NeverLearns)
-_lease_rule("lease_confirms_half", book=leases.ConfirmsHalf)
 _lease_rule("lease_any_term", holder=leases.TakesAnyTerm)
 _lease_rule("lease_for_old_claims", holder=leases.RenewsForOldClaims)
 _lease_rule("lease_dead_renewed", book=leases.RenewsTheDead)
+
+
+class _AllRequests(PassedRequests):
+    """Takes what was passed too. It still knows the latest one, without which nothing is lent."""
+
+    def take(self, account: str, number: int) -> bool:
+        super().take(account, number)
+        return True
+
+
+class _TakesAnyRequest(GrantBook):
+    """A word of giving back that comes late lowers what was lent after it."""
+
+    def meet(self, region: RegionId, generation: int, now_ms: int) -> Meet:
+        is_new = region not in self._regions
+        meet = super().meet(region, generation, now_ms)
+        if is_new:
+            self._regions[region].passed = _AllRequests(now_ms)
+        return meet
+
+
+_lease_rule("lease_any_request", book=_TakesAnyRequest)
+
+
+@planted
+def lease_confirms_half(patch: Patch) -> None:
+    """A new home confirms a lease before all claims have come (here one account a message)."""
+    patch.setattr(budget, "CLAIMS_MAX", 1)
+    patch.setattr(budget, "GrantBook", leases.ConfirmsHalf)
 
 
 @planted

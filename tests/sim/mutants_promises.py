@@ -7,17 +7,18 @@ from crdt.dots import Dot, SessionId
 from crdt.events import Entry, Event, Kick, Reason, Release
 from crdt.releases import release_of
 from crdt.shard import Shard
-from georeg.region import rules
+from georeg.region import clones, rules
+from georeg.region.clones import Clones
 from georeg.region.evidence import Evidence
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.kicks import Kicks
 from georeg.region.model import Basis, NoSession
 from georeg.region.pending import Pending
+from georeg.region.relaying import Relaying
 from georeg.region.replication import Replication
 from georeg.region.seen import Seen
 from georeg.region.starts import Start
 from georeg.region.state import RegionState
-from georeg.region.sweep import Sweep
 from tests.sim.planting import Patch, planted
 
 # ---- P1 ----------------------------------------------------------------------------------------
@@ -75,6 +76,12 @@ def own_only(patch: Patch) -> None:
         return judge(case._replace(usable=case.limit, in_view=0, answers=(), covered=()))
 
     patch.setattr(rules, "judge", alone)
+
+
+@planted
+def nobody_relays(patch: Patch) -> None:
+    """What goes round a third region gets no farther than there."""
+    patch.setattr(Relaying, "_pass_on", lambda self, target, message: None)
 
 
 # ---- P3, availability, errors ------------------------------------------------------------------
@@ -162,7 +169,9 @@ def kick_not_found(patch: Patch) -> None:
 def deaf(patch: Patch) -> None:
     """A heartbeat in time is answered, but renews nothing: sessions lapse under their viewers."""
 
-    def renew(self: Heartbeats, session: int, account: str) -> bool:
+    def renew(
+        self: Heartbeats, session: int, account: str, mark: int = 0, parent: int = 0
+    ) -> bool:
         state = self._state
         sessions = state.shard(account).sessions
         row = sessions.own_row(account, session)
@@ -186,7 +195,8 @@ def silence_untold(patch: Patch) -> None:
 @planted
 def slots_stay(patch: Patch) -> None:
     """Lapsed sessions stay in the table where nobody looks at them."""
-    patch.setattr(Sweep, "_over", lambda self, *args: [])
+    patch.setattr("georeg.region.sweep.lapsed", lambda *args: [])
+    patch.setattr("georeg.region.sweep.overdue", lambda *args: [])
 
 
 # ---- P7 ----------------------------------------------------------------------------------------
@@ -227,3 +237,20 @@ def never_resends(patch: Patch) -> None:
     """What was lost with a link is not sent again."""
     patch.setattr(Replication, "resend", lambda self, peer, shard: None)
     patch.setattr(Replication, "push_all", lambda self, peer, then=lambda: None: then())
+
+
+# ---- clones ------------------------------------------------------------------------------------
+
+
+@planted
+def retries_are_clones(patch: Patch) -> None:
+    """One heartbeat that comes fast, as after a lost answer, is taken for a second device."""
+    patch.setattr(clones, "PACE_MAX", clones.BEAT // 2)
+
+
+@planted
+def forks_are_clones(patch: Patch) -> None:
+    """Any token that does not follow the last one is taken for a second device."""
+    patch.setattr(
+        Clones, "_has_turned", lambda self, session, last, mark, parent: parent != last
+    )

@@ -371,7 +371,7 @@ async def test_a_second_device_shares_a_token_until_it_is_quiet() -> None:
     async def heartbeat(caller: Caller, region: str, token: Token, request: Any) -> Any:
         beats.append(request)
         street.is_quiet = len(beats) == 2
-        return SimpleNamespace(status=200)
+        return SimpleNamespace(status=200, body={})
 
     street.calls.heartbeat = heartbeat  # type: ignore[method-assign, assignment]
     caller = Caller("acc-0001", "acc-0001.2", "us")

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georeg.cli.demo.cluster import DemoCluster
-from georeg.cli.demo.plan import PlanError, curl_example, make_plan, region_names, write_configs
+from georeg.cli.demo.plan import (
+    PlanError,
+    curl_example,
+    make_plan,
+    region_names,
+    status_example,
+    write_configs,
+)
 from georeg.cli.demo.screen import show
 from georeg.cli.demo.view import plain_table
 
@@ -84,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _demo(options: argparse.Namespace, directory: Path) -> int:
     plan = make_plan(region_names(options.regions), options.port, directory)
-    write_configs(plan, heartbeat_s=options.heartbeat_s, lease_s=options.lease_s)
+    operator_key = write_configs(plan, heartbeat_s=options.heartbeat_s, lease_s=options.lease_s)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -98,7 +105,8 @@ async def _demo(options: argparse.Namespace, directory: Path) -> int:
         if not stopping.is_set():
             print(plain_table(await cluster.rows()))
             print(f"logs in {directory}/*/log.jsonl until the demo ends")
-            print(f"\nstart a stream:\n{curl_example(plan[0])}\n", flush=True)
+            print(f"\nstart a stream:\n{curl_example(plan[0])}")
+            print(f"\nlook at the cluster:\n{status_example(plan[0], operator_key)}\n", flush=True)
             await show(cluster, stopping, plain=options.plain)
         print("stopping the regions ...", flush=True)
     return 0

@@ -8,16 +8,23 @@ before anything is started, by number and with a remedy.
 import errno
 import json
 import re
+import secrets
+import shutil
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from georeg.cli.keygen import new_secret
+from georeg.ops.keys import mint_operator_key
 
 HOST = "127.0.0.1"
 REGIONS_MAX = 9
 """One key of the keyboard each."""
+OPS_PORT_OFFSET = 100
+"""The operators' API of the region on port 7401 is on 7501."""
+OPERATOR = "demo"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -34,11 +41,18 @@ class RegionPlan:
     edge_port: int
     mesh_port: int
     directory: Path
+    ops_port: int = 0
+    """0: none, in clusters that are not the demo's."""
 
     @property
     def address(self) -> str:
         """Where its edge answers."""
         return f"http://{HOST}:{self.edge_port}"
+
+    @property
+    def ops_address(self) -> str:
+        """Where its operators' API answers."""
+        return f"http://{HOST}:{self.ops_port}"
 
     @property
     def config_file(self) -> Path:
@@ -65,15 +79,16 @@ def region_names(text: str) -> list[str]:
 
 
 def make_plan(names: Sequence[str], first_port: int, directory: Path) -> list[RegionPlan]:
-    """Regions on consecutive edge ports. Raises PlanError when one of the ports is taken."""
+    """Regions on consecutive ports. Raises PlanError when one of the ports is taken."""
     edge_ports = [first_port + index for index in range(len(names))]
-    for port in edge_ports:
+    ops_ports = [port + OPS_PORT_OFFSET for port in edge_ports]
+    for port in (*edge_ports, *ops_ports):
         _check_free(port, len(names))
-    mesh_ports = _free_ports(len(names), avoid=edge_ports)
+    mesh_ports = _free_ports(len(names), avoid=[*edge_ports, *ops_ports])
     return [
-        RegionPlan(name, number, edge_port, mesh_port, directory / name)
-        for number, (name, edge_port, mesh_port) in enumerate(
-            zip(names, edge_ports, mesh_ports, strict=True), start=1
+        RegionPlan(name, number, edge_port, mesh_port, directory / name, ops_port)
+        for number, (name, edge_port, mesh_port, ops_port) in enumerate(
+            zip(names, edge_ports, mesh_ports, ops_ports, strict=True), start=1
         )
     ]
 
@@ -113,9 +128,10 @@ def _free_ports(count: int, *, avoid: Sequence[int]) -> list[int]:
     return ports
 
 
-def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: float | None) -> None:
-    """Write every region's config file, with new keys that they share."""
+def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: float | None) -> str:
+    """Write every region's config file, with new keys that they share; returns the operator's."""
     cluster_key, session_key = new_secret(), new_secret()
+    operator_key, operator_hash = mint_operator_key(OPERATOR, secrets.token_bytes)
     settings = f"heartbeat_s = {heartbeat_s!r}\n"
     if lease_s is not None:
         settings += f"client_lease_s = {lease_s!r}\n"
@@ -123,7 +139,8 @@ def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: fl
         region.directory.mkdir(mode=0o700)
         peers = "".join(
             f'\n[[peer]]\nname = "{peer.name}"\nnumber = {peer.number}\n'
-            f'url = "ws://{HOST}:{peer.mesh_port}"\n'
+            f'url = "ws://{HOST}:{peer.mesh_port}"\nedge_url = "{peer.address}"\n'
+            f'ops_url = "{peer.ops_address}"\n'
             for peer in plan
             if peer is not region
         )
@@ -131,13 +148,22 @@ def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: fl
             f'cluster = "demo"\nregion = "{region.name}"\nnumber = {region.number}\n'
             f'data_dir = "data"\n'
             f'\n[edge]\nhost = "{HOST}"\nport = {region.edge_port}\ndev = true\ndrain_s = 0\n'
+            f'public_url = "{region.address}"\n'
             f'\n[mesh]\nhost = "{HOST}"\nport = {region.mesh_port}\n'
+            f'\n[ops]\nhost = "{HOST}"\nport = {region.ops_port}\naudit_file = "audit.jsonl"\n'
+            f'key_file = "operator.key"\n'
             f"{peers}\n[settings]\n{settings}"
             f'\n[[keys.cluster]]\nsecret = "{cluster_key}"\n'
-            f'\n[[keys.session]]\nsecret = "{session_key}"\n',
+            f'\n[[keys.session]]\nsecret = "{session_key}"\n'
+            f'\n[[keys.operator]]\nname = "{OPERATOR}"\nhash = "{operator_hash}"\n'
+            f'may = "operate"\n',
             encoding="utf-8",
         )
         region.config_file.chmod(0o600)
+        key_file = region.directory / "operator.key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(operator_key + "\n", encoding="utf-8")
+    return operator_key
 
 
 def curl_example(region: RegionPlan) -> str:
@@ -147,3 +173,16 @@ def curl_example(region: RegionPlan) -> str:
         f"curl -s {region.address}/v1/accounts/anna/sessions "
         f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'"
     )
+
+
+def status_example(region: RegionPlan, operator_key: str) -> str:
+    """A look at the cluster as an operator has it, ready to paste into a shell."""
+    return f"{_program()} status --to {region.ops_address} --key {operator_key}"
+
+
+def _program() -> str:
+    """How `georeg` is called from here: by its name where PATH has it, else by its path."""
+    path = Path(sys.executable).with_name("georeg")
+    if shutil.which("georeg") is not None or not path.exists():
+        return "georeg"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -129,7 +129,8 @@ class Story:
         self, session: str, region: str, at_s: float, status: int = 200, **options: Any
     ) -> None:
         """Somebody kicks a session."""
-        body = {"effect": "ended", "session": {}} if status == 200 else {}
+        shown = {"id": session, "region": session.split("-")[0]}
+        body = {"effect": "ended", "session": shown} if status == 200 else {}
         self.call(CallKind.KICK, "", region, at_s, status, body, session=session, **options)
 
     def plan(self, at_s: float, limit: int) -> None:
@@ -193,8 +194,13 @@ class Story:
             event = FaultEvent(us(at_s), number, kind, is_begin, names, pairs, note)
             self.history.faults.append(event)
 
-    def cut(self, from_s: float, to_s: float, a: str = "us", b: str = "eu") -> None:
-        """Two regions do not see one another."""
+    def cut(self, from_s: float, to_s: float, region: str = "us") -> None:
+        """One region and the others do not see one another."""
+        links = [f"{region}>{b},{b}>{region}" for b in REGIONS if b != region]
+        self.fault("cut", from_s, to_s, links=",".join(links), note="drop")
+
+    def cut_link(self, from_s: float, to_s: float, a: str = "us", b: str = "eu") -> None:
+        """Two regions do not see one another; the third sees both."""
         self.fault("cut", from_s, to_s, links=f"{a}>{b},{b}>{a}", note="drop")
 
     def kill(self, region: str, from_s: float, to_s: float, how: str = "crash") -> None:
@@ -204,9 +210,15 @@ class Story:
         self.life(region, to_s - 1, Life.BOOTED)
         self.life(region, to_s, Life.READY)
 
-    def life(self, region: str, at_s: float, what: Life) -> None:
+    def life(self, region: str, at_s: float, what: Life, note: str = "") -> None:
         """A region's process changes."""
-        self.history.lives.append(LifeEvent(us(at_s), region, what))
+        self.history.lives.append(LifeEvent(us(at_s), region, what, note))
+
+    def drain(self, region: str, from_s: float, to_s: float) -> None:
+        """An operator drains a region, and undrains it."""
+        self.fault("drain", from_s, to_s, regions=region, note="operator")
+        self.life(region, from_s, Life.DRAINING, "operator")
+        self.life(region, to_s, Life.UNDRAINED)
 
     # ---- the end -----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from region_sim.oracle.judge import ABOUT, CHECKERS, judge
 from region_sim.oracle.latency import quantiles
 from region_sim.oracle.network import Network, count_parts
 from region_sim.oracle.verdict import Outcome
-from tests.sim.oracle.story import REGIONS, Story
+from tests.sim.oracle.story import REGIONS, Story, us
 
 
 def evening() -> Story:
@@ -20,7 +20,7 @@ def evening() -> Story:
     story = Story()
     first = story.start("tv", "us", 10)
     story.beat(first, "eu", 40)
-    story.cut(45, 60)
+    story.cut_link(45, 60)
     story.start("phone", "us", 50, basis="overdraft")
     story.refused("tablet", "us", 52, [(first, "confirmed")])
     story.kill("ap", 62, 70, "wipe")
@@ -122,6 +122,59 @@ def test_a_region_is_in_trouble_from_its_death_until_it_is_ready() -> None:
     assert not network.is_unreachable("us", "eu", 36_000_000, 50_000_000)
     assert network.restarted("eu", 10_000_000, 25_000_000)
     assert not network.lost_disk("eu", 10_000_000, 25_000_000)
+
+
+def test_a_cut_that_is_gone_round_is_felt_for_its_first_moments_only() -> None:
+    story = Story()
+    story.cut_link(20, 300)
+    network = Network(story.history)
+    assert network.is_unreachable("us", "eu", us(19), us(21))
+    assert network.is_unreachable("us", "eu", us(26), us(27))
+    assert not network.is_unreachable("us", "eu", us(29), us(40))
+    assert network.heard_since_us("us", "eu", us(100)) == us(28)
+    assert not network.is_calm(us(20), us(25))
+    assert network.is_calm(us(30), us(400))
+
+
+def test_also_while_the_way_round_is_blocked() -> None:
+    story = Story()
+    story.cut_link(20, 300)
+    story.fault("lag", 100, 110, links="us>ap")
+    story.kill("ap", 200, 210)
+    network = Network(story.history)
+    assert not network.is_unreachable("us", "eu", us(90), us(99))
+    assert network.is_unreachable("us", "eu", us(112), us(117))
+    assert not network.is_unreachable("us", "eu", us(119), us(190))
+    assert network.is_unreachable("us", "eu", us(205), us(206))
+    assert network.is_unreachable("us", "eu", us(212), us(217))
+    assert not network.is_unreachable("us", "eu", us(220), us(299))
+
+
+def test_only_cuts_are_gone_round_for_certain_and_only_by_georeg() -> None:
+    story = Story()
+    story.fault("lag", 20, 100, links="us>eu")
+    assert Network(story.history).is_unreachable("us", "eu", us(50), us(51))
+    for system, has_older in (("gossip", False), ("georeg", True)):
+        story = Story()
+        story.cut_link(20, 100)
+        story.history.system, story.history.has_older = system, has_older
+        assert Network(story.history).is_unreachable("us", "eu", us(50), us(51))
+
+
+def test_what_came_round_a_third_is_counted() -> None:
+    story = Story()
+    session = story.start("tv", "eu", 10)
+    story.beats(session, "eu", 40, 80)
+    story.cut_link(20, 300)
+    story.refused("phone", "us", 22, [(session, "beacon")])  # it may have come before the cut
+    assert not story.judged().coverage["beacon round a third"]
+    story.refused("phone", "us", 60, [(session, "beacon")])
+    story.refused("phone", "us", 62, [(session, "confirmed")])
+    story.refused("phone", "ap", 64, [(session, "confirmed")])
+    story.kick(session, "us", 70)
+    coverage = story.judged().coverage
+    names = ("beacon round a third", "confirmed round a third", "kick round a third")
+    assert [coverage[name] for name in names] == [1, 1, 1]
 
 
 @pytest.mark.slow

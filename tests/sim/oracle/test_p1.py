@@ -100,7 +100,7 @@ def test_an_end_spoken_beyond_a_cut_is_pending() -> None:
 @pytest.mark.parametrize("spoken_in", ["us", "ap"])
 def test_an_end_that_is_known_here_is_not_pending(spoken_in: str) -> None:
     story = refusal_after_a_stop(spoken_in)
-    story.cut(45, 70, "eu", "ap")
+    story.cut_link(45, 70, "eu", "ap")
     assert ("P1", "false block: confirmed: stopped") in story.broken()
 
 
@@ -110,23 +110,37 @@ def test_a_beacon_leaves_no_doubt_about_an_end_in_its_own_region() -> None:
     assert story.broken() == [("P1", "false block: beacon: stopped")]
 
 
+def test_an_end_that_can_go_round_a_third_region_is_not_pending() -> None:
+    story = refusal_after_a_stop()
+    story.cut_link(30, 70)
+    assert story.broken() == [("P1", "false block: confirmed: stopped")]
+
+
+def test_until_the_way_round_is_found_it_is() -> None:
+    story = refusal_after_a_stop()
+    story.cut_link(45, 70)
+    assert story.judged().pending_ends == 1
+
+
 def test_an_end_that_a_killed_region_spoke_is_pending() -> None:
     story = refusal_after_a_stop()
     story.kill("eu", 50.01, 58)
     assert story.broken() == []
 
 
-@pytest.mark.parametrize(("crash_s", "broken"), [(42, []), (46, ["false block: local: replaced"])])
-def test_a_kick_that_nobody_was_promised_may_be_lost_in_a_crash_right_behind_it(
-    crash_s: float, broken: list[str]
+@pytest.mark.parametrize(
+    ("down_s", "broken"),
+    [(51, []), (56, [("P1", "false block: beacon: replaced")])],
+)
+def test_a_crash_may_lose_a_kick_that_nobody_was_promised_until_it_is_on_disk(
+    down_s: float, broken: list[tuple[str, str]]
 ) -> None:
     story = Story()
     session = story.start("tv", "us", 10)
-    story.beats(session, "us", 20, 40)
-    story.ended(session, "us", 41, "replaced")
-    story.kill("us", crash_s, 50)
-    story.refused("phone", "us", 60, [(session, "local")])
-    assert [rule for promise, rule in story.broken() if promise == "P1"] == broken
+    story.ended(session, "us", 50, "replaced", is_kick=True)
+    story.kill("us", down_s, down_s + 1)
+    story.refused("phone", "us", 60, [(session, "beacon")])
+    assert story.broken() == broken
 
 
 def test_a_kick_frees_its_slot_at_once_where_it_is_acknowledged() -> None:

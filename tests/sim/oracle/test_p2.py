@@ -55,7 +55,7 @@ def test_a_region_admits_no_more_than_the_limit_itself() -> None:
 
 def test_also_in_a_cut() -> None:
     story = far()
-    story.cut(20, 300, "us", "eu")
+    story.cut(20, 300)
     two_at_once(story, "us", "us")
     assert story.broken() == [("P2", "one region above L")]
 
@@ -75,11 +75,33 @@ def test_what_is_beyond_a_cut_cannot_count() -> None:
     assert (excess.peak, excess.limit, excess.excuse) == (2, 1, "partition")
 
 
-def test_a_cut_elsewhere_is_no_excuse_for_an_admission() -> None:
+@pytest.mark.parametrize("link", [("us", "ap"), ("us", "eu")])
+def test_a_cut_that_can_be_gone_round_is_no_excuse(link: tuple[str, str]) -> None:
     story = far()
-    story.cut(20, 300, "us", "ap")
+    story.cut_link(20, 300, *link)
     two_at_once(story)
-    assert story.broken() == [("P2", "admitted though full: overdraft")]
+    assert story.broken() == [
+        ("P2", "admitted though full: overdraft"), ("P2", "above L without a partition"),
+    ]  # fmt: skip
+
+
+def test_nor_does_it_keep_the_home_from_seeing_all() -> None:
+    story = far()
+    story.cut_link(20, 300)
+    session = story.start("tv", "us", 10)
+    story.beats(session, "us", 40, 250)
+    story.start("phone", "eu", 60, basis="borrowed")
+    assert ("P2", "admitted though full: borrowed") in story.broken()
+
+
+def test_nearness_is_that_of_the_longer_way() -> None:
+    story = far()
+    story.history.max_latency_us = 4_000  # 12 trips are within the deadline, 24 are not
+    story.stop(story.start("tv", "us", 10), "us", 12)
+    story.start("phone", "us", 60, basis="overdraft")
+    assert story.broken() == [("P2", "overdraft though all are near")]
+    story.cut_link(20, 300)
+    assert story.broken() == []
 
 
 def test_a_silent_session_need_not_be_known_but_must_yield_in_time() -> None:

@@ -155,3 +155,13 @@ def test_a_connection_from_before_a_trouble_may_be_dead() -> None:
     assert story.broken() == []
     story.call(CallKind.LIST, "tv", "us", 50, 0, took_s=5, error="timeout")
     assert story.broken() == [("availability", "no answer to a list")]
+
+
+@pytest.mark.parametrize("starts", [300, 200])
+def test_only_an_account_that_floods_may_be_turned_away(starts: int) -> None:
+    story = Story()
+    for number in range(starts):
+        story.call(CallKind.START, "tv", "us", 10 + number / 100, 409, {"limit": 1})
+    story.call(CallKind.START, "tv", "us", 15, 429)
+    found = [rule for promise, rule in story.broken() if promise == "P3"]
+    assert found == ([] if starts == 300 else ["start answered 429"])

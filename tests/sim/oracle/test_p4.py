@@ -37,7 +37,7 @@ def test_also_after_a_restart() -> None:
 
 def test_a_lost_disk_loses_kicks() -> None:
     story, session = kicked_in_us()
-    story.cut(10, 200, "us", "eu")
+    story.cut(10, 200)
     story.kill("us", 55, 70, "wipe")
     story.beat(session, "us", 80)
     assert story.broken() == []

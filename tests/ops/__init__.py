@@ -1,0 +1,1 @@
+"""Tests of the HTTP edge; `world.py` is the cluster that they run against."""
