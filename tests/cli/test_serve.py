@@ -1,13 +1,18 @@
 """`georeg serve` as an operator meets it: ready, drained, refused with a reason."""
 
+import json
+import re
 import signal
 import socket
+import sqlite3
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from georeg.cli.demo.plan import RegionPlan, make_plan, write_configs
+from georeg.store.journal_file import JournalFile
 from tests.cli.processes import Command, call, eventually, start
 
 Ports = Callable[[int], list[int]]
@@ -119,7 +124,28 @@ def test_a_data_dir_that_cannot_be_made_is_named(
     assert "Traceback" not in command.output
 
 
-def test_a_damaged_journal_is_put_aside_and_named(
+def test_after_a_restart_it_knows_its_sessions_again(
+    serve: Callable[..., Command], region: RegionPlan
+) -> None:
+    first = serve()
+    first.said("is ready")
+    _, started = start(region.edge_port, "anna", "tv-1")
+    first.signal(signal.SIGTERM)
+    assert first.ended() == 0
+    again = serve()
+    again.said("is ready")
+    (line,) = re.findall('.*"event": ?"begun".*', again.output)
+    told = json.loads(line)
+    assert (told["incarnation"], told["plans"], told["recalled"], told["lost"]) == (2, 1, 1, "")
+    token = started["token"]
+    status, listed = call("GET", f"{region.address}/v1/accounts/anna/sessions")
+    assert status == 200
+    assert listed["sessions"][0]["device"] == started["session"]["device"]
+    assert listed["sessions"][0]["state"] == "unconfirmed"
+    assert call("POST", f"{region.address}/v1/sessions/heartbeat", token=token)[0] == 200
+
+
+def test_a_damaged_journal_is_moved_aside_and_told(
     serve: Callable[..., Command], region: RegionPlan
 ) -> None:
     data = region.directory / "data"
@@ -127,6 +153,26 @@ def test_a_damaged_journal_is_put_aside_and_named(
     (data / "journal.sqlite3").write_bytes(b"not a database" * 1000)
     command = serve()
     command.said("is ready")
-    assert len(list(data.glob("journal.sqlite3.corrupt-*"))) == 1
-    assert "begun_with_a_loss" in command.output
+    (aside,) = data.glob("journal.sqlite3.corrupt-*")
+    assert aside.read_bytes() == b"not a database" * 1000
+    for event in ("journal_damaged", "begun_with_a_loss"):
+        assert f'"{event}"' in command.output
+    with urllib.request.urlopen(f"{region.address}/metrics", timeout=5) as page:
+        assert b"georeg_journal_lost 1.0" in page.read()
+
+
+def test_a_journal_of_a_newer_georeg_is_refused_with_what_to_do(
+    serve: Callable[..., Command], region: RegionPlan
+) -> None:
+    data = region.directory / "data"
+    data.mkdir()
+    JournalFile(data / "journal.sqlite3").close()
+    with sqlite3.connect(data / "journal.sqlite3") as database:
+        database.execute("UPDATE meta SET value = 99 WHERE name = 'schema'")
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    command = serve()
+    assert command.ended() == 1
+    assert "written by a newer georeg" in command.output
+    assert "Run that georeg again" in command.output
     assert "Traceback" not in command.output

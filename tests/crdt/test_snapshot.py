@@ -20,7 +20,10 @@ SAMPLE = Snapshot(
     Position(1, 9),
     [entry(2), entry(5, title="film", hop=3), entry(9, account=ACCOUNTS[1])],
     [kick(5), kick(6)],
-    [End(entry(1).session, ACCOUNTS[0], 2, 77, Reason.LAPSED)],
+    [
+        End(entry(1).session, ACCOUNTS[0], 2, 77, Reason.LAPSED),
+        End(entry(2).session, ACCOUNTS[0], 0, 78, Reason.DISPLACED, 65_432),
+    ],
     [PlanSet(ACCOUNTS[0], Plan("basic", 1, 0), 5)],
 )
 

@@ -74,3 +74,39 @@ def test_beyond_the_limit_the_oldest_is_forgotten() -> None:
         ends.remember(end(session=session), 0)
 
     assert [one.session for one in ends.all()] == [2, 3, 4]
+
+
+def silent(silent_ms: int, hop: int = 1, reason: Reason = Reason.DISPLACED) -> End:
+    return End(S, "account", hop, 9, reason, silent_ms)
+
+
+@pytest.mark.parametrize(
+    ("heard_ms", "outlived_ms"), [(30_000, None), (35_000, None), (35_001, 35_001)]
+)
+def test_whoever_heard_the_device_later_outlives_an_end_by_silence(
+    heard_ms: int, outlived_ms: int | None
+) -> None:
+    for own_first in (True, False):
+        ends = stops()
+        own = (end(Reason.MOVED), 50_000, heard_ms)
+        other = (silent(65_000), 100_000, 0)
+        for one, now_ms, heard in (own, other) if own_first else (other, own):
+            ends.remember(one, now_ms, heard)
+        assert ends.outlived_ms(S) == outlived_ms
+
+
+@pytest.mark.parametrize("reason", [Reason.STOPPED, Reason.KICKED, Reason.EXPIRED, Reason.MOVED])
+def test_nothing_outlives_an_end_that_somebody_wanted(reason: Reason) -> None:
+    ends = stops()
+    ends.remember(end(Reason.MOVED), 50_000, 49_000)
+    ends.remember(silent(0, reason=reason), 50_000)
+
+    assert ends.outlived_ms(S) is None
+
+
+def test_a_silence_that_is_not_told_is_none() -> None:
+    ends = stops()
+    ends.remember(end(Reason.MOVED), 50_000, 49_000)
+    ends.remember(silent(0), 50_000)
+
+    assert ends.outlived_ms(S) is None

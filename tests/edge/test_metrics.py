@@ -50,6 +50,19 @@ async def test_a_scrape_counts_what_was_answered_and_what_the_region_holds() -> 
         assert ("georeg_peer_beacon_age_seconds", (("peer", "eu"),)) in samples
 
 
+async def test_a_scrape_tells_of_a_disk_that_refuses_and_readiness_does_not() -> None:
+    async with World(names=("us", "eu")) as world:
+        _, samples = await scrape(world)
+        lost_and_refused = ("georeg_journal_lost", ()), ("georeg_journal_refused", ())
+        assert [samples[name] for name in lost_and_refused] == [0, 0]
+        for journal in world.journals.values():
+            journal.trouble = "the disk is full"
+        _, samples = await scrape(world)
+        assert [samples[name] for name in lost_and_refused] == [0, 1]
+        assert samples["georeg_ready", ()] == 1
+        assert (await world.call("GET", "/readyz")).status == 200
+
+
 async def test_refusals_are_counted_with_the_age_of_the_evidence_that_they_rest_on() -> None:
     async with World(names=("us", "eu")) as world:
         await world.while_time_passes(world.start())

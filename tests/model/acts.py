@@ -30,10 +30,11 @@ def own() -> Oracle:
 
 @act
 def adopt() -> Oracle:
-    """A region is lost with its disk and a start that nobody knows; its slot goes elsewhere."""
+    """A region crashes with a start that nobody has heard of; its slot goes to another device."""
     stage = Stage(limit=1, home=1)
     session = stage.admit(1, "tv")
-    stage.world.kill(RegionId(1), 1.0, keep_disk=False)
+    stage.world.lives[RegionId(1)].disk.held.clear()  # nor had the disk written it
+    stage.world.kill(RegionId(1), 1.0)
     stage.wait(0.5)
     stage.admit(2, "phone")
     stage.wait(5)

@@ -54,6 +54,14 @@ def homeword_final(patch: Patch) -> None:
     patch.setattr(Asking, "on_no", no)
 
 
+@planted
+def incarnations_unwritten(patch: Patch) -> None:
+    """Nobody writes down the incarnations of the others: with the power of all of them, and one
+    disk, it is lost which one was used last, and it is used again."""
+    patch.setattr(SqliteJournal, "peers", lambda self: {})
+    patch.setattr(SqliteJournal, "lost", "")
+
+
 # ---- budgets: the lease rules of part 6 --------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "device": Witness("blinded", (1, 3), "P1 fewer than L named"),
     "own": Witness("blinded", (1, 2, 3), "P1 fewer than L named"),
     "stale": Witness("vanishing", (1, 2, 3), "P2 admitted though full"),
+    "incarnations_unwritten": Witness("blackouts", (1, 3, 5), "P1 rests on a suspect session"),
     "echo": Witness("late-words", (1, 2, 4), "P1 false block: beacon"),
     "cover": Witness("late-logs", (1, 4, 9), "P1 false block: beacon"),
     "stopwins": Witness("stops-elsewhere", (1, 2, 4, 5), "P1 false block"),

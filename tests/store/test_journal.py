@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import structlog
 
 from crdt.dots import RegionId, SessionId, dot_at
 from crdt.events import ActorKind, Device, Kick, Plan, PlanSet, Reason
@@ -340,3 +341,63 @@ def test_a_disk_without_room_is_said_by_the_system_and_recovers(path: Path) -> N
         assert child.stdout is not None
         assert child.stdout.read().split() == ["JournalError", "None", "199"]
     assert child.returncode == 0
+
+
+def test_a_region_that_starts_while_its_disk_is_full_knows_what_it_knew(path: Path) -> None:
+    code = """
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    async def main():
+        disk.store_incarnation(3)
+        disk.store_kick(kick(1))
+        await synced(disk)
+        disk.close()
+        limit(4000)  # less than the log's first frame
+        again = opened(disk._file._path)
+        say(f"{again.incarnation()} {len(again.kicks())}")
+        try:
+            again.store_incarnation(4)
+        except JournalError as error:
+            say(bool(again.trouble))
+        limit(resource.RLIM_INFINITY)
+        say(await synced(again))
+        say(f"{again.incarnation()} {again.trouble!r}")
+        again.close()
+    asyncio.run(main())
+    """
+    with run_child(code, path) as child:
+        assert child.stdout is not None
+        assert child.stdout.read().split() == ["3", "1", "True", "None", "4", "''"]
+    assert child.returncode == 0
+
+
+async def test_the_incarnations_of_peers_are_kept_the_highest_of_each(path: Path) -> None:
+    disk = opened(path)
+    disk.store_peer(RegionId(2), 7)
+    disk.store_peer(RegionId(3), 1)
+    disk.store_peer(RegionId(2), 5)
+    assert await synced(disk) is None
+    disk.store_peer(RegionId(3), 2)
+    disk.close()
+    again = opened(path)
+    assert again.peers() == {2: 7, 3: 2}
+    assert again.incarnation() == 0
+    again.close()
+
+
+async def test_a_disk_that_refuses_is_logged_when_it_begins_and_when_it_is_over(
+    disk: SqliteJournal,
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        limit_pages(disk, 1)
+        for n in range(1, 200):
+            disk.store_kick(kick(n))
+        for _ in range(3):
+            assert isinstance(await synced(disk), JournalError)
+        assert "full" in disk.trouble
+        limit_pages(disk, 1_000_000)
+        for _ in range(3):
+            disk.store_kick(kick(500))
+            assert await synced(disk) is None
+        assert disk.trouble == ""
+    assert [line["event"] for line in logs] == ["journal_refused", "journal_recovered"]
