@@ -12,7 +12,8 @@ from region_sim.oracle.run import Run
 from region_sim.oracle.verdict import Finding
 
 DISK_AFTER_US: Final = 5_000_000
-BOOT_US: Final = 1_000_000
+BOOT_US: Final = 10_000_000
+"""It joins for some seconds, and then reads what its disk knows of its sessions."""
 
 
 def check(run: Run) -> Iterator[Finding]:

@@ -266,7 +266,8 @@ def test_the_quick_settings_keep_the_proportions_of_the_real_ones() -> None:
 @pytest.mark.parametrize("frame_bytes", [1, 60_000])
 async def test_a_peer_that_floods_delays_nobody_for_long_and_is_closed(frame_bytes: int) -> None:
     """What another peer says arrives while the flood goes on, and the flood ends itself."""
-    settings = slower(frames_per_s=200, bytes_per_s=1 << 20)
+    # The flood takes this very loop's time too: nobody may be given up as silent for that.
+    settings = slower(frames_per_s=200, bytes_per_s=1 << 20, silence_ms=30_000, handshake_ms=5_000)
     async with (
         node(EU, {US: NOWHERE, AP: NOWHERE}, settings=settings) as (eu, diary),
         knock(eu.port) as flooding,
