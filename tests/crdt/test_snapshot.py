@@ -20,10 +20,7 @@ SAMPLE = Snapshot(
     Position(1, 9),
     [entry(2), entry(5, title="film", hop=3), entry(9, account=ACCOUNTS[1])],
     [kick(5), kick(6)],
-    [
-        End(entry(1).session, ACCOUNTS[0], 2, 77, Reason.LAPSED),
-        End(entry(2).session, ACCOUNTS[0], 0, 78, Reason.DISPLACED, 65_432),
-    ],
+    [End(entry(1).session, ACCOUNTS[0], 2, 77, Reason.LAPSED)],
     [PlanSet(ACCOUNTS[0], Plan("basic", 1, 0), 5)],
 )
 
@@ -85,3 +82,11 @@ def test_any_bytes_are_refused(data: bytes) -> None:
 def test_one_beyond_the_limit_is_not_parsed() -> None:
     with pytest.raises(PeerError, match="at most 10"):
         decode_snapshot(encode_snapshot(SAMPLE), 10)
+
+
+def test_an_end_tells_for_how_long_its_device_had_been_silent() -> None:
+    end = End(entry(1).session, ACCOUNTS[0], 0, 78, Reason.DISPLACED, 65_432)
+    silent = SAMPLE._replace(ends=[end])
+
+    assert decode_snapshot(encode_snapshot(silent)) == silent
+    assert decode_snapshot(encode_snapshot(silent, 1)).ends == [end._replace(silent_ms=0)]
