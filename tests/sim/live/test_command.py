@@ -15,8 +15,9 @@ from region_sim.plan.faults import FaultKind
 from tests.cli.processes import ROOT, eventually, is_alive
 
 COMMAND = """
-import argparse, sys
+import argparse, signal, sys
 from region_sim.cli import live
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits none
 parser = argparse.ArgumentParser()
 live.add_parser(parser.add_subparsers())
 options = parser.parse_args(sys.argv[1:])
