@@ -119,11 +119,6 @@ class GrantBook:
         """Slots lent out, over all accounts and regions, as of the last call that had a time."""
         return sum(lent.slots for lent in self._regions.values())
 
-    def lent_to(self, region: RegionId) -> int:
-        """Slots lent to one region, over all accounts; as `lent`."""
-        lent = self._regions.get(region)
-        return 0 if lent is None else lent.slots
-
     def is_learning(self, now_ms: int) -> bool:
         """Whether an earlier home's grants may still be in use, so that nothing is to be lent."""
         return now_ms < self._learn_until_ms

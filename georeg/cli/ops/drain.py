@@ -11,10 +11,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from georeg.cli.ops.client import EXIT_REFUSED, Client, Json
-from georeg.cli.ops.options import carry_out, new_parser, target_of
+from georeg.cli.ops.options import carry_out, new_parser, seconds_flag, target_of
 from georeg.cli.ops.regions import address_of
 from georeg.cli.ops.tables import Line, show
-from georeg.cli.ops.words import duration, plural, seconds_of
+from georeg.cli.ops.words import duration, plural
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -46,11 +46,11 @@ def add_parser(commands: "Commands") -> None:
     )
     parser.add_argument("region", metavar="REGION")
     parser.add_argument(
-        "--for", dest="for_s", type=_seconds, default=3_600, metavar="TIME",
+        "--for", dest="for_s", type=seconds_flag, default=3_600, metavar="TIME",
         help="it ends by itself after this, 90s, 10m, 1h or 2d; default: 1h",
     )  # fmt: skip
     parser.add_argument(
-        "--over", dest="over_s", type=_seconds, metavar="TIME", help="devices leave within this"
+        "--over", dest="over_s", type=seconds_flag, metavar="TIME", help="devices leave within this"
     )
     parser.add_argument("--force", action="store_true", help="also the last region that admits")
     parser.add_argument("--comment", default="", help="why; for the audit log")
@@ -67,13 +67,6 @@ def add_parser(commands: "Commands") -> None:
     undrain.add_argument("region", metavar="REGION")
     undrain.add_argument("--dry-run", action="store_true", help="say what would happen")
     undrain.set_defaults(run=run_undrain)
-
-
-def _seconds(text: str) -> int:
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> int:

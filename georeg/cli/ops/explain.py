@@ -18,11 +18,11 @@ from georeg.cli.ops.moments import (
     without_echoes,
     without_repeats,
 )
-from georeg.cli.ops.options import carry_out, new_parser, target_of
+from georeg.cli.ops.options import carry_out, new_parser, seconds_flag, target_of
 from georeg.cli.ops.regions import ask_all
 from georeg.cli.ops.sentences import Naming, naming, sentence
 from georeg.cli.ops.tables import Line, show
-from georeg.cli.ops.words import plural, seconds_of
+from georeg.cli.ops.words import plural
 from georeg.edge.instants import instant, parse_instant
 
 if TYPE_CHECKING:
@@ -55,17 +55,10 @@ def add_parser(commands: "Commands") -> None:
     parser.add_argument("account", metavar="ACCOUNT")
     parser.add_argument("--at", metavar="TIME", help="a moment: what was known and decided then")
     parser.add_argument(
-        "--since", type=_seconds, metavar="AGO",
+        "--since", type=seconds_flag, metavar="AGO",
         help="go back so far, 90s, 10m, 1h; default: 1d, with --at 2m before and after",
     )  # fmt: skip
     parser.set_defaults(run=run)
-
-
-def _seconds(text: str) -> int:
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from georeg.cli.ops.client import TIMEOUT_S, Client, OpsError, usage
+from georeg.cli.ops.words import seconds_of
 from georeg.config import ConfigError, load
 
 EXIT_CODES = """\
@@ -139,3 +140,11 @@ def carry_out(command: str, work: Coroutine[Any, Any, int]) -> int:
         return error.code
     except KeyboardInterrupt:
         return 130
+
+
+def seconds_flag(text: str) -> int:
+    """`seconds_of` for a flag: argparse tells the mistake."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
