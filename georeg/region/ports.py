@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 
 
 class Timer(Protocol):
@@ -60,6 +60,9 @@ class Journal(Protocol):
     def store_plan(self, plan: PlanSet) -> None:
         """Queue a plan for writing."""
 
+    def store_home(self, home: HomeSet) -> None:
+        """Queue a home that has moved for writing; the highest number of an account stands."""
+
     def store_peer(self, region: RegionId, incarnation: int) -> None:
         """Queue what a peer's beacons say of its incarnation; the highest stands."""
 
@@ -70,7 +73,7 @@ class Journal(Protocol):
         """Queue that an own session is held no longer, in the same way."""
 
     def sync(self, then: Callable[[OSError | None], None]) -> None:
-        """Make queued kicks and plans durable, then call back: None, or why the disk refused."""
+        """Make queued kicks, plans and homes durable, then call back: None, or why the disk refused."""
 
     def peers(self) -> dict[RegionId, int]:
         """The highest incarnation of each peer that was ever stored."""
@@ -80,6 +83,9 @@ class Journal(Protocol):
 
     def plans(self) -> list[PlanSet]:
         """All plans that were stored."""
+
+    def homes(self) -> list[HomeSet]:
+        """All homes that have moved, of those that are durable."""
 
     def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
         """Some own sessions, of this and earlier incarnations, with ids above `after`, in order.
