@@ -183,15 +183,23 @@ class AccountTable:
         """Join a statement in. False, and nothing changes, unless it wins."""
         return self.homes.join(self.intern(update.account), update)
 
-    def moved(self, region: RegionId | None = None) -> list[HomeSet]:
-        """All homes that have moved, ordered by account; `region`: to it or away from it."""
+    def say_home(self, update: HomeSet) -> bool:
+        """The same for the own log. False: it stands there already, or another one holds."""
+        row = self.intern(update.account)
+        self.homes.join(row, update)
+        return self.homes.get(row, update.account) == update and self.homes.say(row)
+
+    def moved(self) -> list[HomeSet]:
+        """All homes that have moved, ordered by account."""
         rows = range(self._used) if self.homes.count else ()
-        found = [self.homes.get(row, self.account(row)) for row in rows if self.homes.has(row)]
-        return sorted(
-            move
-            for move in found
-            if move is not None and region in (None, move.home, move.by)
-        )
+        found = (self.homes.get(row, self.account(row)) for row in rows if self.homes.has(row))
+        return sorted(move for move in found if move is not None)
+
+    def say_homes_again(self, region: RegionId) -> list[HomeSet]:
+        """For a new log of a region: the homes that moved to it or away from it."""
+        self.homes.begin()
+        moved = [move for move in self.moved() if region in (move.home, move.by)]
+        return [move for move in moved if self.say_home(move)]
 
     # ---- rows --------------------------------------------------------------------------------
 

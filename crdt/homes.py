@@ -7,7 +7,8 @@ write the same one; the rest of the order is for bytes from outside.
 Nothing is forgotten: whoever forgot that it has given a home away would lend its slots again.
 `HOMES_MAX` bounds what moves; what is told by others is taken all the same.
 
-Cost: nothing until a home of the shard moves, then 10 B a row.
+Which of them stand in the own log is known, so that each is said once in an incarnation, however
+often it is heard. Cost: nothing until a home of the shard moves, then 11 B a row.
 """
 
 from array import array
@@ -30,7 +31,7 @@ _REGION_BITS: Final = 8
 class Homes:
     """The columns of one account table."""
 
-    __slots__ = ("_at_s", "_numbers", "_regions", "count")
+    __slots__ = ("_at_s", "_numbers", "_regions", "_said", "count")
 
     def __init__(self) -> None:
         self.count = 0
@@ -38,6 +39,7 @@ class Homes:
         """home << 8 | by; 0: the home has not moved. Rows beyond the end have not either."""
         self._numbers = array("I")
         self._at_s = array("I")
+        self._said = bytearray()
 
     def has(self, row: int) -> bool:
         """Whether the home of this row's account has moved."""
@@ -64,10 +66,23 @@ class Homes:
             missing = row + 1 - len(self._regions)
             for column in (self._regions, self._numbers, self._at_s):
                 column.frombytes(bytes(missing * column.itemsize))
+            self._said.extend(bytes(missing))
+        self._said[row] = False
         self.count += known is None
         self._regions[row] = update.home << _REGION_BITS | update.by
         self._numbers[row], self._at_s[row] = update.number, update.at_s
         return True
+
+
+    def say(self, row: int) -> bool:
+        """Note that the statement goes into the own log. False: it stands there already."""
+        is_new = not self._said[row]
+        self._said[row] = True
+        return is_new
+
+    def begin(self) -> None:
+        """The own log is a new one."""
+        self._said = bytearray(len(self._said))
 
 
 def _order(update: HomeSet) -> tuple[int, int, int, int]:

@@ -105,7 +105,7 @@ class Shard:
         self.context.advance(self.me, Position(incarnation, 0))
         self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
         self._begun = True
-        told: list[Event] = [*self.ledger.all(), *self.accounts.moved(self.me)]
+        told: list[Event] = [*self.ledger.all(), *self.accounts.say_homes_again(self.me)]
         for event in told:
             self._append(encode_event(event))
         return inherited
@@ -189,12 +189,11 @@ class Shard:
             return True
         return self.accounts.plan(update.account) == update
 
-    def set_home(self, update: HomeSet) -> None:
-        """Note who is home, for all regions, also what they have told here."""
+    def set_home(self, update: HomeSet) -> bool:
+        """Say who is home, to all regions, also what they have told. False: it was said before."""
         data = encode_event(update)
         self._next_dot(update.account)
-        self.accounts.set_home(update)
-        self._append(data)
+        return self.accounts.say_home(update) and self._append(data) > 0
 
     # ---- from peers --------------------------------------------------------------------------
 

@@ -51,6 +51,8 @@ class Beacons:
         """Set by the region: what this region says of itself."""
         self.on_vitals: Callable[[RegionId, Vitals], None] = lambda peer, vitals: None
         """Set by the region: a peer has said how it is."""
+        self.on_known: Callable[[RegionId], None] = lambda peer: None
+        """Set by joining: a peer that has still to tell of homes knows of this life by now."""
         self._number = 0
         self._sent_ms: dict[int, int] = {}
         self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
@@ -127,6 +129,8 @@ class Beacons:
         link.ack_due.update(shard for shard, _, _ in beacon.heads)
         is_answer = beacon.echo_incarnation == state.incarnation
         state.members.heard(peer, beacon.regions, beacon.echo_number if is_answer else 0)
+        if is_answer and peer in state.members.untold:
+            self.on_known(peer)
         for shard, incarnation, position in beacon.acks:
             self._replication.acknowledged(peer, shard, incarnation, position)
         sent_ms = None

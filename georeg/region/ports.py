@@ -73,7 +73,7 @@ class Journal(Protocol):
         """Queue that an own session is held no longer, in the same way."""
 
     def sync(self, then: Callable[[OSError | None], None]) -> None:
-        """Make queued kicks, plans and homes durable, then call back: None, or why the disk refused."""
+        """Make durable what is queued of these, then call back: None, or why the disk refused."""
 
     def peers(self) -> dict[RegionId, int]:
         """The highest incarnation of each peer that was ever stored."""

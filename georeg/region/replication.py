@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from crdt import codec, snapshot
+from crdt.context import Position
 from crdt.dots import SHARDS, RegionId
 from crdt.errors import PeerError
 from crdt.events import Event, PlanSet
@@ -255,7 +256,9 @@ class Replication:
         if (whole.writer, whole.shard, *whole.position) != part[:4]:
             raise PeerError("a snapshot that is not what its parts say")
         if part.writer == self._state.region and self.is_open:
-            return  # an answer to a Fetch that came too late: heartbeats adopt what it names
+            if peer not in self._state.members.untold:
+                return  # an answer to a Fetch that came too late: heartbeats adopt what it names
+            whole = whole._replace(position=Position(0, 0), entries=[])
         self._note_plans(whole.plans)
         repair = part.shard in link.repairing and part.writer == peer
         shard = self._state.shards[part.shard]

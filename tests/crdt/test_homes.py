@@ -74,8 +74,8 @@ def test_an_account_whose_home_has_moved_keeps_its_row() -> None:
     assert table.forget_plans(6, 0, 64) == 1
     assert table.find(ACCOUNT) != NONE
     assert table.home(ACCOUNT) == FIRST
-    assert table.moved(C) == []
-    assert table.moved(A) == table.moved(B) == [FIRST]
+    assert table.say_homes_again(C) == []
+    assert table.say_homes_again(A) == table.say_homes_again(B) == [FIRST]
 
 
 def test_a_row_that_is_used_again_has_no_home_of_before() -> None:
@@ -107,6 +107,19 @@ def test_a_new_incarnation_says_again_what_moved_to_it_or_away_from_it() -> None
         one.accounts.set_home(FIRST)
         one.begin(2)
         assert (one.log.top == 1) is is_said
+
+
+def test_each_is_said_once_in_an_incarnation_however_often_it_is_heard() -> None:
+    """Two regions that say it again whenever the other one does would never end."""
+    here = shard(A)
+    assert here.set_home(FIRST)
+    assert not here.set_home(FIRST)
+    here.accounts.set_home(SECOND)
+    assert not here.set_home(FIRST)
+    assert here.set_home(SECOND)
+    here.begin(2)
+    assert here.log.top == 0
+    assert here.set_home(SECOND)
 
 
 def test_a_region_of_version_1_is_not_told() -> None:
