@@ -9,7 +9,7 @@ from crdt.events import HomeSet
 from georeg.region import messages
 from georeg.region.budget import Budget
 from georeg.region.settings import Settings
-from tests.region.cluster import ACCOUNT, A, B, C, Cluster, Disk, Stream
+from tests.region.cluster import ACCOUNT, A, B, C, Cluster, D, Disk, Stream
 
 AFTER_MS = 120_000
 SETTINGS = replace(Settings(), home_move_after_ms=AFTER_MS)
@@ -218,6 +218,44 @@ def test_meanwhile_the_home_lends_and_uses_nothing_and_nobody_is_refused_within_
     cluster.run(3_000)
     assert usable(cluster) == 2
     assert sorted(cluster.live(home)) == ["phone", "tv"]
+
+
+class _Nobody(set[str]):
+    """Takes no account."""
+
+    def add(self, account: str) -> None:
+        """Forgotten at once."""
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_to_lend_on_meanwhile_would_be_to_lend_twice(
+    is_broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slot that is lent while the disk writes is unknown to the new home."""
+    cluster, home, away = at_hash_home(limit=2)
+    third = third_of(home, away)
+    stream = cluster.start(away, "tv")
+    if is_broken:
+        monkeypatch.setattr(cluster.regions[home]._budget, "leaving", _Nobody())
+    cluster.disks[home].holds = True
+    cluster.play(AFTER_MS + ROUNDS_MS, stream)
+    cluster.start(third, "phone")
+    cluster.cut_link(third, home)
+    cluster.cut_link(third, away)
+    written(cluster, home)
+    cluster.run(100)
+    assert homes(cluster)[away] == away
+    assert (usable(cluster) > 2) is is_broken
+
+
+def test_nothing_moves_while_the_regions_do_not_agree_on_who_they_are() -> None:
+    cluster, home, away = at_hash_home(limit=2)
+    stream = cluster.start(away, "tv")
+    members = cluster.regions[home]._members
+    members.change({**cluster.names, D: "sa"}, 1 << 30)
+    cluster.play(AFTER_MS + ROUNDS_MS, stream)
+    assert not members.are_agreed
+    assert homes(cluster)[away] == home
 
 
 def test_a_home_that_dies_before_its_disk_has_it_is_home_as_before() -> None:
