@@ -85,8 +85,7 @@ class Region:
         self.settings = settings
         self._clock = clock
         self._tick_at_ms = 0
-        state = RegionState(region, self._members, settings, clock, journal)
-        self._state = state
+        self._state = state = RegionState(region, self._members, settings, clock, journal)
         self._evidence = Evidence(state)
         self._ways = Ways(
             region, state.peers, round(settings.beacon_ms * SILENT_ROUNDS),

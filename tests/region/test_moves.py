@@ -8,8 +8,10 @@ from crdt.dots import RegionId
 from crdt.events import HomeSet
 from georeg.region import messages
 from georeg.region.budget import Budget
+from georeg.region.decisions import Kind
+from georeg.region.report import HomeBy
 from georeg.region.settings import Settings
-from tests.region.cluster import ACCOUNT, A, B, C, Cluster, D, Disk, Stream
+from tests.region.cluster import ACCOUNT, EPOCH_MS, ISSUED, A, B, C, Cluster, D, Disk, Stream
 
 AFTER_MS = 120_000
 SETTINGS = replace(Settings(), home_move_after_ms=AFTER_MS)
@@ -174,6 +176,32 @@ def test_nothing_moves_while_the_disk_refuses() -> None:
     cluster.disks[home].error = None
     cluster.play(ROUNDS_MS, stream)
     assert agreed(cluster) == away
+
+
+def test_operators_are_told_who_is_home_why_and_since_when() -> None:
+    cluster, home, away, stream = moved()
+    for at in (home, away):
+        told = cluster.regions[at].report.account(ACCOUNT)
+        assert (told.home, told.home_by, told.is_home_open) == (away, HomeBy.MOVED, False)
+        assert told.home_moved is not None
+        assert (told.home_moved.by, told.home_moved.number) == (home, 1)
+        assert told.home_moved.at_s > EPOCH_MS // 1000
+    assert cluster.regions[home].report.account("acc-2").home_by is HomeBy.HASH
+    kinds = {at: [one.kind for one in cluster.regions[at].report.decisions.of(ACCOUNT)]
+             for at in (home, away)}  # fmt: skip
+    assert Kind.HOME_GIVEN in kinds[home]
+    assert Kind.HOME_TAKEN in kinds[away]
+    stream.beat()
+
+
+def test_a_pin_by_a_later_plan_wins_over_a_home_that_has_moved() -> None:
+    cluster, home, away, _ = moved()
+    third = third_of(home, away)
+    cluster.regions[away].set_plan(ACCOUNT, cluster.plan._replace(home=third), ISSUED + 1)
+    cluster.run(1_000)
+    assert agreed(cluster) == third
+    told = cluster.regions[home].report.account(ACCOUNT)
+    assert (told.home_by, told.home_moved is not None) == (HomeBy.PINNED, True)
 
 
 # ---- the handover ------------------------------------------------------------------------------
