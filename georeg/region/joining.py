@@ -113,9 +113,11 @@ class Joining:
         self._answering[peer] = message.nonce
         link.reset()
 
+        sent: list[int] = []
+
         def finish() -> None:
             self._answering.pop(peer, None)
-            self._send(peer, Fetched(message.nonce, self._incarnation_of(peer)))
+            self._send(peer, Fetched(message.nonce, self._incarnation_of(peer), len(sent)))
 
         def step(index: int) -> None:
             if index == SHARDS:
@@ -124,6 +126,7 @@ class Joining:
             shard = state.shards[index]
             if shard.position(peer).incarnation or shard.accounts.homes.count:
                 self._replication.send_snapshot(peer, peer, index)
+                sent.append(index)
             state.clock.call_later(0, lambda: step(index + 1))
 
         step(0)
@@ -135,8 +138,9 @@ class Joining:
     def on_fetched(self, peer: RegionId, message: Fetched) -> None:
         """A peer has told all that it knows, or that it knows a later incarnation."""
         if self.is_joined:
-            if message.nonce == self._nonce + self._state.incarnation:
-                self._state.members.told(peer)
+            is_answer = message.nonce == self._nonce + self._state.incarnation
+            if is_answer and len(self._replication.links[peer].told) >= message.snapshots:
+                self._state.members.told(peer)  # else something was lost: it is asked again
             if message.incarnation > self._state.incarnation:
                 self._state.counters["begun_again"] += 1
                 self._begin_at(message.incarnation + 1, self._wait_ms())

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from crdt.dots import RegionId
+from crdt.dots import RegionId, shard_of
 from crdt.events import HomeSet
 from georeg.region import messages
 from georeg.region.budget import Budget
 from georeg.region.decisions import Kind
 from georeg.region.report import HomeBy
 from georeg.region.settings import Settings
-from tests.region.cluster import ACCOUNT, EPOCH_MS, ISSUED, A, B, C, Cluster, D, Disk, Stream
+from tests.region.cluster import ACCOUNT, EPOCH_MS, ISSUED, A, B, C, Cluster, D, Disk, Sent, Stream
 
 AFTER_MS = 120_000
 SETTINGS = replace(Settings(), home_move_after_ms=AFTER_MS)
@@ -397,6 +397,31 @@ def test_one_that_lost_its_disk_and_hears_not_all_uses_nothing_that_may_have_mov
     cluster.play(30_000, stream)
     assert agreed(cluster) == away
     assert usable(cluster) == 2
+
+
+def test_one_that_lost_its_disk_asks_until_all_snapshots_have_come() -> None:
+    """The one that is lost on the way may be that of a home that it had given away."""
+    cluster, home, away, stream = moved()
+    shard = shard_of(ACCOUNT)
+    cluster.kill(home)
+
+    def is_lost(sent: Sent) -> bool:
+        message = sent.message
+        return (
+            (isinstance(message, messages.SnapshotPart) and message.shard == shard)
+            or (isinstance(message, messages.Range) and message.shard == shard)
+            or isinstance(message, messages.Bundle)
+        )
+
+    cluster.loses = is_lost
+    cluster.boot(home, Disk())
+    cluster.play(30_000, stream)
+    assert homes(cluster)[home] == home  # as far as it knows
+    assert cluster.regions[home]._members.silent
+    assert cluster.usable(home) == 0
+    cluster.lose()
+    cluster.play(5_000, stream)
+    assert agreed(cluster) == away
 
 
 def test_an_event_of_a_former_life_is_told_again_by_who_took_the_home() -> None:
