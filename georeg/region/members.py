@@ -8,7 +8,9 @@ has no usable slots here: as home nothing of it is lent or used, as holder nothi
 decided on evidence, as when its home is out of reach. All other accounts are not concerned.
 
 Regions say their sets in their beacons, and a beacon counts only if it echoes one that was sent
-here with the set of now: so it was said by who had heard of the change. Hence two regions that have
+here with the set of now: so it was said by who had heard of the change. And it counts when all that
+its sender had written by then is applied here: homes move only while regions agree (moves.py), so
+whoever agrees knows what had moved before. Hence two regions that have
 agreed at one moment have agreed on the same set: of the two that changed last, the word of the
 other one is younger than that change. And one that has not agreed uses nothing of the accounts
 about which it could differ. No clock plays a part, so the configs may change days apart (P8).
