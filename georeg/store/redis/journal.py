@@ -45,8 +45,6 @@ def now_ms() -> int:
 class RedisJournal:
     """The journal of a slice, for the node that holds its lock. Used on a running event loop."""
 
-    keeps_heard: Final = True
-
     def __init__(
         self,
         client: RedisClient,
@@ -235,18 +233,25 @@ class RedisJournal:
             self._ask()
         return found, last
 
+    # ---- ports.Times -------------------------------------------------------------------------
+
+    @property
+    def times(self) -> "RedisJournal":
+        """Times of heartbeats are kept here as well."""
+        return self
+
     def silent_ms(self, session: int) -> int | None:
         """How long ago the device of a session that was there was heard; None: not known."""
         heard_ms = self._loaded.heard_ms(session)
         return None if heard_ms is None else max(0, self._redis_ms() - heard_ms)
 
-    def store_heard(self, block: int, sessions: "array[int]", silent_s: bytes) -> None:
+    def store(self, block: int, sessions: "array[int]", silent_s: bytes) -> None:
         """Queue when the devices of sessions were last heard: a block, written as a whole."""
         self._queued.heard[block] = heard_block(sessions, silent_s, self._redis_ms())
         self._loaded.blocks.discard(block)
         self._ask()
 
-    def all_heard(self) -> None:
+    def all_stored(self) -> None:
         """All blocks have been stored in this life: those of earlier ones may go."""
         for block in self._loaded.blocks:
             self._queued.heard.setdefault(block, None)
