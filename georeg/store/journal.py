@@ -57,7 +57,9 @@ class _Batch:
         )
 
     def put_kick(self, kick: Kick) -> None:
-        self.kicks.setdefault(kick.session, kick)
+        known = self.kicks.get(kick.session)
+        if known is None or kick.at_ms < known.at_ms:  # the first kick stands, as on disk
+            self.kicks[kick.session] = kick
         if len(self.kicks) > QUEUE_MAX:
             del self.kicks[next(iter(self.kicks))]
 
