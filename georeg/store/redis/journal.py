@@ -72,6 +72,8 @@ class RedisJournal:
         self._writing: Changes | None = None
         self._unsure: set[int] = set()
         """Sessions of commits that failed, or so it seemed."""
+        self._is_retold = False
+        """Whether sessions are stored that began long ago, since Redis has lost them."""
         self._final: RedisTrouble | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -116,6 +118,7 @@ class RedisJournal:
         )
         self._fence = fence
         self._loaded.blocks.clear()
+        self._is_retold = True
         self._final = None
         self._trouble.note(None)
         self._ask()
@@ -253,6 +256,7 @@ class RedisJournal:
 
     def all_stored(self) -> None:
         """All blocks have been stored in this life: those of earlier ones may go."""
+        self._is_retold = False
         for block in self._loaded.blocks:
             self._queued.heard.setdefault(block, None)
         self._loaded.blocks.clear()
@@ -279,7 +283,7 @@ class RedisJournal:
         assert self._writing is None
         self._writing = self._queued.take()
         self._attempt += 1
-        now_s = self._redis_ms() // 1000
+        now_s = 0 if self._is_retold else self._redis_ms() // 1000
         return [self._fence, self._confirmed, self._attempt, *self._writing.sections(now_s)]
 
     def end(self, answer: Any) -> None:

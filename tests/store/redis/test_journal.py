@@ -471,6 +471,35 @@ async def test_a_start_is_a_sign_of_life_and_holding_on_is_none(node: Node) -> N
     assert silent[1:] == [None, None]
 
 
+async def test_what_is_told_again_after_a_loss_is_no_sign_of_life(
+    node: Node, server: RedisServer
+) -> None:
+    first = await node.open(1)
+    first.store_session(entry(1))
+    await committed(first)
+    server.cli("FLUSHALL")
+    first.store_session(entry(1))
+    assert isinstance(await committed(first), DataLost)
+    await first.begin_again(2)
+    first.store_session(entry(1))
+    await committed(first)
+    second = await node.open(3)
+    assert sessions_of(second) == [entry(1)]
+    assert second.silent_ms(entry(1).session) is None
+
+
+async def test_a_block_is_believed_rather_than_when_the_session_was_stored(node: Node) -> None:
+    first = await node.open(1)
+    first.store(0, array("Q", [entry(1).session]), bytes([30]))
+    first.store_session(entry(1))
+    await committed(first)
+    second = await node.open(2)
+    sessions_of(second)
+    silent = second.silent_ms(entry(1).session)
+    assert silent is not None
+    assert silent >= 30_000
+
+
 async def test_of_several_times_the_latest_counts(node: Node) -> None:
     first = await node.open(1)
     first.store_session(moved(entry(1), 9))
