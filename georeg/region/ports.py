@@ -99,7 +99,7 @@ class Journal(Protocol):
         """The highest incarnation of each peer that was ever stored."""
 
     def kicks(self) -> list[Kick]:
-        """All kicks that have not expired; later in a life, perhaps only what it began with."""
+        """All kicks that have not expired, at the begin of a life; later, perhaps none."""
 
     def plans(self) -> list[PlanSet]:
         """All plans that were stored, in the same way."""

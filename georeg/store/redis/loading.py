@@ -28,7 +28,7 @@ log = structlog.get_logger("georeg.store")
 
 
 class Loaded:
-    """What was there. Sessions are let go once they have been read."""
+    """What was there. Sessions are let go as they are read, the rest when the region has begun."""
 
     def __init__(self) -> None:
         self.kicks: list[Kick] = []
@@ -94,8 +94,10 @@ class Loaded:
         """
         return self._heard_ms.get(session, self._started_ms.get(session))
 
-    def forget_times(self) -> None:
-        """The region has begun: it knows for itself."""
+    def let_go(self) -> None:
+        """The region has begun, and knows all that for itself."""
+        self.kicks, self.plans = [], []
+        self.blocks.clear()
         self._heard_ms.clear()
         self._started_ms.clear()
 
