@@ -252,7 +252,8 @@ class RedisJournal:
         return self
 
     def silent_ms(self, session: int) -> int | None:
-        """How long ago the device of a session that was there was heard; None: not known."""
+        """How long ago the device of a session that was there was heard; None: not known, or the
+        session was not there. Until `all_stored`."""
         heard_ms = self._loaded.heard_ms(session)
         return None if heard_ms is None else max(0, self._redis_ms() - heard_ms)
 

@@ -95,7 +95,8 @@ async def test_sessions_are_told_a_piece_at_a_time_in_order_and_once(node: Node)
         found += some
     assert sizes == [200, 200, 49]
     assert found == [entry(n) for n in range(1, 450)]
-    assert second._loaded._sessions == {}
+    second.all_stored()
+    assert second._loaded._sessions == {}, "it holds them no longer than they are of use"
 
 
 async def test_what_ended_is_forgotten_and_what_came_and_went_is_never_sent(node: Node) -> None:
@@ -522,6 +523,28 @@ async def test_the_next_owner_knows_how_long_each_device_has_been_silent(node: N
     assert 0 <= silent[0] < 5_000
     assert 40_000 <= silent[1] < 45_000
     assert silent[2:] == [None, None], "beyond what is told, and never told"
+
+
+async def test_of_a_session_that_has_ended_no_time_is_told(node: Node) -> None:
+    """Peers may still tell of it: they have not heard of its end."""
+    first = await node.open(1)
+    first.store_session(entry(1))
+    first.store(0, array("Q", [entry(1).session]), bytes(1))
+    await committed(first)
+    first.forget_session(entry(1).session)
+    await committed(first)
+    assert (await node.open(2)).silent_ms(entry(1).session) is None
+
+
+async def test_times_are_told_before_the_sessions_are_read(node: Node) -> None:
+    """A region asks for them first: peers have told it of its sessions already."""
+    first = await node.open(1)
+    first.store_session(entry(1))
+    first.store_session(moved(entry(2), 9))
+    first.store(0, array("Q", [entry(2).session]), bytes(1))
+    await committed(first)
+    second = await node.open(2)
+    assert None not in [second.silent_ms(entry(n).session) for n in (1, 2)]
 
 
 async def test_a_start_is_a_sign_of_life_and_holding_on_is_none(node: Node) -> None:
