@@ -3,6 +3,7 @@
 Small protocols, so that the simulator can own time and network and the tests can own the rest.
 """
 
+from array import array
 from collections.abc import Callable
 from typing import Protocol
 
@@ -36,6 +37,20 @@ class Mesh(Protocol):
         """Queue one message (see messages.py); dropped when the link is down or its queue full."""
 
 
+class Times(Protocol):
+    """When devices were last heard, as a journal keeps it that outlives the machine."""
+
+    def silent_ms(self, session: int) -> int | None:
+        """How long the device of a session of `sessions` has been silent, at least up to now; None:
+        not known. Of the time before this life, until `all_stored`."""
+
+    def store(self, block: int, sessions: "array[int]", silent_s: bytes) -> None:
+        """Queue the times of a block of sessions, which takes the place of the one before."""
+
+    def all_stored(self) -> None:
+        """All sessions have been in some block: blocks of earlier lives may go."""
+
+
 class Journal(Protocol):
     """What must survive a crash of this region; and, lazily, what had better."""
 
@@ -67,7 +82,11 @@ class Journal(Protocol):
         """Queue what a peer's beacons say of its incarnation; the highest stands."""
 
     def store_session(self, entry: Entry) -> None:
-        """Queue an own session for writing. It is written seconds later, and may be lost."""
+        """Queue an own session for writing. It is written seconds later, and may be lost.
+
+        With its first dot it is stored once, unless the journal has lost it: one that ends before
+        it is written need not be forgotten.
+        """
 
     def forget_session(self, session: int) -> None:
         """Queue that an own session is held no longer, in the same way."""
@@ -75,14 +94,22 @@ class Journal(Protocol):
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         """Make durable what is queued of these, then call back: None, or why the disk refused."""
 
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
+        """Call back when a successor on another machine would know all that was stored so far,
+        sessions included; at once where there can be none."""
+
+    @property
+    def times(self) -> Times | None:
+        """Where times of heartbeats are kept; None: nowhere, and a restart knows of none."""
+
     def peers(self) -> dict[RegionId, int]:
         """The highest incarnation of each peer that was ever stored."""
 
     def kicks(self) -> list[Kick]:
-        """All kicks that have not expired."""
+        """All kicks that have not expired, at the begin of a life; later, perhaps none."""
 
     def plans(self) -> list[PlanSet]:
-        """All plans that were stored."""
+        """All plans that were stored, in the same way."""
 
     def homes(self) -> list[HomeSet]:
         """All homes that have moved, of those that are durable."""
