@@ -23,13 +23,16 @@ LAYERS: dict[str, set[str]] = {
     "georeg.edge": {"crdt", "georeg.region"},
     "georeg.ops": {"crdt", "georeg.mesh", "georeg.region", "georeg.edge"},
     "georeg.config": {"crdt", "georeg.region", "georeg.edge", "georeg.ops"},
+    "georeg.nodes": {
+        "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.ops",
+    },
     "georeg.cli": {
         "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.ops",
-        "georeg.config",
+        "georeg.config", "georeg.nodes",
     },
     "region_sim": {
         "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.ops",
-        "georeg.config", "georeg.cli",
+        "georeg.config", "georeg.cli", "georeg.nodes",
     },
 }  # fmt: skip
 # Where neither time, nor chance, nor the world may come in except as a parameter.
