@@ -32,7 +32,7 @@ def places(config: Config) -> dict[RegionId, str]:
 
 def peers(config: Config) -> dict[RegionId, Peer]:
     """The other regions as the mesh knows them."""
-    return {peer.number: Peer(peer.name, peer.url) for peer in config.peers}
+    return {peer.number: Peer(peer.name, peer.url, peer.more_urls) for peer in config.peers}
 
 
 def edge_settings(config: Config) -> EdgeSettings:
