@@ -1,13 +1,16 @@
 """What the parts of a region are made from, read off its config, at the start and at a reload."""
 
 import ssl
+from functools import partial
 
 from crdt.dots import RegionId
 from georeg.config import Config, TlsFiles
 from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.settings import EdgeSettings
+from georeg.edge.tokens import KeyRing, key_id
 from georeg.mesh import Peer
+from georeg.ops.context import KeyInUse
 from georeg.region.ports import Clock
 
 
@@ -54,6 +57,24 @@ def verifier(config: Config, clock: Clock) -> EntitlementVerifier:
         sources.insert(0, StaticKeys(keys.entitlements))
     age_ms_max = config.settings.plan_memory_s * 1000
     return EntitlementVerifier(sources, audience=keys.audience, age_ms_max=age_ms_max)
+
+
+def rings(config: Config, ring: KeyRing) -> dict[str, tuple[KeyInUse, ...]]:
+    """What operators may know of the key rings; `ring`: of session keys, as it is in use."""
+    return {
+        "cluster": tuple(
+            KeyInUse(_id(key), at == 0, lambda: None) for at, key in enumerate(config.keys.cluster)
+        ),
+        "session": tuple(
+            KeyInUse(_id(key), at == 0, partial(ring.accepted, key_id(key)))
+            for at, key in enumerate(config.keys.session)
+        ),
+    }
+
+
+def _id(key: bytes) -> str:
+    """A key's id as operators see it."""
+    return f"{key_id(key):04x}"
 
 
 def tls(files: TlsFiles, protocol: int) -> ssl.SSLContext:

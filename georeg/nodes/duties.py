@@ -17,12 +17,13 @@ again, and the slice goes on from memory, which is the latest there is.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
 
+from georeg.nodes.neighbours import Neighbours
 from georeg.nodes.passing import Address
 from georeg.nodes.registry import TTL_MS, NodeEntry, Registry
 from georeg.nodes.sharing import shares
@@ -33,6 +34,8 @@ GRASP_S: Final = 0.025
 """Between two tries to take a slice that is to be this node's and still another's."""
 FINISH_S: Final = 1.0
 """So long calls that are being decided hold up a slice that is handed over."""
+SETTLE_S: Final = 5.0
+"""So long a new node waits for its slices before it takes calls without them."""
 PAUSE_MS: Final = 1_000
 """Before a slice that could not be opened is tried again."""
 _POLL_S: Final = 0.002
@@ -87,7 +90,6 @@ class Duties:
         never cached: it is what shows that this process was paused."""
         self._me = me
         self._slices = slices
-        self._registry = registry
         self._locks = {number: lock_of(number) for number in range(slices)}
         self._runner = runner
         self._can_others = can_others
@@ -95,18 +97,10 @@ class Duties:
         self._duties: dict[int, _Duty] = {}
         self._not_before_ms: dict[int, int] = {}
         """Slices that could not be opened, or were lost, and when to try again."""
-        self._highest: dict[int, int] = {}
-        """Slice -> the highest fencing number that was seen."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looking: asyncio.Future[None] | None = None
         self._is_leaving = False
         self._loop_task: asyncio.Task[None] | None = None
-        self.nodes: Mapping[str, NodeEntry] = {}
-        """All that live, this one included, as of the last beat."""
-        self.trouble = ""
-        """Why the store is out of reach; empty: it is not."""
-        self.on_nodes: Callable[[set[str]], None] = lambda names: None
-        """Set by the node: these are all other nodes."""
+        self.neighbours: Final = Neighbours(me.name, registry, self._entry)
 
     # ---- what others ask ---------------------------------------------------------------------
 
@@ -134,34 +128,52 @@ class Duties:
         """The slices that this node runs."""
         return sorted(number for number, duty in self._duties.items() if duty.is_open)
 
+    @property
+    def has_store(self) -> bool:
+        """Whether the store was reached when it was last asked."""
+        return not self.neighbours.trouble
+
     def node_of(self, number: int) -> Address | None:
-        """The other node that says with the latest fencing number that it runs the slice."""
-        found: tuple[int, Address] | None = None
-        for name, entry in self.nodes.items():
-            fence = entry.fences.get(number, 0)
-            if name != self._me.name and fence and (found is None or fence > found[0]):
-                found = fence, entry.address
-        return None if found is None else found[1]
+        """The other node that runs the slice; None: nobody that is known."""
+        return self.neighbours.node_of(number)
 
     async def look_again(self) -> None:
-        """Learn anew who runs what; those who ask at once share one look."""
-        if self._looking is None:
-            self._looking = asyncio.ensure_future(self._beat())
-        await asyncio.wait((self._looking,))
+        """Learn anew who runs what."""
+        await self.neighbours.look_again()
+
+    @property
+    def has_successor(self) -> bool:
+        """Whether another node can take what this one runs."""
+        return any(not entry.is_leaving for entry in self.neighbours.others)
+
+    async def renew_now(self, number: int) -> None:
+        """See to the lock of a slice at once."""
+        duty = self._duties.get(number)
+        if duty is not None:
+            await self._renew_once(duty)
 
     # ---- life --------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Make the node known and begin to take slices. Raises RedisTrouble."""
-        self._note(await self._registry.beat(self._entry()))
+        await self.neighbours.begin()
         self._loop_task = asyncio.get_running_loop().create_task(self._go_on(), name="duties")
+
+    async def until_settled(self) -> None:
+        """Return when this node runs all that it should, or after a while at any rate."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + SETTLE_S
+        while loop.time() < until_s:
+            wanted = self._wanted()
+            if all(self.runs(number) for number in wanted):
+                return
+            await asyncio.sleep(GRASP_S)
 
     async def leave(self) -> None:
         """Hand everything over that another node can take; returns when it is done."""
         self._is_leaving = True
-        await self.look_again()
-        others = [n for n, entry in self.nodes.items() if not entry.is_leaving]
-        if others:
+        await self.neighbours.look_again()
+        if any(not entry.is_leaving for entry in self.neighbours.others):
             await asyncio.gather(*(self._hand_over(duty) for duty in list(self._duties.values())))
 
     async def close(self) -> None:
@@ -173,10 +185,7 @@ class Duties:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await asyncio.gather(*(self._hand_over(duty) for duty in list(self._duties.values())))
-        try:
-            await self._registry.leave(self._me.name)
-        except RedisTrouble as trouble:
-            log.info("node_not_signed_off", reason=str(trouble))
+        await self.neighbours.leave()
 
     async def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -188,15 +197,15 @@ class Duties:
                     await self._round()
                 except Exception:  # a node that renews no more would lose all that it runs
                     log.exception("duties_failed")
-            is_grasping = await self._take() if not self.trouble else False
+            is_grasping = await self._take() if not self.neighbours.trouble else False
             left_s = max(0.0, next_s - loop.time())
             await asyncio.sleep(min(GRASP_S, left_s) if is_grasping else left_s)
 
     async def _round(self) -> None:
         """One beat: say, renew, compare."""
-        await self.look_again()
+        await self.neighbours.look_again()
         await asyncio.gather(*(self._renew_once(duty) for duty in list(self._duties.values())))
-        if self.trouble:
+        if self.neighbours.trouble:
             return
         mine = self._wanted()
         for duty in list(self._duties.values()):
@@ -211,30 +220,9 @@ class Duties:
         }
         return NodeEntry(self._me, self._is_leaving, fences)
 
-    async def _beat(self) -> None:
-        try:
-            self._note(await self._registry.beat(self._entry()))
-            if self.trouble:
-                log.info("store_back")
-            self.trouble = ""
-        except RedisTrouble as trouble:
-            if not self.trouble:
-                log.warning("store_out_of_reach", reason=str(trouble))
-            self.trouble = str(trouble)
-        finally:
-            self._looking = None
-
-    def _note(self, nodes: Mapping[str, NodeEntry]) -> None:
-        self.nodes = nodes
-        self.on_nodes(set(nodes) - {self._me.name})
-        for entry in nodes.values():
-            for number, fence in entry.fences.items():
-                self._highest[number] = max(fence, self._highest.get(number, 0))
-
     def _wanted(self) -> set[int]:
         """The slices that should be run here; a node that leaves keeps what nobody else takes."""
-        staying = [name for name, entry in self.nodes.items() if not entry.is_leaving]
-        shared = shares(self._slices, staying or [self._me.name])
+        shared = shares(self._slices, self.neighbours.staying())
         return {number for number, name in shared.items() if name == self._me.name}
 
     # ---- taking ------------------------------------------------------------------------------
@@ -254,12 +242,12 @@ class Duties:
 
     async def _try_to_take(self, number: int) -> bool:
         try:
-            held = await self._locks[number].acquire(TTL_MS, self._highest.get(number, 0))
+            held = await self._locks[number].acquire(TTL_MS, self.neighbours.highest(number))
         except RedisTrouble:
             return True  # the next beat says so
         if isinstance(held, Held):
             return False
-        self._highest[number] = held.fence
+        self.neighbours.saw(number, held.fence)
         duty = self._duties[number] = _Duty(number, held)
         self._start(self._open(duty))
         return True
@@ -277,7 +265,7 @@ class Duties:
             return
         duty.is_open = True
         log.info("slice_taken", slice=duty.number, fence=duty.holding.fence)
-        await self.look_again()
+        await self.neighbours.look_again()
 
     # ---- keeping -----------------------------------------------------------------------------
 
@@ -305,10 +293,10 @@ class Duties:
         """The lock is not held any more: taken again if nobody had it meanwhile, else dropped."""
         before = duty.holding.fence
         held = await self._locks[duty.number].acquire(
-            TTL_MS, max(before, self._highest.get(duty.number, 0))
+            TTL_MS, max(before, self.neighbours.highest(duty.number))
         )
         if isinstance(held, Holding) and held.fence == before + 1 and duty.is_open:
-            self._highest[duty.number] = held.fence
+            self.neighbours.saw(duty.number, held.fence)
             duty.holding = held
             self._runner.fenced(duty.number, held.fence)
             self._set_adrift(duty, is_adrift=False)

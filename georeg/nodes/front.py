@@ -32,6 +32,8 @@ PAUSES_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05)
 HEARTBEAT_WAIT_S: Final = 0.5
 OTHER_WAIT_S: Final = 3.0
 """Longer than a slice takes to change hands when its node was killed."""
+STORE_PATH: Final = "/nodes/store"
+"""Where another node asks whether this one reaches the store; not there for anybody else."""
 _HEARTBEAT: Final = "/v1/sessions/heartbeat"
 _STREAM: Final = "/v1/sessions/events"
 
@@ -50,6 +52,10 @@ class Routes(Protocol):
 
     async def look_again(self) -> None:
         """Learn anew who runs what."""
+
+    @property
+    def has_store(self) -> bool:
+        """Whether the store was reached when it was last asked."""
 
 
 class Front:
@@ -87,6 +93,8 @@ class Front:
             if number is Where.BODY:
                 body = request[BODY] = await self.body_of(request)
                 number = slice_of_body(request.rel_url.raw_path, body, self._slices)
+            if number is Where.ANY and request.raw_path == STORE_PATH and _is_passed_on(request):
+                return web.Response(status=200 if self._routes.has_store else 503)
             if isinstance(number, Where):
                 return await self.handler(request)
             if self._routes.runs(number):
@@ -121,7 +129,7 @@ class Front:
     async def _elsewhere(self, request: web.Request, number: int) -> web.StreamResponse:
         """Let the node answer that runs the slice; look for it until the call can wait no longer.
         """
-        if PASSED_ON in request.headers:
+        if _is_passed_on(request):
             if await self._routes.may_run(number):
                 return await self._here(request, number)
             raise not_here(number)
@@ -165,3 +173,8 @@ class Front:
             return await self.handler(request)
         finally:
             LAST_RESORT.reset(token)
+
+
+def _is_passed_on(request: web.Request) -> bool:
+    """Whether another node has got the call; who pretends that gets fewer answers, not more."""
+    return PASSED_ON in request.headers

@@ -133,6 +133,20 @@ class Passing:
         )
         return await self._while_heard(node, asyncio.ensure_future(_called(call)))
 
+    async def tell(self, node: Address, method: str, path: str, token: str = "") -> int:
+        """A call of this node's own, without a body; its status, 0: there was no answer."""
+        assert self._session is not None, "not open"
+        headers = [(PASSED_ON, self._me)]
+        if token:
+            headers.append((hdrs.AUTHORIZATION, f"Bearer {token}"))
+        url = URL(node.edge_url + path, encoded=True)
+        call = self._session.request(method, url, headers=headers, allow_redirects=False)
+        response = await self._while_heard(node.name, asyncio.ensure_future(_called(call)))
+        if response is None:
+            return 0
+        response.release()
+        return 0 if ELSEWHERE in response.headers else response.status
+
     async def _while_heard(
         self, node: str, call: "asyncio.Future[ClientResponse | None]"
     ) -> ClientResponse | None:
