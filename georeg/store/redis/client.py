@@ -83,6 +83,41 @@ class RedisClient:
         """Run a script whose keys share a tag; it may be run twice. Raises RedisTrouble."""
         return await self._told(self._run(script, keys, args))
 
+    async def run_all(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Arg]]]
+    ) -> list[Any]:
+        """Run a script several times in one round trip: an answer or RedisTrouble for each."""
+
+        async def ask() -> list[Any]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for keys, args in calls:
+                pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            return answers
+
+        try:
+            answers: list[Any] = await self._told(ask())
+        except RedisTrouble as trouble:
+            return [trouble] * len(calls)
+        for number, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                try:
+                    answers[number] = await self.run(script, *calls[number])
+                except RedisTrouble as trouble:
+                    answers[number] = trouble
+            elif isinstance(answer, BaseException):
+                answers[number] = self._trouble(answer)
+        return answers
+
+    def node_of(self, key: str) -> str:
+        """Which server has the key, as far as is known: what is sent to one goes as one."""
+        if self.settings.kind is not Kind.CLUSTER:
+            return ""
+        try:
+            return str(self._redis.get_node_from_key(key).name)
+        except WRONG:
+            return ""  # it is learned with the next call
+
     async def read(self, commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
         """The answers to commands that change nothing, in one round trip. Raises RedisTrouble.
 
@@ -93,9 +128,11 @@ class RedisClient:
             pipeline = self._redis.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)
-            return await pipeline.execute()  # type: ignore[no-any-return]
+            answers: list[Any] = await pipeline.execute()
+            return answers
 
-        return await self._told(ask()) if commands else []
+        answers: list[Any] = await self._told(ask()) if commands else []
+        return answers
 
     async def close(self) -> None:
         """Close all connections; nothing is sent any more."""
@@ -117,9 +154,13 @@ class RedisClient:
             async with asyncio.timeout(self._timeout_s):
                 return await call
         except WRONG as error:
-            words = in_words(error, self.settings.timeout_ms)
+            trouble = self._trouble(error)
         # Outside of `except`: redis-py's own error may quote what was sent.
-        raise RedisTrouble(f"Redis at {self.settings} {words}")
+        raise trouble
+
+    def _trouble(self, error: BaseException) -> RedisTrouble:
+        words = in_words(error, self.settings.timeout_ms)
+        return RedisTrouble(f"Redis at {self.settings} {words}")
 
 
 def _redis(settings: RedisSettings) -> tuple[Any, Sentinel | None]:

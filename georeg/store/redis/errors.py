@@ -10,3 +10,15 @@ class RedisTrouble(JournalError):
 
 class RedisTooOld(RedisTrouble):
     """The server is older than what the scripts need."""
+
+
+class RedisTooNew(RedisTrouble):
+    """The data were written by a newer georeg, in a format that this one does not know."""
+
+
+class Fenced(RedisTrouble):
+    """Another node runs the slice now; what this one had to say was left aside."""
+
+
+class DataLost(RedisTrouble):
+    """Redis has lost data that it had confirmed: all of them, or the latest."""
