@@ -50,10 +50,8 @@ from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
 from georeg.region.ports import Journal
 from georeg.region.region import Region
-from georeg.store.redis import RedisClient, RedisJournal, RedisLock, RedisTrouble
-from georeg.store.redis.gather import Gatherer
+from georeg.store.redis import Gatherer, RedisClient, RedisJournal, RedisLock, RedisTrouble
 from georeg.store.redis.journal import now_ms
-from georeg.store.redis.scripts import COMMIT
 
 MOVED: Final = Message(b"retry: 100\n: another node answers from now on\n\n", is_last=True)
 log = structlog.get_logger("georeg")
@@ -85,7 +83,7 @@ class StoreNode:
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
         self._passing = Passing(name)
         self._client = RedisClient(store.redis)
-        self._gatherer = Gatherer(self._client, COMMIT)
+        self._gatherer = Gatherer(self._client)
         self._edge = self._make_edge()
         self._make_duties()
         self._ops = self._make_ops()
