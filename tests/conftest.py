@@ -29,6 +29,15 @@ WITH_PROCESSES = tuple(
 modules that share a cluster go on sharing it."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=("memory", "redis"),
+        default="memory",
+        help="what the regions of tests/e2e are: one process each, or two nodes on a redis-server",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a tool that is not here, and say so; keep tests of processes together."""
     for item in items:

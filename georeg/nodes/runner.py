@@ -61,6 +61,7 @@ class _Running:
     journal: SliceJournal
     fence: int
     is_adrift: bool = False
+    is_retelling: bool = False
 
 
 class SliceRunner:
@@ -157,11 +158,16 @@ class SliceRunner:
             await self._begin_again(running)
 
     async def _begin_again(self, running: _Running) -> None:
+        if running.is_retelling:
+            return
+        running.is_retelling = True
         try:
             await running.journal.begin_again(running.fence)
         except RedisTrouble as trouble:
             log.warning("journal_not_begun_again", reason=str(trouble))
             return
+        finally:
+            running.is_retelling = False
         running.made.region.tenure.retell()
         log.warning("journal_begun_again", fence=running.fence)
 
