@@ -30,7 +30,7 @@ def test_an_address_that_is_given_whole_counts_more_than_the_host() -> None:
     assert (store.edge_url, store.mesh_url) == ("http://us-1:7401", "wss://mesh.us-1:443")
 
 
-@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])  # noqa: S104
 def test_a_node_that_listens_everywhere_must_say_where_others_reach_it(everywhere: str) -> None:
     text = EXAMPLE.replace('host = "127.0.0.1"', f'host = "{everywhere}"') + STORE
     assert [mistake.key for mistake in mistakes_of(text)] == ["store.edge_url", "store.mesh_url"]
