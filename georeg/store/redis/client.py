@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
 from georeg.store.redis.address import Kind, RedisSettings
-from georeg.store.redis.errors import RedisTooOld, RedisTrouble
+from georeg.store.redis.errors import RedisEvicts, RedisTooOld, RedisTrouble
 from georeg.store.redis.words import WRONG, in_words
 
 VERSION_MIN: Final = 7
@@ -56,7 +56,7 @@ class RedisClient:
 
     @classmethod
     async def connect(cls, settings: RedisSettings) -> "RedisClient":
-        """A client whose Redis answers and is new enough. Raises RedisTooOld or RedisTrouble."""
+        """A client whose Redis answers and is fit for use. Raises what `check` does."""
         client = cls(settings)
         try:
             await client.check()
@@ -66,12 +66,16 @@ class RedisClient:
         return client
 
     async def check(self) -> str:
-        """The server's version. Raises RedisTooOld or RedisTrouble."""
-        info = await self._told(self._redis.execute_command("INFO", "server"))
-        facts = next(iter(info.values())) if _is_by_node(info) else info
-        version = str(facts.get("redis_version", "0"))
+        """The server's version. Raises RedisTooOld, RedisEvicts or RedisTrouble."""
+        version = str((await self._info("server")).get("redis_version", "0"))
         if int(version.partition(".")[0]) < VERSION_MIN:
             raise RedisTooOld(f"Redis at {self.settings} is {version}; georeg needs 7.0 or newer")
+        policy = str((await self._info("memory")).get("maxmemory_policy", ""))
+        if policy.startswith("allkeys"):
+            raise RedisEvicts(
+                f"Redis at {self.settings} throws keys away when it is full (maxmemory-policy "
+                f"{policy}); set it to noeviction"
+            )
         return version
 
     def key(self, tag: str, name: str) -> str:
@@ -140,6 +144,12 @@ class RedisClient:
         if self._sentinel is not None:
             await self._sentinel.aclose()
 
+    async def _info(self, section: str) -> dict[str, Any]:
+        info: dict[str, Any] = await self._told(self._redis.execute_command("INFO", section))
+        # A cluster's client answers for each node that it asked.
+        by_node = [facts for facts in info.values() if isinstance(facts, dict)]
+        return by_node[0] if len(by_node) == len(info) else info
+
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:
         try:
             return await self._redis.execute_command(
@@ -193,8 +203,3 @@ def _redis(settings: RedisSettings) -> tuple[Any, Sentinel | None]:
         return master, sentinel
     host, port = settings.hosts[0]
     return Redis(host=host, port=port, db=settings.database, retry=once, **options, **tls), None
-
-
-def _is_by_node(info: dict[str, Any]) -> bool:
-    """Whether a cluster's client has answered for several nodes."""
-    return "redis_version" not in info and all(isinstance(i, dict) for i in info.values())
