@@ -34,6 +34,7 @@ from georeg.mesh.versions import Versions
 from georeg.nodes.batch import Batches
 from georeg.nodes.duties import Duties
 from georeg.nodes.front import Front
+from georeg.nodes.operators import Operators
 from georeg.nodes.parts import Part, Parts
 from georeg.nodes.passing import Address, Passing
 from georeg.nodes.registry import Registry
@@ -176,7 +177,9 @@ class StoreNode:
             client_tls=self._client_tls,
             door=self._door,
         )
-        join_ms = min(JOIN_MS, config.settings.join_ms)
+        join_ms = config.settings.join_ms
+        if journal.incarnation():
+            join_ms = min(JOIN_MS, join_ms)
         region = Region(
             config.number, made_of.names(config), replace(config.settings, join_ms=join_ms),
             self._clock, mesh, journal, self._random, former=config.former,
@@ -199,7 +202,13 @@ class StoreNode:
             ops_urls=made_of.ops_urls(config),
             rings=made_of.rings(config, self._ring),
         )
-        return OpsServer(create_ops_app(operators, DRAIN_ROUTES), ops.host, ops.port)
+        app = create_ops_app(operators, DRAIN_ROUTES)
+        region = Operators(
+            self._duties, self._duties.neighbours, self._passing, self.region.report,
+            self._store.slices,
+        )  # fmt: skip
+        app.middlewares.append(region.middleware())
+        return OpsServer(app, ops.host, ops.port)
 
     def _opened(self, part: Part) -> None:
         self.region.drain.joined(part.region)
@@ -274,21 +283,26 @@ class StoreNode:
         """This process stops soon. The last node of a region tells devices where to go; another
         one hands over what it runs."""
         self.region.is_open = False
-        if self._duties.has_successor:
-            self._leaving = asyncio.get_running_loop().create_task(self._duties.leave())
-        else:
+        self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="leaving")
+
+    async def _leave(self) -> None:
+        if not await self._duties.leave():
             self._app[EDGE].drain(round(self._config.edge.drain_s * 1000))
 
     @property
     def is_evacuated(self) -> bool:
         """Whether nobody needs this process any more; while there are other nodes its balancer may
         still send it calls, which it passes on."""
-        return not self._duties.has_successor and self.region.drain.sessions_left() == 0
+        is_decided = self._leaving is not None and self._leaving.done()
+        is_last = not self._duties.has_successor
+        return is_decided and is_last and self.region.drain.sessions_left() == 0
 
     async def stop(self) -> None:
         """Let running requests end, then leave. Harmless when `start` failed half way."""
+        if self._leaving is not None:
+            self._leaving.cancel()
         if self._duties.has_successor:
-            await self._duties.leave()
+            await self._duties.leave(within_s=0)
         await self._edge.stop()
         if self._telling is not None:
             self._telling.cancel()

@@ -1,76 +1,36 @@
 """Which slices this node runs: takes those that are its share, gives away those that are not.
 
-Twice a second the node says that it lives, renews the locks of its slices, and compares what it
-runs with what it should run (sharing.py). A slice that should be another's is handed over: its
-calls wait, what is being decided here is finished and committed, its lock is released, and the
+Twice a second the node says that it lives, renews the locks of its slices (duty.py), and compares
+what it runs with what it should run (sharing.py). A slice that should be another's is handed over:
+its calls wait, what is being decided here is finished and committed, its lock is released, and the
 other node takes it, some milliseconds later. A dead node's locks expire, and those whose share its
 slices are by then take them.
-
-Invariant: this node decides for a slice only while it holds its lock by its own clock, or while the
-store is out of reach of every node of the region that answers (*adrift*): then nobody can take the
-slice over, and its node goes on from memory and says so in its answers. A node that was paused
-finds its time over at its first look at the clock, asks the store before it decides anything, and
-drops what another node runs by now; what it had not committed is fenced off there.
-
-A lock that was lost while nobody else had it (a paused node, a store that lost its data) is taken
-again, and the slice goes on from memory, which is the latest there is.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
+from georeg.nodes.duty import Duty, Means, Runner
 from georeg.nodes.neighbours import Neighbours
 from georeg.nodes.passing import Address
 from georeg.nodes.registry import TTL_MS, NodeEntry, Registry
 from georeg.nodes.sharing import shares
-from georeg.store.redis import Held, Holding, RedisLock, RedisTrouble
+from georeg.store.redis import Held, RedisLock, RedisTrouble
 
 BEAT_S: Final = 0.5
 GRASP_S: Final = 0.025
 """Between two tries to take a slice that is to be this node's and still another's."""
-FINISH_S: Final = 1.0
-"""So long calls that are being decided hold up a slice that is handed over."""
-SETTLE_S: Final = 5.0
+TOGETHER_S: Final = 0.3
+"""Nodes that are started together wait so long for one another before they take slices: those that
+are taken and handed over at once would begin twice."""
+SETTLE_S: Final = 8.0
 """So long a new node waits for its slices before it takes calls without them."""
 PAUSE_MS: Final = 1_000
 """Before a slice that could not be opened is tried again."""
-_POLL_S: Final = 0.002
 log = structlog.get_logger("georeg.nodes")
-
-
-class Runner(Protocol):
-    """Runs slices: what duties decide about."""
-
-    async def open(self, number: int, fence: int) -> None:
-        """Run the slice; returns when it has joined and knows what the store holds."""
-
-    async def close(self, number: int, *, is_graceful: bool) -> None:
-        """Run it no longer. Graceful: returns when all of it is committed."""
-
-    def fenced(self, number: int, fence: int) -> None:
-        """Go on under a later fencing number: nobody else has run the slice meanwhile."""
-
-    def adrift(self, number: int, is_adrift: bool) -> None:
-        """The store is out of reach, or is back."""
-
-    def busy(self, number: int) -> int:
-        """Calls of the slice that are being decided."""
-
-
-@dataclass(eq=False, slots=True)
-class _Duty:
-    """One slice whose lock this node has, or had last."""
-
-    number: int
-    holding: Holding
-    is_open: bool = False
-    is_leaving: bool = False
-    is_adrift: bool = False
-    renewing: "asyncio.Future[None] | None" = None
 
 
 class Duties:
@@ -86,47 +46,34 @@ class Duties:
         can_others: Callable[[], Awaitable[bool]],
         now_ms: Callable[[], int],
     ) -> None:
-        """`can_others`: whether any other node says that it reaches the store. `now_ms`: monotonic,
-        never cached: it is what shows that this process was paused."""
+        """`can_others`, `now_ms`: see `Means`."""
         self._me = me
         self._slices = slices
         self._locks = {number: lock_of(number) for number in range(slices)}
-        self._runner = runner
-        self._can_others = can_others
         self._now_ms = now_ms
-        self._duties: dict[int, _Duty] = {}
+        self._duties: dict[int, Duty] = {}
         self._not_before_ms: dict[int, int] = {}
         """Slices that could not be opened, or were lost, and when to try again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_leaving = False
+        self._beats = 0
         self._loop_task: asyncio.Task[None] | None = None
-        self.neighbours: Final = Neighbours(me.name, registry, self._entry)
+        self.neighbours: Final = Neighbours(me.name, registry, self._entry, now_ms)
+        self._means = Means(runner, self.neighbours, can_others, now_ms)
 
     # ---- what others ask ---------------------------------------------------------------------
 
     def runs(self, number: int) -> bool:
         """Whether this node runs the slice and may decide for it now."""
         duty = self._duties.get(number)
-        if duty is None or not duty.is_open or duty.is_leaving:
-            return False
-        return duty.is_adrift or self._now_ms() < duty.holding.until_ms
+        return duty is not None and duty.may_decide
 
     async def may_run(self, number: int) -> bool:
         """The same, after a look into the store where the time of the lock is over."""
         duty = self._duties.get(number)
-        if duty is not None and duty.is_open and not duty.is_leaving and not self.runs(number):
-            await self._renew_once(duty)
+        if duty is not None and duty.is_kept and not duty.may_decide:
+            await duty.renew()
         return self.runs(number)
-
-    def is_adrift(self, number: int) -> bool:
-        """Whether the slice is run here from memory alone."""
-        duty = self._duties.get(number)
-        return duty is not None and duty.is_adrift
-
-    @property
-    def running(self) -> list[int]:
-        """The slices that this node runs."""
-        return sorted(number for number, duty in self._duties.items() if duty.is_open)
 
     @property
     def has_store(self) -> bool:
@@ -150,31 +97,45 @@ class Duties:
         """See to the lock of a slice at once."""
         duty = self._duties.get(number)
         if duty is not None:
-            await self._renew_once(duty)
+            await duty.renew()
+
+    async def superseded(self, number: int) -> None:
+        """Somebody has heard a later owner of the slice: this node runs it no longer."""
+        duty = self._duties.get(number)
+        if duty is not None:
+            log.warning("slice_superseded", slice=number)
+            self._not_before_ms[number] = self._now_ms() + PAUSE_MS
+            await duty.drop()
 
     # ---- life --------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Make the node known and begin to take slices. Raises RedisTrouble."""
         await self.neighbours.begin()
+        await asyncio.sleep(TOGETHER_S)
+        await self.neighbours.look_again()
         self._loop_task = asyncio.get_running_loop().create_task(self._go_on(), name="duties")
 
     async def until_settled(self) -> None:
         """Return when this node runs all that it should, or after a while at any rate."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + SETTLE_S
-        while loop.time() < until_s:
-            wanted = self._wanted()
-            if all(self.runs(number) for number in wanted):
-                return
+        while loop.time() < until_s and not all(map(self.runs, self._wanted())):  # noqa: ASYNC110 - it changes with each beat
             await asyncio.sleep(GRASP_S)
 
-    async def leave(self) -> None:
-        """Hand everything over that another node can take; returns when it is done."""
+    async def leave(self, *, within_s: float = 2 * BEAT_S) -> bool:
+        """Hand everything over and take nothing more; False: no other node stays, so that what is
+        run here goes on. `within_s`: nodes that are told to leave together hear so of one another.
+        """
         self._is_leaving = True
         await self.neighbours.look_again()
-        if any(not entry.is_leaving for entry in self.neighbours.others):
-            await asyncio.gather(*(self._hand_over(duty) for duty in list(self._duties.values())))
+        if within_s and self.has_successor:
+            await asyncio.sleep(within_s)
+            await self.neighbours.look_again()
+        if not self.has_successor:
+            return False
+        await self._hand_all_over()
+        return True
 
     async def close(self) -> None:
         """Stop; what is still run here is committed and released."""
@@ -184,8 +145,13 @@ class Duties:
             await asyncio.wait((self._loop_task,))
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await asyncio.gather(*(self._hand_over(duty) for duty in list(self._duties.values())))
-        await self.neighbours.leave()
+        await self._hand_all_over()
+        await self.neighbours.look_again()  # the last word: it leaves, and runs nothing
+
+    async def _hand_all_over(self) -> None:
+        await asyncio.gather(*(duty.hand_over() for duty in list(self._duties.values())))
+
+    # ---- the rounds --------------------------------------------------------------------------
 
     async def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -197,28 +163,25 @@ class Duties:
                     await self._round()
                 except Exception:  # a node that renews no more would lose all that it runs
                     log.exception("duties_failed")
-            is_grasping = await self._take() if not self.neighbours.trouble else False
+            is_grasping = self.has_store and await self._take()
             left_s = max(0.0, next_s - loop.time())
             await asyncio.sleep(min(GRASP_S, left_s) if is_grasping else left_s)
 
     async def _round(self) -> None:
         """One beat: say, renew, compare."""
+        self._beats += 1
         await self.neighbours.look_again()
-        await asyncio.gather(*(self._renew_once(duty) for duty in list(self._duties.values())))
-        if self.neighbours.trouble:
+        await asyncio.gather(*(duty.renew() for duty in list(self._duties.values())))
+        if not self.has_store:
             return
         mine = self._wanted()
         for duty in list(self._duties.values()):
-            if duty.is_open and not duty.is_leaving and duty.number not in mine:
-                self._start(self._hand_over(duty))
+            if duty.is_kept and duty.number not in mine:
+                self._start(duty.hand_over())
 
     def _entry(self) -> NodeEntry:
-        fences = {
-            number: duty.holding.fence
-            for number, duty in sorted(self._duties.items())
-            if duty.is_open and not duty.is_leaving
-        }
-        return NodeEntry(self._me, self._is_leaving, fences)
+        fences = {n: duty.fence for n, duty in sorted(self._duties.items()) if duty.is_kept}
+        return NodeEntry(self._me, self._is_leaving, fences, self._beats)
 
     def _wanted(self) -> set[int]:
         """The slices that should be run here; a node that leaves keeps what nobody else takes."""
@@ -229,125 +192,38 @@ class Duties:
 
     async def _take(self) -> bool:
         """Take what should be run here; True: there is more that is still another's."""
+        self._duties = {n: duty for n, duty in self._duties.items() if not duty.is_over}
         if self._is_leaving:
             return False
         now_ms = self._now_ms()
         missing = [
             number
             for number in sorted(self._wanted())
-            if number not in self._duties and self._not_before_ms.get(number, 0) <= now_ms
+            if number not in self._duties
+            and self._not_before_ms.get(number, 0) <= now_ms
+            and self.neighbours.is_free(number)
         ]
         taken = await asyncio.gather(*(self._try_to_take(number) for number in missing))
         return not all(taken)
 
     async def _try_to_take(self, number: int) -> bool:
+        lock, neighbours = self._locks[number], self.neighbours
         try:
-            held = await self._locks[number].acquire(TTL_MS, self.neighbours.highest(number))
+            held = await lock.acquire(TTL_MS, neighbours.highest(number))
         except RedisTrouble:
             return True  # the next beat says so
         if isinstance(held, Held):
             return False
-        self.neighbours.saw(number, held.fence)
-        duty = self._duties[number] = _Duty(number, held)
+        neighbours.saw(number, held.fence)
+        duty = self._duties[number] = Duty(number, held, lock, self._means)
         self._start(self._open(duty))
         return True
 
-    async def _open(self, duty: _Duty) -> None:
-        try:
-            await self._runner.open(duty.number, duty.holding.fence)
-        except Exception as error:
-            log.exception("slice_not_opened", slice=duty.number, reason=str(error))
+    async def _open(self, duty: Duty) -> None:
+        if await duty.open():
+            await self.neighbours.look_again()  # so that the others hear of it at once
+        else:
             self._not_before_ms[duty.number] = self._now_ms() + PAUSE_MS
-            await self._drop(duty)
-            return
-        if self._duties.get(duty.number) is not duty:
-            await self._runner.close(duty.number, is_graceful=False)
-            return
-        duty.is_open = True
-        log.info("slice_taken", slice=duty.number, fence=duty.holding.fence)
-        await self.neighbours.look_again()
-
-    # ---- keeping -----------------------------------------------------------------------------
-
-    async def _renew_once(self, duty: _Duty) -> None:
-        """Renew the lock; those who ask meanwhile wait for the same answer."""
-        if duty.renewing is None:
-            duty.renewing = asyncio.ensure_future(self._renew(duty))
-        await asyncio.wait((duty.renewing,))
-
-    async def _renew(self, duty: _Duty) -> None:
-        try:
-            holding = await self._locks[duty.number].renew(duty.holding, TTL_MS)
-            if holding is None:
-                await self._lost(duty)
-                return
-            duty.holding = holding
-            self._set_adrift(duty, is_adrift=False)
-        except RedisTrouble:
-            if self._now_ms() >= duty.holding.until_ms:
-                self._set_adrift(duty, is_adrift=not await self._can_others())
-        finally:
-            duty.renewing = None
-
-    async def _lost(self, duty: _Duty) -> None:
-        """The lock is not held any more: taken again if nobody had it meanwhile, else dropped."""
-        before = duty.holding.fence
-        held = await self._locks[duty.number].acquire(
-            TTL_MS, max(before, self.neighbours.highest(duty.number))
-        )
-        if isinstance(held, Holding) and held.fence == before + 1 and duty.is_open:
-            self.neighbours.saw(duty.number, held.fence)
-            duty.holding = held
-            self._runner.fenced(duty.number, held.fence)
-            self._set_adrift(duty, is_adrift=False)
-            log.info("slice_regained", slice=duty.number, fence=held.fence)
-            return
-        log.warning("slice_lost", slice=duty.number, fence=before)
-        if isinstance(held, Holding):
-            duty.holding = held
-        await self._drop(duty)
-
-    def _set_adrift(self, duty: _Duty, *, is_adrift: bool) -> None:
-        if duty.is_adrift != is_adrift and duty.is_open:
-            duty.is_adrift = is_adrift
-            self._runner.adrift(duty.number, is_adrift)
-
-    # ---- giving up ---------------------------------------------------------------------------
-
-    async def superseded(self, number: int) -> None:
-        """Another region has heard a later owner of the slice: this node runs it no longer."""
-        duty = self._duties.get(number)
-        if duty is not None:
-            log.warning("slice_superseded", slice=number)
-            self._not_before_ms[number] = self._now_ms() + PAUSE_MS
-            await self._drop(duty)
-
-    async def _drop(self, duty: _Duty) -> None:
-        """Run it no longer, at once; nothing more of it is committed."""
-        if self._duties.pop(duty.number, None) is duty:
-            await self._runner.close(duty.number, is_graceful=False)
-        await self._release(duty)
-
-    async def _hand_over(self, duty: _Duty) -> None:
-        """Finish, commit, release."""
-        if duty.is_leaving or not duty.is_open:
-            return
-        duty.is_leaving = True
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + FINISH_S
-        while self._runner.busy(duty.number) and loop.time() < until_s:  # noqa: ASYNC110 - a count
-            await asyncio.sleep(_POLL_S)
-        await self._runner.close(duty.number, is_graceful=True)
-        await self._release(duty)
-        if self._duties.get(duty.number) is duty:
-            del self._duties[duty.number]
-        log.info("slice_handed_over", slice=duty.number, fence=duty.holding.fence)
-
-    async def _release(self, duty: _Duty) -> None:
-        try:
-            await self._locks[duty.number].release(duty.holding)
-        except RedisTrouble:
-            log.info("lock_not_released", slice=duty.number)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

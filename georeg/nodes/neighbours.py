@@ -3,6 +3,10 @@
 Learned with each beat (registry.py), so twice a second, and at once by whoever finds that it is
 wrong. Invariant: what is known is a hint for passing calls on, no right to decide; of two nodes
 that say they run a slice the one with the later fencing number is right.
+
+A store that has lost its data, or comes back after a while, knows nobody. Who ran a slice then has
+its sessions in memory, and is to have it again: for so long as a dead node's lock would have lasted
+nobody else takes it.
 """
 
 import asyncio
@@ -11,7 +15,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from georeg.nodes.passing import Address
-from georeg.nodes.registry import NodeEntry, Registry
+from georeg.nodes.registry import TTL_MS, NodeEntry, Registry
 from georeg.store.redis import RedisTrouble
 
 log = structlog.get_logger("georeg.nodes")
@@ -20,13 +24,25 @@ log = structlog.get_logger("georeg.nodes")
 class Neighbours:
     """What one node knows of all."""
 
-    def __init__(self, me: str, registry: Registry, entry: Callable[[], NodeEntry]) -> None:
+    def __init__(
+        self,
+        me: str,
+        registry: Registry,
+        entry: Callable[[], NodeEntry],
+        now_ms: Callable[[], int],
+    ) -> None:
         """`entry`: what this node says of itself now."""
         self._me = me
         self._registry = registry
         self._entry = entry
         self._looking: asyncio.Future[None] | None = None
+        self._now_ms = now_ms
         self._highest: dict[int, int] = {}
+        self._heard: dict[str, tuple[int, int]] = {}
+        """Node -> its newest beat, and when that was seen."""
+        self._reserved: dict[int, str] = {}
+        """Slice -> the node that ran it before the store lost its data, or was out of reach."""
+        self._reserved_until_ms = 0
         self.nodes: Mapping[str, NodeEntry] = {}
         """All that live, this one included, as of the last beat."""
         self.trouble = ""
@@ -60,6 +76,10 @@ class Neighbours:
         """A fencing number was given out."""
         self._highest[number] = max(fence, self._highest.get(number, 0))
 
+    def is_free(self, number: int) -> bool:
+        """Whether a slice is nobody else's for its memory of what the store has lost."""
+        return number not in self._reserved or self._now_ms() >= self._reserved_until_ms
+
     async def begin(self) -> None:
         """Make this node known. Raises RedisTrouble."""
         self._note(await self._registry.beat(self._entry()))
@@ -70,19 +90,14 @@ class Neighbours:
             self._looking = asyncio.ensure_future(self._beat())
         await asyncio.wait((self._looking,))
 
-    async def leave(self) -> None:
-        """This node is gone."""
-        try:
-            await self._registry.leave(self._me)
-        except RedisTrouble as trouble:
-            log.info("node_not_signed_off", reason=str(trouble))
-
     async def _beat(self) -> None:
         try:
-            self._note(await self._registry.beat(self._entry()))
+            nodes = await self._registry.beat(self._entry())
             if self.trouble:
                 log.info("store_back")
+                self._reserve()
             self.trouble = ""
+            self._note(nodes)
         except RedisTrouble as trouble:
             if not self.trouble:
                 log.warning("store_out_of_reach", reason=str(trouble))
@@ -90,7 +105,35 @@ class Neighbours:
         finally:
             self._looking = None
 
+    def _reserve(self) -> None:
+        """What others ran, as far as is known, is theirs for a while."""
+        if self._now_ms() >= self._reserved_until_ms:
+            self._reserved = {}
+        for entry in self.others:
+            if not entry.is_leaving:
+                self._reserved |= dict.fromkeys(entry.fences, entry.address.name)
+        self._reserved_until_ms = self._now_ms() + TTL_MS
+
+    def _has_vanished(self, nodes: Mapping[str, NodeEntry]) -> bool:
+        """Whether a node is gone that beat just now: no dead one is gone so soon."""
+        now_ms = self._now_ms()
+        return any(
+            entry.address.name not in nodes
+            and not entry.is_leaving
+            and now_ms - self._heard[entry.address.name][1] < TTL_MS // 2
+            for entry in self.others
+        )
+
     def _note(self, nodes: Mapping[str, NodeEntry]) -> None:
+        if self._has_vanished(nodes):
+            log.warning("store_has_forgotten_nodes")
+            self._reserve()
+        now_ms = self._now_ms()
+        heard = {name: self._heard.get(name, (-1, 0)) for name in nodes}
+        self._heard = {
+            name: heard[name] if heard[name][0] == entry.beats else (entry.beats, now_ms)
+            for name, entry in nodes.items()
+        }
         self.nodes = nodes
         self.on_nodes(set(nodes) - {self._me})
         for entry in nodes.values():

@@ -18,25 +18,17 @@ from georeg.store.redis.client import Arg, Script
 TTL_MS: Final = 2_000
 """Of a node and of its locks. Longer: survives longer pauses; slices of a dead node wait longer."""
 
-# KEYS: nodes by expiry, what they say. ARGV: name, what it says, ttl in ms; empty name: only look.
+# KEYS: nodes by expiry, what they say. ARGV: name, what it says, ttl in ms. Gives all that live.
 _BEAT: Final = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if ARGV[1] ~= '' then
-  redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-end
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   redis.call('ZREM', KEYS[1], name)
   redis.call('HDEL', KEYS[2], name)
 end
 return redis.call('HGETALL', KEYS[2])
-""")
-
-# KEYS: nodes by expiry, what they say. ARGV: name.
-_LEAVE: Final = Script("""
-redis.call('ZREM', KEYS[1], ARGV[1])
-return redis.call('HDEL', KEYS[2], ARGV[1])
 """)
 
 # KEYS: counter. A call that is sent again skips a number, which does no harm.
@@ -49,24 +41,26 @@ class NodeEntry:
 
     address: Address
     is_leaving: bool = False
-    """It gives its slices away and takes none."""
+    """It gives its slices away and takes none; then it is gone."""
     fences: Mapping[int, int] = field(default_factory=dict)
     """Slices that it runs -> the fencing numbers of their locks."""
+    beats: int = 0
+    """How often it has said so; shows who lives, without comparing clocks."""
 
     def packed(self) -> bytes:
         """As it is stored."""
         address = self.address
         where = [address.edge_url, address.mesh_url, address.ops_url]
-        packed: bytes = msgpack.packb([1, *where, self.is_leaving, dict(self.fences)])
+        packed: bytes = msgpack.packb([1, *where, self.is_leaving, dict(self.fences), self.beats])
         return packed
 
 
 def _entry(name: str, packed: bytes) -> NodeEntry:
-    version, edge_url, mesh_url, ops_url, is_leaving, fences, *_ = msgpack.unpackb(
+    version, edge_url, mesh_url, ops_url, is_leaving, fences, beats, *_ = msgpack.unpackb(
         packed, strict_map_key=False
     )
     assert version == 1, "written by an older or a newer georeg"
-    return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences)
+    return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences, beats)
 
 
 class Registry:
@@ -86,14 +80,6 @@ class Registry:
         """Say that this node lives; all that live, by name. Raises RedisTrouble."""
         args: list[Arg] = [entry.address.name, entry.packed(), TTL_MS]
         return _entries(await self._client.run(_BEAT, self._keys, args))
-
-    async def look(self) -> dict[str, NodeEntry]:
-        """All nodes that live. Raises RedisTrouble."""
-        return _entries(await self._client.run(_BEAT, self._keys, ["", "", 0]))
-
-    async def leave(self, name: str) -> None:
-        """This node is gone. Raises RedisTrouble: then it is when its time is over."""
-        await self._client.run(_LEAVE, self._keys, [name])
 
 
 def _entries(flat: list[Any]) -> dict[str, NodeEntry]:

@@ -4,9 +4,10 @@ Invariant: a slice is in the table of `Parts`, and so asked, only after its regi
 has read what the store holds of it; and no longer once it is being closed. A slice whose journal
 was fenced off, or of which a peer has heard a later owner, is given up at once.
 
-Why joining is short here: a region asks its peers what they hold of it, mainly for what its journal
-does not know. The journal of a slice has it all, and its incarnation is above every earlier one by
-the fencing number; so nobody waits for a peer that is cut off.
+Why joining is short here, but for the very first time: a region asks its peers what they hold of
+it, mainly for what its journal does not know. The journal of a slice has it all, and its
+incarnation is above every earlier one by the fencing number; so nobody waits long for a peer that
+is cut off.
 """
 
 import asyncio
@@ -101,7 +102,7 @@ class SliceRunner:
         made.region.tenure.on_superseded(lambda: self._give_up(number))
         await made.mesh.start()
         made.region.open()
-        await _until(lambda: made.region.joined, RECALL_S)
+        await _until(lambda: made.region.joined, made.region.settings.join_ms / 1000 + RECALL_S)
         await _until(lambda: _has_read(made.region), RECALL_S)
         if not made.region.joined or self._running.get(number) is not running:
             raise RuntimeError("the slice was closed, or did not join")

@@ -27,6 +27,7 @@ from georeg.region.model import (
     StartRequest,
 )
 from georeg.region.pending import Pending
+from georeg.region.ports import Times
 from georeg.region.region import Region
 from georeg.region.settings import Settings
 
@@ -57,6 +58,7 @@ class Disk:
         self.read: dict[int, Entry] = {}
         self.error: OSError | None = None
         self.lost = ""
+        self.times: Times | None = None
         self.holds = False
         self.waits: list[Callable[[OSError | None], None]] = []
 
@@ -99,6 +101,9 @@ class Disk:
             self.stored_kicks.update(self.queued)
             self.queued.clear()
         then(self.error)
+
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
+        then(None)
 
     def kicks(self) -> list[Kick]:
         return [self.stored_kicks[s] for s in sorted(self.stored_kicks)]

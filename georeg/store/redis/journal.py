@@ -45,8 +45,6 @@ def now_ms() -> int:
 class RedisJournal:
     """The journal of a slice, for the node that holds its lock. Used on a running event loop."""
 
-    keeps_heard: Final = True
-
     def __init__(
         self,
         client: RedisClient,
@@ -74,6 +72,8 @@ class RedisJournal:
         self._writing: Changes | None = None
         self._unsure: set[int] = set()
         """Sessions of commits that failed, or so it seemed."""
+        self._is_retold = False
+        """Whether sessions are stored that began long ago, since Redis has lost them."""
         self._final: RedisTrouble | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -118,6 +118,7 @@ class RedisJournal:
         )
         self._fence = fence
         self._loaded.blocks.clear()
+        self._is_retold = True
         self._final = None
         self._trouble.note(None)
         self._ask()
@@ -235,19 +236,27 @@ class RedisJournal:
             self._ask()
         return found, last
 
+    # ---- ports.Times -------------------------------------------------------------------------
+
+    @property
+    def times(self) -> "RedisJournal":
+        """Times of heartbeats are kept here as well."""
+        return self
+
     def silent_ms(self, session: int) -> int | None:
         """How long ago the device of a session that was there was heard; None: not known."""
         heard_ms = self._loaded.heard_ms(session)
         return None if heard_ms is None else max(0, self._redis_ms() - heard_ms)
 
-    def store_heard(self, block: int, sessions: "array[int]", silent_s: bytes) -> None:
+    def store(self, block: int, sessions: "array[int]", silent_s: bytes) -> None:
         """Queue when the devices of sessions were last heard: a block, written as a whole."""
         self._queued.heard[block] = heard_block(sessions, silent_s, self._redis_ms())
         self._loaded.blocks.discard(block)
         self._ask()
 
-    def all_heard(self) -> None:
+    def all_stored(self) -> None:
         """All blocks have been stored in this life: those of earlier ones may go."""
+        self._is_retold = False
         for block in self._loaded.blocks:
             self._queued.heard.setdefault(block, None)
         self._loaded.blocks.clear()
@@ -274,7 +283,7 @@ class RedisJournal:
         assert self._writing is None
         self._writing = self._queued.take()
         self._attempt += 1
-        now_s = self._redis_ms() // 1000
+        now_s = 0 if self._is_retold else self._redis_ms() // 1000
         return [self._fence, self._confirmed, self._attempt, *self._writing.sections(now_s)]
 
     def end(self, answer: Any) -> None:

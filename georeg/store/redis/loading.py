@@ -39,6 +39,7 @@ class Loaded:
         self._sessions: dict[bytes, bytes] = {}
         self._order: list[bytes] = []
         self._heard_ms: dict[int, int] = {}
+        self._started_ms: dict[int, int] = {}
 
     @classmethod
     async def read(
@@ -57,7 +58,7 @@ class Loaded:
             except WRONG:
                 continue  # those sessions are as if they had not been heard
             for session, heard_ms in times.items():
-                loaded._note(session, heard_ms)
+                loaded._heard_ms[session] = max(heard_ms, loaded._heard_ms.get(session, 0))
         loaded._sessions = await _scan(client, sessions, COUNT)
         loaded._order = sorted(loaded._sessions)
         return loaded
@@ -79,22 +80,24 @@ class Loaded:
                 wrong.append(int.from_bytes(field, "big"))
                 continue
             found.append(stored.entry)
-            if stored.heard_s:
-                self._note(stored.entry.session, stored.heard_s * 1000)
+            if stored.started_s:
+                self._started_ms[stored.entry.session] = stored.started_s * 1000
         if wrong:
             log.error("journal_sessions_lost", error="not what was written", sessions=len(wrong))
         return found, int.from_bytes(fields[-1], "big") if self._order else None, wrong
 
     def heard_ms(self, session: int) -> int | None:
-        """When the session's device was last heard, as far as is known; on Redis' clock."""
-        return self._heard_ms.get(session)
+        """When the session's device was last heard, as far as is known; on Redis' clock.
+
+        A start counts where no block names the session yet: what is stored late, since Redis was
+        away, seems to have started late.
+        """
+        return self._heard_ms.get(session, self._started_ms.get(session))
 
     def forget_times(self) -> None:
         """The region has begun: it knows for itself."""
         self._heard_ms.clear()
-
-    def _note(self, session: int, heard_ms: int) -> None:
-        self._heard_ms[session] = max(heard_ms, self._heard_ms.get(session, 0))
+        self._started_ms.clear()
 
 
 async def _scan(client: RedisClient, key: str, count: int) -> dict[bytes, bytes]:

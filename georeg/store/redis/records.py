@@ -1,12 +1,12 @@
 """What stands in Redis: one value per session, kick and plan, and blocks of times of heartbeats.
 
-    session   version, msgpack [heard, dot or 0, add]     field: its id, 8 bytes
+    session   version, msgpack [started, dot or 0, add]   field: its id, 8 bytes
     kick      version, at_ms as 8 bytes, msgpack event    field: its session, 8 bytes
     plan      version, issued as 8 bytes, msgpack event   field: its account
     heard     written_ms as 8 bytes, ids of sessions, then one byte each: silent for so many seconds
 
-A dot of 0 is the session's own id, as it mostly is; `heard` is when the session was started, in
-seconds of Redis' clock, 0 when that is not what stored it. Numbers of 8 bytes are big-endian, so
+A dot of 0 is the session's own id, as it mostly is; `started` is when, in seconds of Redis' clock,
+0 when it was stored later than that. Numbers of 8 bytes are big-endian, so
 that the script can compare them without rounding. Nothing has a checksum: unlike a disk's, these
 bytes never outlive the process that checks its own.
 
@@ -38,15 +38,18 @@ class Stored(NamedTuple):
     """A session as it was read."""
 
     entry: Entry
-    heard_s: int
-    """When it was started, on Redis' clock; 0: something else has stored it."""
+    started_s: int
+    """When, on Redis' clock; 0: it was stored later than that."""
 
 
 def session_value(entry: Entry, now_s: int) -> bytes:
-    """The value of a session. A start is a sign of life; holding on after a takeover is none."""
+    """The value of a session. `now_s`: of Redis; 0: it may have been started long ago.
+
+    A start is a sign of life; a session that moved, or is held on after a takeover, shows none.
+    """
     is_first = entry.dot ^ entry.session == 0
-    heard_s = now_s if is_first and not entry.unconfirmed else 0
-    return VERSION + pack([heard_s, 0 if is_first else entry.dot, plain(entry)])
+    started_s = now_s if is_first and not entry.unconfirmed else 0
+    return VERSION + pack([started_s, 0 if is_first else entry.dot, plain(entry)])
 
 
 def read_session(field: bytes, value: bytes) -> Stored:
@@ -55,15 +58,15 @@ def read_session(field: bytes, value: bytes) -> Stored:
     body = unpack(_versioned(value), EVENT_BYTES_MAX)
     if type(body) is not list or len(body) != 3 or type(body[2]) is not list:
         raise Damage("a session is a list of three")
-    heard_s, dot, add = body
-    if type(heard_s) is not int or not 0 <= heard_s <= _TIME_S_MAX:
-        raise Damage("a session was heard at no time")
+    started_s, dot, add = body
+    if type(started_s) is not int or not 0 <= started_s <= _TIME_S_MAX:
+        raise Damage("a session was started at no time")
     if type(dot) is not int or not 0 <= dot <= DOT_MAX:
         raise Damage("a session has no dot")
     entry = read_add(add, Dot(dot or session))
     if entry.session != session:
         raise Damage("a session stands in another one's field")
-    return Stored(entry, heard_s)
+    return Stored(entry, started_s)
 
 
 def kick_value(kick: Kick) -> bytes:

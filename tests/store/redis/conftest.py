@@ -1,4 +1,4 @@
-"""A redis-server and clients of it."""
+"""Clients of real redis-servers; `server` is in the folder above."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,21 +7,6 @@ import pytest
 
 from georeg.store.redis import RedisClient, RedisSettings
 from tests.redis_server import RedisServer
-
-
-@pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One server for all tests that leave it as it is; see `redis_url`."""
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def server(shared_server: RedisServer) -> RedisServer:
-    """It, empty."""
-    shared_server.cli("FLUSHALL")
-    return shared_server
 
 
 @pytest.fixture
@@ -34,7 +19,7 @@ def own_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def client(server: RedisServer) -> AsyncIterator[RedisClient]:
-    client = await RedisClient.connect(RedisSettings.parse(server.url))
+    client = await RedisClient.connect(RedisSettings.parse(server.url, timeout_ms=5_000))
     yield client
     await client.close()
 

@@ -445,7 +445,7 @@ async def test_the_next_owner_knows_how_long_each_device_has_been_silent(node: N
     for n in (1, 2, 3, 4):
         first.store_session(moved(entry(n), n))
     sessions = array("Q", [entry(1).session, entry(2).session, entry(3).session, 0])
-    first.store_heard(0, sessions, bytes([0, 40, 255, 7]))
+    first.store(0, sessions, bytes([0, 40, 255, 7]))
     await committed(first)
     second = await node.open(2)
     sessions_of(second)
@@ -471,11 +471,40 @@ async def test_a_start_is_a_sign_of_life_and_holding_on_is_none(node: Node) -> N
     assert silent[1:] == [None, None]
 
 
+async def test_what_is_told_again_after_a_loss_is_no_sign_of_life(
+    node: Node, server: RedisServer
+) -> None:
+    first = await node.open(1)
+    first.store_session(entry(1))
+    await committed(first)
+    server.cli("FLUSHALL")
+    first.store_session(entry(1))
+    assert isinstance(await committed(first), DataLost)
+    await first.begin_again(2)
+    first.store_session(entry(1))
+    await committed(first)
+    second = await node.open(3)
+    assert sessions_of(second) == [entry(1)]
+    assert second.silent_ms(entry(1).session) is None
+
+
+async def test_a_block_is_believed_rather_than_when_the_session_was_stored(node: Node) -> None:
+    first = await node.open(1)
+    first.store(0, array("Q", [entry(1).session]), bytes([30]))
+    first.store_session(entry(1))
+    await committed(first)
+    second = await node.open(2)
+    sessions_of(second)
+    silent = second.silent_ms(entry(1).session)
+    assert silent is not None
+    assert silent >= 30_000
+
+
 async def test_of_several_times_the_latest_counts(node: Node) -> None:
     first = await node.open(1)
     first.store_session(moved(entry(1), 9))
     for block, silent_s in ((0, 50), (1, 20), (2, 70)):
-        first.store_heard(block, array("Q", [entry(1).session]), bytes([silent_s]))
+        first.store(block, array("Q", [entry(1).session]), bytes([silent_s]))
     await committed(first)
     silent = (await node.open(2)).silent_ms(entry(1).session)
     assert silent is not None
@@ -487,13 +516,13 @@ async def test_blocks_of_earlier_owners_go_when_all_have_been_written_anew(
 ) -> None:
     first = await node.open(1)
     for block in range(3):
-        first.store_heard(block, array("Q", [entry(block + 1).session]), bytes(1))
+        first.store(block, array("Q", [entry(block + 1).session]), bytes(1))
     await committed(first)
     second = await node.open(2)
-    second.store_heard(1, array("Q", [entry(7).session]), bytes(1))
+    second.store(1, array("Q", [entry(7).session]), bytes(1))
     await committed(second)
     assert server.cli("HLEN", second.keys[5]) == "3"
-    second.all_heard()
+    second.all_stored()
     await committed(second)
     assert server.cli("HKEYS", second.keys[5]) == "1"
 
