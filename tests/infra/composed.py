@@ -5,6 +5,7 @@ What is real: georeg, redis-server, Toxiproxy, the configs, the command lines. W
 networks between containers, mounts; a container's name is put in by its address.
 """
 
+import os
 import re
 import secrets
 import subprocess
@@ -49,7 +50,7 @@ def make_keys(directory: Path) -> None:
     command = f"{sys.executable} -m georeg.cli.main"
     subprocess.run(
         [ROOT / "infra" / "make-keys", directory],
-        cwd=ROOT, env={"GEOREG": command, "PATH": "/usr/bin:/bin"}, check=True,
+        cwd=ROOT, env={"GEOREG": command, "PATH": os.environ["PATH"]}, check=True,
     )  # fmt: skip
 
 
@@ -112,7 +113,7 @@ class Stage:
         assert program is not None, "it comes with redis-server"
         secret = (self._keys / "nodes" / "redis-password").read_text().strip()
         done = subprocess.run(
-            [program, "-h", self._addresses[name], *command], capture_output=True, check=True,
+            [program, "-h", self._addresses[name], *command], capture_output=True, check=False,
             env={"REDISCLI_AUTH": secret} if password else {},
         )  # fmt: skip
         return done.stdout.decode().strip()
@@ -139,7 +140,7 @@ class Stage:
         with (directory / "output.txt").open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env={"PATH": "/usr/bin:/bin", **environment},
+                stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **environment},
             )  # fmt: skip
 
     def _start_node(self, name: str, service: Mapping[str, Any]) -> None:
@@ -160,6 +161,7 @@ class Stage:
         conf.write_text(text.replace("dir /data", f"dir {conf.parent}"))
         command = [self._mounted(part, conf).replace("$$", "$") for part in service["command"]]
         self._run(name, command)
+        eventually(lambda: self.ask_redis(name, "PING") == "PONG", f"{name} is healthy")
 
     def _start_toxiproxy(self) -> None:
         program = tool("toxiproxy-server")
