@@ -14,6 +14,7 @@ from georeg.config.model import (
     MeshConfig,
     OpsConfig,
     PeerConfig,
+    StoreConfig,
     TlsFiles,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "Mistake",
     "OpsConfig",
     "PeerConfig",
+    "StoreConfig",
     "TlsFiles",
     "describe",
     "load",

@@ -83,6 +83,9 @@ class Joining:
         self.is_joined = False
         self.name: Callable[[Entry], None] = lambda entry: None
         """Set by the region: an add is known; perhaps of a session that has no name yet."""
+        self.is_superseded: Callable[[], bool] = lambda: False
+        """Set by tenure.py: a later incarnation of this region was heard of; whether another
+        process has begun it."""
         self.begun: Begun | None = None
         """With what the present incarnation began."""
 
@@ -105,6 +108,11 @@ class Joining:
             if peer not in self._seen:
                 self._send(peer, Fetch(self._nonce))
         self._state.clock.call_later(FETCH_MS, self._fetch)
+
+    def ask(self, peer: RegionId) -> None:
+        """Ask one of them, whose link has just come up."""
+        if not (self.is_joined or self._is_closed or peer in self._seen):
+            self._send(peer, Fetch(self._nonce))
 
     def close(self) -> None:
         """Begin no more."""
@@ -147,7 +155,7 @@ class Joining:
             is_answer = message.nonce == self._nonce + self._state.incarnation
             if is_answer and len(self._replication.links[peer].told) >= message.snapshots:
                 self._state.members.told(peer)  # else something was lost: it is asked again
-            if message.incarnation > self._state.incarnation:
+            if message.incarnation > self._state.incarnation and not self.is_superseded():
                 self._state.counters["begun_again"] += 1
                 self._begin_at(message.incarnation + 1, self._wait_ms())
             return

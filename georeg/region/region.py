@@ -54,6 +54,7 @@ from georeg.region.starts import Starts
 from georeg.region.state import RegionState
 from georeg.region.sweep import Sweep
 from georeg.region.talking import Talking
+from georeg.region.tenure import Tenure
 from georeg.region.ways import Ways
 
 SLICES_PER_ROUND: Final = 64
@@ -116,7 +117,6 @@ class Region:
         )
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
-        """Operators begin and end it; the edge asks it what to tell devices."""
         self._moves = Moves(state, self._budget, self._home, self._replication, self.drain)
         self.report = Reporting(
             state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
@@ -126,6 +126,7 @@ class Region:
 
     def _connect(self, reactions: Reactions) -> None:
         """What the parts tell one another beside what they are made with."""
+        self.tenure = Tenure(self._state, self._budget, self._joining)
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
         self._overdrafts.is_leaving = lambda: self.drain.has_effect
