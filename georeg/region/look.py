@@ -14,7 +14,7 @@ from crdt.shard import Shard
 class Look:
     """What one shard knew of an account at one number of changes."""
 
-    __slots__ = ("_entries", "account", "changes", "home", "plan", "rows", "shard")
+    __slots__ = ("_entries", "account", "changes", "plan", "rows", "seat", "shard")
 
     def __init__(self, account: str, shard: Shard) -> None:
         self.account = account
@@ -23,7 +23,7 @@ class Look:
         self.rows: list[int] = []
         self._entries: list[Entry] | None = None
         self.plan: PlanSet | None = None
-        self.home: RegionId | None = None
+        self.seat: RegionId | None = None
         """Filled in by whoever asks for it first."""
         at = shard.accounts.find(account)
         if at != NONE:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
-from crdt.events import ActorKind, Plan, Reason
+from crdt.events import ActorKind, Plan
 from crdt.versions import NEWEST
 from georeg.region import messages
 from georeg.region.asking import Asking
@@ -23,6 +23,7 @@ from georeg.region.evidence import Evidence
 from georeg.region.growing import Growing
 from georeg.region.heartbeats import Heartbeats
 from georeg.region.home import Home
+from georeg.region.idle import IdleGrants
 from georeg.region.joining import Joining
 from georeg.region.kicks import Kicks
 from georeg.region.members import Members
@@ -42,7 +43,7 @@ from georeg.region.overdrafts import Overdrafts
 from georeg.region.peers import peer_status
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
-from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.ports import Clock, Journal, Locks, Mesh
 from georeg.region.reactions import Reactions
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
@@ -51,6 +52,7 @@ from georeg.region.settings import Settings
 from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
+from georeg.region.succession import succession
 from georeg.region.sweep import Sweep
 from georeg.region.talking import Talking
 from georeg.region.ways import Ways
@@ -74,8 +76,10 @@ class Region:
         random: Random,
         election: Election | None = None,
         former: Mapping[RegionId, str] | None = None,
+        locks: Locks | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included. `former`: those removed."""
+        """`names`: all regions of the cluster, this one included. `former`: those removed. `locks`:
+        for a fenced election of homes."""
         self.id = region
         self._members = Members(region, names, election)
         self._members.names |= former or {}
@@ -92,9 +96,11 @@ class Region:
             self._evidence.round_trip_ms, clock.now_ms(),
         )  # fmt: skip
         self._talking = talking = Talking(state, self._ways, self._evidence, mesh)
-        self._budget = Budget(state, talking.send)
+        self._succession = succession(state.seats, settings, clock, locks)
+        self._budget = Budget(state, self._succession, talking.send)
         self._asking = Asking(state, self._budget, talking.send)
         self._home = Home(state, self._budget, talking.send)
+        self._idle = IdleGrants(state, talking.send)
         self._show = Show(state, self._evidence)
         self._starts = Starts(state, self._budget, self._asking, self._evidence, self._show)
         self._overdrafts = Overdrafts(state, self._budget, self._asking)
@@ -127,6 +133,7 @@ class Region:
         """What the parts tell one another beside what they are made with."""
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
+        self._beacons.on_seats = self._succession.heard
         self._overdrafts.is_leaving = lambda: self.drain.has_effect
         self._state.on_dirty = self._replication.dirty
         self._state.on_uncovered = self._overdrafts.held
@@ -193,6 +200,7 @@ class Region:
         """Take part no more; nothing is said to the peers, as in a crash."""
         self._talking.is_open = False
         self._joining.close()
+        self._succession.close()
 
     def set_regions(self, names: Mapping[RegionId, str]) -> None:
         """The cluster has these regions from now on, this one included; only while `joined`."""
@@ -252,12 +260,7 @@ class Region:
 
     def ended(self, claims: Claims) -> Ended | None:
         """How the session ended, if this region knows that it did."""
-        if self.is_live(claims):
-            return None
-        state = self._state
-        end = state.end_of(claims.account, claims.session)
-        reason = end.reason if end is not None else Reason.EXPIRED
-        return state.ended(claims.account, claims.session, reason)
+        return self._heartbeats.ended(claims)
 
     def watch(self, session: int, callback: Callable[[Ended], None]) -> Callable[[], None]:
         """Call back once when the session ends; returns how to stop watching."""
@@ -299,11 +302,12 @@ class Region:
         now_ms = self._clock.now_ms()
         self._tick_at_ms = max(self._tick_at_ms + period_ms, now_ms + period_ms // 2)
         self._clock.call_later(self._tick_at_ms - now_ms, self._tick)
+        self._succession.tick()
         self._beacons.send_all()
         self._budget.renew()
         self.drain.tick()
         self._overdrafts.tick()
-        self._home.sweep_idle()
+        self._idle.tick()
         self._asking.expire_flights()
         self.report.tick()
 
@@ -326,7 +330,7 @@ class Region:
             sessions=sum(s.sessions.own_count for s in state.shards),
             sessions_known=sum(s.sessions.count for s in state.shards),
             grants_held=self._budget.held(),
-            grants_lent=self._budget.book.lent,
+            grants_lent=self._budget.lent(),
             overdraft=self._overdrafts.count,
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),

@@ -214,7 +214,7 @@ class Reporting:
             wall_ms=state.clock.wall_ms(),
             held=tuple(
                 Held(h, holder.held(h), self._census.used(h), holder.lease_left_ms(h, now_ms))
-                for h in state.peers
+                for h in self._budget.seats()
             ),
             lent=lent,
             worst_case=worst_case,
@@ -228,13 +228,14 @@ class Reporting:
     def account(self, account: str) -> AccountReport:
         """One account as this region knows it."""
         state, budget = self._state, self._budget
-        now_ms, home = state.clock.now_ms(), state.home_of(account)
+        now_ms, seat = state.clock.now_ms(), state.seat_of(account)
+        book = state.seats.acting(seat, now_ms)
         own = {seen.session: seen for seen in state.own(account)}
         usable = budget.usable(account)
-        if home == state.region:
-            granted = dict(budget.book.valid(account, now_ms))
+        if book is not None:
+            granted = dict(book.valid(account, now_ms))
         else:
-            granted = {state.region: budget.holder.usable(home, account, now_ms)}
+            granted = {state.region: budget.holder.usable(seat, account, now_ms)}
         entries = {entry.session: entry for entry in state.live(account)}
         listing = self._show.listing(account)
         limit, held = listing.limit, len(own)
@@ -249,7 +250,7 @@ class Reporting:
             plan=listing.plan,
             limit=limit,
             is_plan_known=state.plan_of(account) is not None,
-            home=home,
+            home=state.home_of(account),
             granted=granted,
             usable=max(0, usable),
             overdraft=max(0, held - max(0, usable)),

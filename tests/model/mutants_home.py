@@ -9,6 +9,7 @@ from typing import Any
 from georeg.region.budget import Budget
 from georeg.region.hints import Hints
 from georeg.region.home import Home
+from georeg.region.idle import IdleGrants
 from georeg.region.state import RegionState
 from tests.model.mutants import Patch, mutant
 
@@ -51,4 +52,4 @@ def _with_slot_only(tell: Any) -> Any:
 @mutant
 def idle(patch: Patch) -> None:
     """Grants of accounts that watch nothing are never taken back: they leak."""
-    patch.setattr(Home, "sweep_idle", lambda self: None)
+    patch.setattr(IdleGrants, "tick", lambda self: None)
