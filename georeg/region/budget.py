@@ -1,8 +1,8 @@
 """A region's budget: the slots that it holds of every seat, and what it may use of them.
 
 Usable without asking: where another region is home the grant, while the region lease lasts; as home
-itself all slots but those that others hold or use. Consumption is no counter: it is the region's own live
-sessions. `own` beyond `usable` is the overdraft, derived each time and never stored.
+itself all slots but those that others hold or use. Consumption is no counter: it is the region's
+own live sessions. `own` beyond `usable` is the overdraft, derived each time and never stored.
 """
 
 from collections.abc import Callable

@@ -152,7 +152,9 @@ class Seats:
 
     # ---- what others say ---------------------------------------------------------------------
 
-    def heard(self, peer: RegionId, kind: ElectionKind, said: Iterable[tuple[RegionId, int]]) -> bool:
+    def heard(
+        self, peer: RegionId, kind: ElectionKind, said: Iterable[tuple[RegionId, int]]
+    ) -> bool:
         """A peer's beacon says by which election it goes and where it sits (0: where it would).
 
         True: it is something new.
