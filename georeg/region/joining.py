@@ -6,6 +6,9 @@ it is used. Then it loads the kicks and plans of its journal, and re-mints the s
 peers hold of its earlier incarnation as *unconfirmed*: neither evidence nor yielding until their
 devices are heard. As home it learns for one full wait before it leases anything out.
 
+A journal that another node can take over also knows how long devices have been silent: sessions of
+those that cannot be suspect yet are held on as if this region had heard them all the time.
+
 Sessions that its journal alone knows are held on in the same way, a little at a time while it
 serves already, so that a region that comes back with nobody to ask knows whom it served. What a
 peer has seen of the log counts more: a session whose dot it has seen, and does not hold, has ended.
@@ -36,6 +39,7 @@ from georeg.region.messages import Fetch, Fetched, Message
 from georeg.region.model import Begun
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
+from georeg.region.times import TimesWalk
 
 FETCH_MS: Final = 200
 RECALL_MS: Final = 5
@@ -69,6 +73,7 @@ class Joining:
         self._answering: dict[RegionId, int] = {}
         """Peers that begin -> the nonce of the question that is being answered."""
         self._is_closed = False
+        self._times = TimesWalk(state)
         self.is_joined = False
         self.name: Callable[[Entry], None] = lambda entry: None
         """Set by the region: an add is known; perhaps of a session that has no name yet."""
@@ -98,6 +103,7 @@ class Joining:
     def close(self) -> None:
         """Begin no more."""
         self._is_closed = True
+        self._times.close()
 
     def on_fetch(self, peer: RegionId, message: Fetch) -> None:
         """A peer begins: send what this region holds of it, then the own logs, then the word."""
@@ -182,7 +188,9 @@ class Joining:
                 state.shard(kick.account).kick(kick)
         for plan in plans:
             state.shard(plan.account).set_plan(plan)
-        told = sum([self._remint(entry, heard.get(entry.session)) for entry in inherited])
+        told = sum(
+            [self._remint(e, heard.get(e.session, self._kept_ms(e))) for e in inherited]
+        )
         self.begun = Begun(
             incarnation, len(kicks), len(plans), told, 0, tuple(sorted(self._seen)),
             state.journal.lost, is_recalling=False,
@@ -218,7 +226,7 @@ class Joining:
             is_seen = position_at(entry.dot) <= seen[shard_of(entry.account)]
             if state.held(entry.account, entry.session) is not None:
                 self.name(entry)
-            elif not is_seen and self._remint(entry, None):
+            elif not is_seen and self._remint(entry, self._kept_ms(entry)):
                 recalled += 1
             else:
                 state.journal.forget_session(entry.session)
@@ -228,9 +236,12 @@ class Joining:
         )
         if last is not None:
             state.clock.call_later(RECALL_MS, lambda: self._recall(seen, last))
+        else:
+            self._times.begin()
 
     def _remint(self, entry: Entry, heard_ms: int | None) -> bool:
-        """Hold an inherited session on, if it lives; unconfirmed unless held by this very process.
+        """Hold an inherited session on, if it lives; unconfirmed unless it is known when its device
+        was heard.
 
         What another region has ended while this one was away does not come back.
         """
@@ -255,8 +266,22 @@ class Joining:
             hop=entry.hop, provisional=entry.provisional and heard_ms is not None,
             unconfirmed=heard_ms is None, heard_ms=heard_ms,
         )  # fmt: skip
+        if state.journal.times is not None:  # nobody else says that its slot is to be asked for
+            state.on_uncovered(account, entry.provisional and heard_ms is not None)
         state.counters["inherited"] += 1
         return True
+
+    def _kept_ms(self, entry: Entry) -> int | None:
+        """When the journal knows the device to have been heard; None: not, or too long ago.
+
+        One that is suspect by then had nobody to talk to meanwhile: it gets the time of a restart.
+        """
+        state = self._state
+        times = state.journal.times
+        silent_ms = None if times is None else times.silent_ms(entry.session)
+        if silent_ms is None or silent_ms > state.settings.suspect_ms:
+            return None
+        return max(0, state.clock.now_ms() - silent_ms)
 
     def _heard(self) -> dict[int, int]:
         """When the sessions that are held now were last heard; empty at process start."""

@@ -3,6 +3,7 @@
 Small protocols, so that the simulator can own time and network and the tests can own the rest.
 """
 
+from array import array
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -67,6 +68,20 @@ class Locks(Protocol):
         """Let the lock go if this owner still holds it under this number."""
 
 
+class Times(Protocol):
+    """When devices were last heard, as a journal keeps it that outlives the machine."""
+
+    def silent_ms(self, session: int) -> int | None:
+        """How long the device of a session of `sessions` has been silent, at least up to now; None:
+        not known. Of the time before this life, until `all_stored`."""
+
+    def store(self, block: int, sessions: "array[int]", silent_s: bytes) -> None:
+        """Queue the times of a block of sessions, which takes the place of the one before."""
+
+    def all_stored(self) -> None:
+        """All sessions have been in some block: blocks of earlier lives may go."""
+
+
 class Journal(Protocol):
     """What must survive a crash of this region; and, lazily, what had better."""
 
@@ -103,14 +118,22 @@ class Journal(Protocol):
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         """Make queued kicks and plans durable, then call back: None, or why the disk refused."""
 
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
+        """Call back when a successor on another machine would know all that was stored so far,
+        sessions included; at once where there can be none."""
+
+    @property
+    def times(self) -> Times | None:
+        """Where times of heartbeats are kept; None: nowhere, and a restart knows of none."""
+
     def peers(self) -> dict[RegionId, int]:
         """The highest incarnation of each peer that was ever stored."""
 
     def kicks(self) -> list[Kick]:
-        """All kicks that have not expired."""
+        """All kicks that have not expired; later in a life, perhaps only what it began with."""
 
     def plans(self) -> list[PlanSet]:
-        """All plans that were stored."""
+        """All plans that were stored, in the same way."""
 
     def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
         """Some own sessions, of this and earlier incarnations, with ids above `after`, in order.

@@ -57,7 +57,9 @@ class _Batch:
         )
 
     def put_kick(self, kick: Kick) -> None:
-        self.kicks.setdefault(kick.session, kick)
+        known = self.kicks.get(kick.session)
+        if known is None or kick.at_ms < known.at_ms:  # the first kick stands, as on disk
+            self.kicks[kick.session] = kick
         if len(self.kicks) > QUEUE_MAX:
             del self.kicks[next(iter(self.kicks))]
 
@@ -88,6 +90,7 @@ class SqliteJournal:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._sessions = LazySessions(self._file, self._worker, lambda: self._writing is not None)
         self._trouble = Trouble("kicks answer 503")
+        self.times: Final = None
 
     @property
     def lost(self) -> str:
@@ -148,6 +151,10 @@ class SqliteJournal:
         """Make everything queued durable, then call back on the loop: None, or what went wrong."""
         self._queued.waiting.append(then)
         self._write()
+
+    def committed(self, then: Then) -> None:
+        """Calls back at once: nobody but this machine can go on from the file."""
+        then(None)
 
     def peers(self) -> dict[RegionId, int]:
         """The highest incarnation of each peer that was ever stored."""

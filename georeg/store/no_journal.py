@@ -14,6 +14,7 @@ class NoJournal:
 
     lost = ""
     trouble = ""
+    times = None
 
     def incarnation(self) -> int:
         """Always 0: none was stored."""
@@ -39,6 +40,10 @@ class NoJournal:
 
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         """Calls back at once: nothing can fail."""
+        then(None)
+
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
+        """Calls back at once: nobody succeeds this process."""
         then(None)
 
     def peers(self) -> dict[RegionId, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crdt.dots import RegionId
 from crdt.events import Entry, Kick, PlanSet
+from georeg.region.ports import Times
 from georeg.region.region import Region
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Disk:
         self.heard: dict[RegionId, int] = {}
         self.ended: set[int] = set()
         self.lost = self.trouble = ""
+        self.times: Times | None = None
 
     def incarnation(self) -> int:
         return self.last_incarnation
@@ -63,6 +65,9 @@ class Disk:
         self.queued.clear()
         self.held = {s: entry for s, entry in self.held.items() if s not in self.ended}
         self.ended.clear()
+        then(None)
+
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
         then(None)
 
     def kicks(self) -> list[Kick]:

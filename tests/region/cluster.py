@@ -27,7 +27,7 @@ from georeg.region.model import (
     StartRequest,
 )
 from georeg.region.pending import Pending
-from georeg.region.ports import Locked
+from georeg.region.ports import Locked, Times
 from georeg.region.region import Region
 from georeg.region.settings import Settings
 from region_sim.world.lock_service import LockService
@@ -59,6 +59,7 @@ class Disk:
         self.read: dict[int, Entry] = {}
         self.error: OSError | None = None
         self.lost = ""
+        self.times: Times | None = None
         self.holds = False
         self.waits: list[Callable[[OSError | None], None]] = []
 
@@ -101,6 +102,9 @@ class Disk:
             self.stored_kicks.update(self.queued)
             self.queued.clear()
         then(self.error)
+
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
+        then(None)
 
     def kicks(self) -> list[Kick]:
         return [self.stored_kicks[s] for s in sorted(self.stored_kicks)]

@@ -1,0 +1,189 @@
+"""Real redis-servers for tests: on free ports of 127.0.0.1, in folders of their own.
+
+Only the process that was started here is ever stopped, killed or paused, by its pid.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.tools import tool
+
+START_S: Final = 10.0
+NO_DISK: Final = ("--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0")
+PROTECTED: Final = "the-password"
+SLOTS: Final = 16_384
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class RedisServer:
+    """One redis-server; `options` as on its command line."""
+
+    def __init__(
+        self, folder: Path, *options: str, port: int | None = None, sentinel: Path | None = None
+    ) -> None:
+        """`sentinel`: its config file; then it is a sentinel."""
+        self.folder = folder
+        self._sentinel = sentinel
+        self.port = free_port() if port is None else port
+        self._options = options or NO_DISK
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def option(self, name: str) -> str:
+        """What follows an option on its command line."""
+        return self._options[self._options.index(name) + 1]
+
+    def start(self) -> "RedisServer":
+        """Start it and wait until it takes connections."""
+        command = tool("redis-server")
+        assert command is not None, "tests that need it are skipped where it is missing"
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [command, *self._command_line()], stdout=log, stderr=log
+            )
+        self._await_it()
+        return self
+
+    def pause(self) -> None:
+        """It hangs: connections stand, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """kill -9, as a crash."""
+        self._signal(signal.SIGKILL)
+        self._end()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._signal(signal.SIGCONT)
+            self._signal(signal.SIGKILL)
+            self._end()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def cli(self, *args: str) -> str:
+        """What redis-cli answers; for what a test does behind georeg's back."""
+        done = subprocess.run(
+            ["redis-cli", "-p", str(self.port), *args], capture_output=True, check=True
+        )
+        return done.stdout.decode(errors="replace").strip()
+
+    def _command_line(self) -> list[str]:
+        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        if self._sentinel is not None:
+            return [str(self._sentinel), *where, "--sentinel"]
+        return [*where, *self._options]
+
+    def _await_it(self) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            assert self._process is not None
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1) as link:
+                    if "--tls-port" in self._options:
+                        return
+                    link.sendall(b"PING\r\n")
+                    # An error will do: it asks for a password, but it answers.
+                    if link.recv(64)[:7] in (b"+PONG\r\n", b"-NOAUTH"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.005)
+        raise AssertionError("redis-server did not start")
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            os.kill(self._process.pid, number)
+
+    def _end(self) -> None:
+        assert self._process is not None
+        self._process.wait(timeout=10)
+        self._process = None
+
+
+class RedisCluster:
+    """Three masters, each with a third of the slots."""
+
+    def __init__(self, folder: Path) -> None:
+        self.servers: list[RedisServer] = []
+        for number in range(3):
+            home = folder / str(number)
+            home.mkdir()
+            self.servers.append(
+                RedisServer(
+                    home, *NO_DISK, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
+                    "--cluster-port", str(free_port()),
+                )
+            )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers)
+
+    def start(self) -> "RedisCluster":
+        """Start them, deal the slots, and wait until all agree."""
+        step = -(-SLOTS // len(self.servers))
+        for number, server in enumerate(self.servers):
+            server.start()
+            last = min(SLOTS, (number + 1) * step) - 1
+            server.cli("CLUSTER", "ADDSLOTSRANGE", str(number * step), str(last))
+            server.cli("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+        first = self.servers[0]
+        for other in self.servers[1:]:
+            bus = other.option("--cluster-port")
+            first.cli("CLUSTER", "MEET", "127.0.0.1", str(other.port), bus)
+        end = time.monotonic() + START_S
+        while not all("cluster_state:ok" in s.cli("CLUSTER", "INFO") for s in self.servers):
+            assert time.monotonic() < end, "the cluster did not come up"
+            time.sleep(0.02)
+        return self
+
+    def owner(self, slot: int) -> RedisServer:
+        """The server that has the slot, as it says itself."""
+        for server in self.servers:
+            for line in server.cli("CLUSTER", "NODES").splitlines():
+                if "myself" in line and _covers(line.split()[8:], slot):
+                    return server
+        raise AssertionError(f"nobody has slot {slot}")
+
+    def move(self, slot: int, target: RedisServer) -> None:
+        """Move a slot with all its keys, as an operator would."""
+        source = self.owner(slot)
+        names = [server.cli("CLUSTER", "MYID") for server in (source, target)]
+        target.cli("CLUSTER", "SETSLOT", str(slot), "IMPORTING", names[0])
+        source.cli("CLUSTER", "SETSLOT", str(slot), "MIGRATING", names[1])
+        while keys := source.cli("CLUSTER", "GETKEYSINSLOT", str(slot), "100").split():
+            source.cli("MIGRATE", "127.0.0.1", str(target.port), "", "0", "5000", "KEYS", *keys)
+        for server in (target, source, *self.servers):
+            server.cli("CLUSTER", "SETSLOT", str(slot), "NODE", names[1])
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+
+
+def _covers(ranges: list[str], slot: int) -> bool:
+    for text in ranges:
+        low, _, high = text.partition("-")
+        if low.isdigit() and int(low) <= slot <= int(high or low):
+            return True
+    return False
