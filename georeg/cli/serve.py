@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from georeg.cli.locks import RedisLocks
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import Node, Surroundings
@@ -118,8 +119,11 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
     if watch_stdin:
         stops.watch_stdin()
     journal = _open_journal(config.data_dir)
+    locks = None if config.home.locks is None else RedisLocks(config.home.locks, config.cluster)
     try:
-        surroundings = Surroundings(wall_ms, random.SystemRandom(), secrets.token_bytes, journal)
+        surroundings = Surroundings(
+            wall_ms, random.SystemRandom(), secrets.token_bytes, journal, locks=locks
+        )
         node = Node(config, surroundings)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node)
         try:
@@ -127,6 +131,8 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
         finally:
             await node.stop()
     finally:
+        if locks is not None:
+            await locks.close()
         journal.close()
     log.info("stopped", reason=stops.reason)
     return 0

@@ -13,7 +13,8 @@ from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
 from georeg.ops.keys import OperatorKey
 from georeg.region.decisions import Keeping
-from georeg.region.settings import Settings
+from georeg.region.settings import ElectionKind, Settings
+from georeg.store.redis import RedisSettings
 
 
 class LogLevel(StrEnum):
@@ -79,6 +80,16 @@ class MeshConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeConfig:
+    """Who is home of a region's accounts while it is down. The same in all regions."""
+
+    election: ElectionKind = ElectionKind.STATIC
+    locks: RedisSettings | None = None
+    """Where the locks of the seats are; None: the election needs none."""
+    lock_ttl_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class OpsConfig:
     """Where operators call."""
 
@@ -128,6 +139,7 @@ class Config:
     """Names of regions that were removed: ids of sessions that began there are still read."""
     ops: OpsConfig | None = None
     """None: operators have no API here."""
+    home: HomeConfig = field(default_factory=HomeConfig)
     explain: Keeping = field(default_factory=Keeping)
     """How much is remembered of decisions."""
     shadow: dict[str, int] = field(default_factory=dict)
