@@ -18,6 +18,8 @@ from region_sim.oracle.trouble import Trouble
 FOREVER_US: Final = 1 << 60
 HEAL_US: Final = 5_000_000
 """After a fault links are dialled again (2 s to connect, 1 s between two tries) and catch up."""
+LEARN_US: Final = 20_000_000
+"""A home that is elected lends nothing before it has learnt; with the election itself."""
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
 _LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
@@ -46,6 +48,7 @@ class Network:
 
     def __init__(self, history: History) -> None:
         self.regions = history.regions
+        self._boot_us = HEAL_US if history.election == "static" else LEARN_US
         self.end_us = history.end_us
         self.links: dict[Pair, list[Trouble]] = {}
         """By the two regions in alphabetical order."""
@@ -58,6 +61,8 @@ class Network:
         self.draining: dict[str, list[Trouble]] = {}
         self.disks: dict[str, list[Trouble]] = {}
         self.clocks: dict[str, list[Trouble]] = {}
+        self.locks: list[Trouble] = []
+        """Times at which a region did not reach the lock service."""
         self.restarts: dict[str, list[Restart]] = {}
         for begin, to_us in _spans(history.faults):
             self._add_fault(begin, to_us)
@@ -73,7 +78,11 @@ class Network:
             t.kind == "cut" for found in self.links.values() for t in found
         )
         self._all = sorted(
-            (t for troubles in (*self._felt.values(), *self.down.values()) for t in troubles),
+            (
+                t
+                for troubles in (*self._felt.values(), *self.down.values(), self.locks)
+                for t in troubles
+            ),
             key=lambda trouble: (trouble.from_us, trouble.to_us, trouble.kind),
         )
 
@@ -95,6 +104,8 @@ class Network:
                 self.disks.setdefault(region, []).append(trouble)
             elif begin.kind in ("drift", "jump"):
                 self.clocks.setdefault(region, []).append(trouble)
+            elif begin.kind == "locks":
+                self.locks.append(trouble)
             elif begin.kind in _DOWN_KINDS and begin.note not in _GOES_ON:
                 self.down.setdefault(region, []).append(trouble)
 
@@ -183,17 +194,19 @@ class Network:
     def is_settled(self, from_us: int, to_us: int, link_us: int, region_us: int) -> bool:
         """Whether no link was in trouble until `link_us` before, no region until `region_us`.
 
-        The very first boot of a region is over when its links are up: there is nothing to inherit.
+        The very first boot of a region is over when its links are up: there is nothing to inherit;
+        but where seats may pass on, its home learns first.
         """
-        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        after_us = {"boot": self._boot_us} | dict.fromkeys(_LINK_KINDS, link_us)
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in self._all)
 
     def is_quiet_around(
         self, hub: str, from_us: int, to_us: int, link_us: int, region_us: int
     ) -> bool:
         """The same where links between other regions than the hub do not matter."""
-        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        after_us = {"boot": self._boot_us} | dict.fromkeys(_LINK_KINDS, link_us)
         around = [t for pair, found in sorted(self.links.items()) if hub in pair for t in found]
+        around += self.locks
         around += [t for _, found in sorted(self.down.items()) for t in found]
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in around)
 
@@ -253,6 +266,22 @@ class Network:
             for pair, found in self.links.items()
             if any(t.kind == "cut" and t.meets(at_us, at_us) for t in found)
         }
+        return count_parts(self.regions, cut)
+
+    def parts_around(self, from_us: int, to_us: int) -> int:
+        """Into how many parts regions may have believed the world to be at some moment between:
+        by whatever kept messages back, or a region that stood still."""
+        paused = {
+            region
+            for region, found in self.down.items()
+            if any(t.kind == "pause" and t.meets(from_us, to_us) for t in found)
+        }
+        cut = {
+            pair
+            for pair, found in self.links.items()
+            if any(t.meets(from_us, to_us) for t in found)
+        }
+        cut |= {_ordered(a, b) for a in self.regions for b in paused if a != b}
         return count_parts(self.regions, cut)
 
     @property
