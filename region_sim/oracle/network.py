@@ -269,19 +269,12 @@ class Network:
         return count_parts(self.regions, cut)
 
     def parts_around(self, from_us: int, to_us: int) -> int:
-        """Into how many parts regions may have believed the world to be at some moment between:
-        by whatever kept messages back, or a region that stood still."""
-        paused = {
-            region
-            for region, found in self.down.items()
-            if any(t.kind == "pause" and t.meets(from_us, to_us) for t in found)
-        }
+        """Into how many parts whatever kept messages back divided the regions at some moment."""
         cut = {
             pair
             for pair, found in self.links.items()
             if any(t.meets(from_us, to_us) for t in found)
         }
-        cut |= {_ordered(a, b) for a in self.regions for b in paused if a != b}
         return count_parts(self.regions, cut)
 
     @property
