@@ -105,7 +105,7 @@ class GrantBook:
             raise LocalError(f"a home's term must be at least 1, not {term}")
         self.term = term
         self._wait_ms = home_wait_ms(lease_ms, drift)
-        self._learn_until_ms = learn_until_ms
+        self.learn_until_ms = learn_until_ms
         self._regions: dict[RegionId, _Lent] = {}
         """In ascending order of region."""
         self._next_end_ms: int | None = None
@@ -121,7 +121,7 @@ class GrantBook:
 
     def is_learning(self, now_ms: int) -> bool:
         """Whether an earlier home's grants may still be in use, so that nothing is to be lent."""
-        return now_ms < self._learn_until_ms
+        return now_ms < self.learn_until_ms
 
     def meet(self, region: RegionId, generation: int, now_ms: int) -> Meet:
         """First step of handling any message of a region: judge the generation it carries.

@@ -156,6 +156,8 @@ class Reporting:
             wall_ms=state.clock.wall_ms(),
             regions=tuple(sorted(regions, key=lambda report: report.region)),
             recent={name: minute[name] for name in TROUBLE},
+            election=state.settings.election,
+            seats=state.seats.report(self._budget.succession.troubles()),
         )
 
     def _own(self) -> RegionReport:
@@ -174,6 +176,7 @@ class Reporting:
             events_behind=0,
             events_missing=0,
             missing_ms=0,
+            election=self._state.settings.election,
         )
 
     def _peer(self, peer: RegionId) -> RegionReport:
@@ -200,6 +203,7 @@ class Reporting:
             events_behind=status.events_behind,
             events_missing=missing,
             missing_ms=self._evidence.oldest_age_ms(peer),
+            election=state.seats.kind_of(peer),
             via=status.via or status.heard_via,
         )
 
@@ -213,8 +217,11 @@ class Reporting:
             region=state.region,
             wall_ms=state.clock.wall_ms(),
             held=tuple(
-                Held(h, holder.held(h), self._census.used(h), holder.lease_left_ms(h, now_ms))
-                for h in self._budget.seats()
+                Held(
+                    state.seats.home(seat), holder.held(seat), self._census.used(seat),
+                    holder.lease_left_ms(seat, now_ms), seat,
+                )  # fmt: skip
+                for seat in self._budget.seats()
             ),
             lent=lent,
             worst_case=worst_case,

@@ -14,9 +14,9 @@ they said counts until they say something else, and not while they are down.
 Cost: a dictionary lookup for each question; nothing is looked for while all sit in their own seats.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
 from crdt.book import GrantBook
 from crdt.dots import INCARNATION_BITS, REGION_MAX, RegionId
@@ -26,6 +26,7 @@ from crdt.liveness import RegionTable
 from georeg.region.members import Members
 from georeg.region.messages import TERM_MAX
 from georeg.region.ports import Clock
+from georeg.region.report import SeatReport
 from georeg.region.settings import ElectionKind, Settings
 
 NOBODY: Final = RegionId(0)
@@ -42,20 +43,6 @@ class Term:
         self.book = book
         self.until_ms = until_ms
         """Until when it may act, on the own clock."""
-
-
-class Sat(NamedTuple):
-    """One seat, for operators."""
-
-    seat: RegionId
-    home: RegionId
-    """Who sits there, as this region sees it; NOBODY: nobody does."""
-    term: int
-    """0: not known."""
-    learning_ms: int
-    """How long this region still learns there; 0: it does not, or it is not the home."""
-    trouble: str = ""
-    """What keeps it from being taken, in words; empty: nothing."""
 
 
 class Seats:
@@ -178,6 +165,18 @@ class Seats:
     def is_down(self, peer: RegionId) -> bool:
         """Whether a peer is down as seen from here."""
         return self._regions.state(peer, self._clock.now_ms()) is Liveness.DOWN
+
+    def report(self, troubles: Mapping[RegionId, str]) -> tuple[SeatReport, ...]:
+        """Every seat for operators; `troubles`: what keeps this region from some of them."""
+        now_ms, told = self._clock.now_ms(), []
+        for seat in self.members.regions:
+            home, book = self.home(seat), self.acting(seat, now_ms)
+            if home != self.region:
+                book = None
+            term = self.term_of(seat, home) if book is None else book.term
+            learning_ms = 0 if book is None else max(0, book.learn_until_ms - now_ms)
+            told.append(SeatReport(seat, home, term, learning_ms, troubles.get(seat, "")))
+        return tuple(told)
 
     def set_peers(self) -> None:
         """The cluster has grown or shrunk."""
