@@ -22,7 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "georeg.region": {"crdt", "georeg.store", "georeg.mesh"},
     "georeg.edge": {"crdt", "georeg.region"},
     "georeg.ops": {"crdt", "georeg.mesh", "georeg.region", "georeg.edge"},
-    "georeg.config": {"crdt", "georeg.region", "georeg.edge", "georeg.ops"},
+    "georeg.config": {"crdt", "georeg.store", "georeg.region", "georeg.edge", "georeg.ops"},
     "georeg.cli": {
         "crdt", "georeg.store", "georeg.mesh", "georeg.region", "georeg.edge", "georeg.ops",
         "georeg.config",

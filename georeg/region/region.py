@@ -52,7 +52,7 @@ from georeg.region.settings import Settings
 from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
-from georeg.region.succession import succession
+from georeg.region.succession import succession_of
 from georeg.region.sweep import Sweep
 from georeg.region.talking import Talking
 from georeg.region.ways import Ways
@@ -78,8 +78,7 @@ class Region:
         former: Mapping[RegionId, str] | None = None,
         locks: Locks | None = None,
     ) -> None:
-        """`names`: all regions of the cluster, this one included. `former`: those removed. `locks`:
-        for a fenced election of homes."""
+        """`names`: all regions of the cluster, this one included. `former`: those removed."""
         self.id = region
         self._members = Members(region, names, election)
         self._members.names |= former or {}
@@ -88,16 +87,15 @@ class Region:
         self.settings = settings
         self._clock = clock
         self._tick_at_ms = 0
-        state = RegionState(region, self._members, settings, clock, journal)
-        self._state = state
+        self._state = state = RegionState(region, self._members, settings, clock, journal)
         self._evidence = Evidence(state)
         self._ways = Ways(
             region, state.peers, round(settings.beacon_ms * SILENT_ROUNDS),
             self._evidence.round_trip_ms, clock.now_ms(),
         )  # fmt: skip
         self._talking = talking = Talking(state, self._ways, self._evidence, mesh)
-        self._succession = succession(state.seats, settings, clock, locks)
-        self._budget = Budget(state, self._succession, talking.send)
+        succession = succession_of(state.seats, settings, clock, locks)
+        self._budget = Budget(state, succession, talking.send)
         self._asking = Asking(state, self._budget, talking.send)
         self._home = Home(state, self._budget, talking.send)
         self._idle = IdleGrants(state, talking.send)
@@ -117,9 +115,7 @@ class Region:
             state, self._budget, self._replication, self._beacons, random, talking.send,
             self._joined,
         )  # fmt: skip
-        self._growing = Growing(
-            state, self._replication, self._beacons, self._evidence, self._ways
-        )
+        self._growing = Growing(state, self._replication, self._beacons, self._evidence, self._ways)
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
         """Operators begin and end it; the edge asks it what to tell devices."""
@@ -133,7 +129,7 @@ class Region:
         """What the parts tell one another beside what they are made with."""
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
-        self._beacons.on_seats = self._succession.heard
+        self._beacons.on_seats = self._budget.succession.heard
         self._overdrafts.is_leaving = lambda: self.drain.has_effect
         self._state.on_dirty = self._replication.dirty
         self._state.on_uncovered = self._overdrafts.held
@@ -200,7 +196,7 @@ class Region:
         """Take part no more; nothing is said to the peers, as in a crash."""
         self._talking.is_open = False
         self._joining.close()
-        self._succession.close()
+        self._budget.succession.close()
 
     def set_regions(self, names: Mapping[RegionId, str]) -> None:
         """The cluster has these regions from now on, this one included; only while `joined`."""
@@ -302,7 +298,7 @@ class Region:
         now_ms = self._clock.now_ms()
         self._tick_at_ms = max(self._tick_at_ms + period_ms, now_ms + period_ms // 2)
         self._clock.call_later(self._tick_at_ms - now_ms, self._tick)
-        self._succession.tick()
+        self._budget.succession.tick()
         self._beacons.send_all()
         self._budget.renew()
         self.drain.tick()

@@ -45,7 +45,9 @@ class Succession(Protocol):
         """Seat -> what keeps this region from it, though it is its turn, in words."""
 
 
-def succession(seats: Seats, settings: Settings, clock: Clock, locks: Locks | None) -> Succession:
+def succession_of(
+    seats: Seats, settings: Settings, clock: Clock, locks: Locks | None
+) -> Succession:
     """The one that the settings name; `locks` are needed for the fenced one only."""
     match settings.election:
         case ElectionKind.STATIC:

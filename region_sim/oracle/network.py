@@ -13,6 +13,7 @@ from typing import Final
 
 from region_sim.history import Call, FaultEvent, History, Life
 from region_sim.oracle.around import felt
+from region_sim.oracle.parts import Pair, count_parts, ordered
 from region_sim.oracle.trouble import Trouble
 
 FOREVER_US: Final = 1 << 60
@@ -30,8 +31,6 @@ _DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.ST
 _PLACE: Final = "@"
 RELAYING: Final = frozenset({"georeg", "live"})
 """Systems whose regions go round a cut by way of a third."""
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Network:
                 place, region = sorted((source, target))  # "@" sorts before every name
                 self.lines.setdefault((place[1:], region), []).append(trouble)
             elif begin.kind in _LINK_KINDS:
-                self.links.setdefault(_ordered(source, target), []).append(trouble)
+                self.links.setdefault(ordered(source, target), []).append(trouble)
                 self.one_way.setdefault((source, target), []).append(trouble)
         for region in begin.regions:
             if begin.kind == "line":
@@ -156,8 +155,8 @@ class Network:
         """What was wrong with each third region and its links to these two."""
         return [
             [
-                *self.links.get(_ordered(pair[0], third), ()),
-                *self.links.get(_ordered(pair[1], third), ()),
+                *self.links.get(ordered(pair[0], third), ()),
+                *self.links.get(ordered(pair[1], third), ()),
                 *self.down.get(third, ()),
             ]
             for third in self.regions
@@ -168,7 +167,7 @@ class Network:
 
     def between(self, here: str, there: str) -> Iterator[Trouble]:
         """Everything that kept news between two regions, or was wrong with one of them."""
-        yield from self._felt.get(_ordered(here, there), ())
+        yield from self._felt.get(ordered(here, there), ())
         yield from self.down.get(here, ())
         if there != here:
             yield from self.down.get(there, ())
@@ -251,7 +250,7 @@ class Network:
         """Whether two regions cannot tell one another anything themselves, for all this time."""
         return any(
             t.kind == "cut" and t.from_us <= from_us and to_us <= t.to_us
-            for t in self.links.get(_ordered(here, there), ())
+            for t in self.links.get(ordered(here, there), ())
         )
 
     def parts(self, by_us: int) -> int:
@@ -321,24 +320,6 @@ class Network:
     def has_disk(self, region: str, from_us: int, to_us: int, after_us: int = 0) -> bool:
         """Whether a region's disk was in order."""
         return not any(t.meets(from_us, to_us, after_us) for t in self.disks.get(region, ()))
-
-
-def _ordered(here: str, there: str) -> Pair:
-    return (here, there) if here < there else (there, here)
-
-
-def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
-    """Into how many parts cut links (in alphabetical order) divide the regions."""
-    left = sorted(regions)
-    parts = 0
-    while left:
-        parts += 1
-        reached = [left.pop(0)]
-        for region in reached:
-            near = [r for r in left if (min(r, region), max(r, region)) not in cut]
-            reached += near
-            left = [r for r in left if r not in near]
-    return parts
 
 
 def _wipes(trouble: Trouble) -> bool:

@@ -111,7 +111,7 @@ async def test_while_redis_hangs_nobody_is_home_and_operators_hear_why(
     before = await cluster.home_is(US)
     server.pause()
     await cluster.home_is(NOBODY)
-    troubles = cluster.nodes[US].region._succession.troubles()
+    troubles = cluster.nodes[US].region._budget.succession.troubles()
     assert "Redis at" in troubles[US]
     assert "did not answer" in troubles[US]
     server.resume()

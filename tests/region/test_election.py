@@ -240,7 +240,7 @@ def test_who_hears_of_a_later_term_in_its_seat_leaves_it_at_once() -> None:
     cluster = running(FENCED)
     before = term(cluster, A)
     cluster.regions[A]._state.seats.note(A, before + 5)
-    cluster.regions[A]._succession.heard()
+    cluster.regions[A]._budget.succession.heard()
     assert cluster.usable(A) == 0
 
     watch(cluster, LEARNT_MS + 2_000)
