@@ -1,5 +1,7 @@
 """Who is home when a region is down: by best effort, or by a lock outside of all regions."""
 
+from dataclasses import replace
+
 import pytest
 
 from crdt.dots import RegionId
@@ -105,6 +107,45 @@ def test_what_a_lost_home_had_lent_runs_out_and_is_lent_anew(settings: Settings)
     assert phone.admitted.basis in (Basis.BORROWED, Basis.GRANTED)
     assert cluster.usable(other) == LIMIT
     assert home(cluster, other) == heir
+
+
+@BOTH
+@pytest.mark.parametrize("at", ["heir", "other"])
+def test_leases_that_outlast_the_lost_home_go_on_under_the_next_one(
+    settings: Settings, at: str
+) -> None:
+    lasting = replace(settings, grant_lease_ms=40_000)
+    cluster = running(lasting)
+    cluster.run(32_000)
+    heir = next_of(cluster)
+    holder = heir if at == "heir" else {B: C, C: B}[heir]
+    tv = cluster.start(holder, "tv")
+    assert cluster.usable(holder) == LIMIT
+    cluster.kill(A)
+    watch(cluster, 30_000, tv)
+    assert home(cluster, holder) == heir
+    book = cluster.regions[heir]._state.seats.terms[A].book
+    assert book.is_learning(cluster.clocks[heir].now_ms())
+    assert cluster.usable(holder) == LIMIT
+
+    watch(cluster, 60_000, tv)
+    assert cluster.usable(holder) == LIMIT
+    assert cluster.start(holder, "phone").admitted.basis is Basis.GRANTED
+
+
+def test_of_two_candidates_the_one_that_comes_later_in_the_order_lets_the_other_try_first() -> None:
+    cluster = running(FENCED)
+    heir, other = next_of(cluster), {B: C, C: B}[next_of(cluster)]
+    cluster.lock_cuts.add(heir)
+    cluster.kill(A)
+    while home(cluster, other) != NOBODY:
+        cluster.run(100)
+    cluster.run(1_500)
+    cluster.lock_cuts.clear()  # the other one was free to try for all this time
+    watch(cluster, 10_000)
+
+    assert home(cluster, other) == heir
+    assert A not in cluster.regions[other]._state.seats.terms
 
 
 @BOTH
@@ -225,7 +266,7 @@ def test_a_region_that_stops_in_order_gives_its_lock_back() -> None:
 
 def test_a_lock_of_which_a_region_hears_too_late_is_no_lock() -> None:
     cluster = Cluster(limit=LIMIT, settings=FENCED, begin=False)
-    cluster.lock_ms = FENCED.lock_ttl_ms
+    cluster.lock_ms = FENCED.lock_ttl_ms - 200  # there it still lasts; drift is not counted yet
     for region in (A, B, C):
         cluster.boot(region)
     cluster.run(PASSED_ON_MS)
@@ -234,6 +275,16 @@ def test_a_lock_of_which_a_region_hears_too_late_is_no_lock() -> None:
     cluster.lock_ms = 50
     cluster.run(PASSED_ON_MS)
     assert {home(cluster, at) for at in (A, B, C)} == {A}
+
+
+def test_a_renewal_counts_from_when_it_was_asked_for() -> None:
+    cluster = running(FENCED)
+    cluster.lock_ms = 6_000
+    cluster.run(7_000)  # one was asked for within the first second, and answered by now
+    assert cluster.usable(A) == LIMIT
+    cluster.run(5_000)
+
+    assert cluster.usable(A) == 0
 
 
 def test_who_hears_of_a_later_term_in_its_seat_leaves_it_at_once() -> None:
@@ -270,6 +321,8 @@ def test_a_region_that_stood_still_acts_for_no_seat_when_it_goes_on() -> None:
     cluster = running(BEST_EFFORT)
     stands_still(cluster, A, PASSED_ON_MS)
 
+    assert cluster.usable(A) == 0
+    cluster.run(1)  # its next round does not make up for it
     assert cluster.usable(A) == 0
     watch(cluster, LEARNT_MS + 3_000)
     assert home(cluster, C) == A
@@ -317,3 +370,18 @@ def test_a_region_with_another_election_keeps_its_own_seat_and_takes_no_other(
     pending = cluster.begin(A, "phone")
     assert isinstance(cluster.settled(pending), Admitted)
     assert not [s for s in cluster.messages(Borrow, A) if s.target != A]
+
+
+def test_by_best_effort_a_region_with_another_election_is_passed_over() -> None:
+    cluster = Cluster(limit=LIMIT, begin=False)
+    heir = Cluster(limit=LIMIT).regions[A]._state.seats.order(A)[1]
+    other = {B: C, C: B}[heir]
+    for region in (A, B, C):
+        cluster.settings = Settings() if region == heir else BEST_EFFORT
+        cluster.boot(region)
+    cluster.run(2_000 + LEARNT_MS)
+    cluster.kill(A)
+    cluster.run(PASSED_ON_MS)
+
+    assert home(cluster, other) == other
+    assert cluster.start(other, "tv").admitted.basis is Basis.GRANTED
