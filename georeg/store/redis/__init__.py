@@ -2,12 +2,20 @@
 
 from georeg.store.redis.address import RedisSettings, UnusableRedis
 from georeg.store.redis.client import RedisClient
-from georeg.store.redis.errors import DataLost, Fenced, RedisTooNew, RedisTooOld, RedisTrouble
+from georeg.store.redis.errors import (
+    DataLost,
+    Fenced,
+    RedisEvicts,
+    RedisTooNew,
+    RedisTooOld,
+    RedisTrouble,
+)
 from georeg.store.redis.gather import Gatherer
 from georeg.store.redis.journal import RedisJournal
 from georeg.store.redis.lock import Held, Holding, RedisLock
 
 __all__ = [
-    "DataLost", "Fenced", "Gatherer", "Held", "Holding", "RedisClient", "RedisJournal",
-    "RedisLock", "RedisSettings", "RedisTooNew", "RedisTooOld", "RedisTrouble", "UnusableRedis",
+    "DataLost", "Fenced", "Gatherer", "Held", "Holding", "RedisClient", "RedisEvicts",
+    "RedisJournal", "RedisLock", "RedisSettings", "RedisTooNew", "RedisTooOld", "RedisTrouble",
+    "UnusableRedis",
 ]  # fmt: skip

@@ -93,7 +93,7 @@ class Changes:
             self.put_plan(plan)
 
     def sections(self, now_s: int) -> list[Arg]:
-        """The arguments of a commit, after its numbers; `now_s`: of Redis."""
+        """The arguments of a commit, after its numbers; `now_s`: see `session_value`."""
         highest: list[Arg] = ["incarnation", self.incarnation] if self.incarnation else []
         for region, incarnation in self.peers.items():
             highest += f"peer:{region}", incarnation

@@ -12,6 +12,10 @@ class RedisTooOld(RedisTrouble):
     """The server is older than what the scripts need."""
 
 
+class RedisEvicts(RedisTrouble):
+    """The server is set up to lose keys when it is full: sessions, without anybody noticing."""
+
+
 class RedisTooNew(RedisTrouble):
     """The data were written by a newer georeg, in a format that this one does not know."""
 

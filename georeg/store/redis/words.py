@@ -21,10 +21,12 @@ from redis.exceptions import (
 WRONG: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What calling Redis raises that is not a mistake of ours."""
 
+_REFUSED: Final = "does not permit its user what georeg needs"
+"""Here the server's own words say what that is."""
 _LINE_MAX: Final = 200
 _CLASSES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuthenticationError, "refuses the user or the password"),
-    (NoPermissionError, "does not permit its user what georeg needs"),
+    (NoPermissionError, _REFUSED),
     (BusyLoadingError, "is loading its data"),
     (OutOfMemoryError, "is out of memory (maxmemory)"),
     (ReadOnlyError, "is a replica and takes no writes"),
@@ -37,7 +39,8 @@ _CLASSES: Final[tuple[tuple[type[BaseException], str], ...]] = (
 _PREFIXES: Final = (
     ("WRONGPASS", "refuses the user or the password"),
     ("NOAUTH", "asks for a user and a password"),
-    ("NOPERM", "does not permit its user what georeg needs"),
+    ("NOPERM", _REFUSED),
+    ("The user executing the script", _REFUSED),
     ("OOM", "is out of memory (maxmemory)"),
     ("MISCONF", "cannot save to its disk, and takes no writes until it can"),
     ("NOREPLICAS", "has too few replicas (min-replicas-to-write) and takes no writes"),
@@ -46,18 +49,15 @@ _PREFIXES: Final = (
     ("READONLY", "is a replica and takes no writes"),
     ("CLUSTERDOWN", "says that its cluster is down"),
 )
-_DETAILED: Final = (NoPermissionError,)
 
 
 def in_words(error: BaseException, timeout_ms: int) -> str:
     """What happened, to follow "Redis at host:port ". Never with a password."""
     text = str(error)
-    for prefix, words in _PREFIXES:
-        if text.startswith(prefix):
-            return f"{words}: {_line(error)}" if prefix == "NOPERM" else words
-    for kind, words in _CLASSES:
-        if isinstance(error, kind):
-            return f"{words}: {_line(error)}" if isinstance(error, _DETAILED) else words
+    by_class = (words for kind, words in _CLASSES if isinstance(error, kind))
+    words = next((w for prefix, w in _PREFIXES if text.startswith(prefix)), next(by_class, ""))
+    if words:
+        return f"{words}: {_line(error)}" if words is _REFUSED else words
     # redis-py has a TimeoutError of its own, which is not Python's.
     if type(error).__name__ == "TimeoutError":
         return f"did not answer within {timeout_ms} ms"

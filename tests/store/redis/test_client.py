@@ -8,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from georeg.store.redis import (
+    Holding,
     RedisClient,
+    RedisEvicts,
+    RedisLock,
     RedisSettings,
     RedisTooOld,
     RedisTrouble,
     UnusableRedis,
 )
 from georeg.store.redis.address import Kind
-from georeg.store.redis.client import Script
+from georeg.store.redis.client import CONNECTIONS_MAX, Script
+from georeg.store.redis.scripts import SWEEP
 from tests.redis_server import PROTECTED, RedisServer, free_port
+from tests.store.redis.slices import TAG, Node, committed
+from tests.store.test_damage import entry
+from tests.store.test_journal import kick
 
 needs_redis = pytest.mark.redis
 ECHO = Script("return ARGV[1]")
@@ -108,6 +115,18 @@ async def test_an_older_redis_is_refused(
 
 
 @needs_redis
+async def test_a_redis_that_evicts_keys_is_refused(
+    client: RedisClient, server: RedisServer
+) -> None:
+    server.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(RedisEvicts, match=r"allkeys-lru\); set it to noeviction"):
+            await client.check()
+    finally:
+        server.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+@needs_redis
 async def test_a_redis_that_hangs_is_trouble_after_the_timeout_and_answers_rightly_later(
     own_client: RedisClient, own_server: RedisServer
 ) -> None:
@@ -118,6 +137,16 @@ async def test_a_redis_that_hangs_is_trouble_after_the_timeout_and_answers_right
     own_server.resume()
     answers = await asyncio.gather(*(own_client.run(ECHO, [], [str(n)]) for n in range(20)))
     assert answers == [str(n).encode() for n in range(20)], "an answer that came late is another's"
+
+
+@needs_redis
+async def test_more_calls_at_once_than_connections_wait_for_one(
+    client: RedisClient, server: RedisServer
+) -> None:
+    answers = await asyncio.gather(*(client.run(ECHO, [], [str(n)]) for n in range(300)))
+    assert answers == [str(n).encode() for n in range(300)]
+    connected = int(server.cli("INFO", "clients").split("connected_clients:")[1].split()[0])
+    assert connected <= CONNECTIONS_MAX + 1
 
 
 @needs_redis
@@ -142,8 +171,8 @@ async def test_a_full_redis_is_said(client: RedisClient, server: RedisServer) ->
 
 USERS = (
     "--requirepass", PROTECTED, "--user", "georeg", "on", ">its-own", "~georeg:*", "-@all",
-    "+@scripting", "+@hash", "+@string", "+@sortedset", "+@set", "+@connection", "+@keyspace",
-    "+info", "+time",
+    "+@connection", "+@scripting", "+@hash", "+@string", "+@sortedset", "+@keyspace", "+info",
+    "+time", "-@dangerous", "+info",
 )  # fmt: skip
 
 
@@ -165,9 +194,22 @@ async def test_users_and_passwords(with_users: RedisServer) -> None:
         with pytest.raises(RedisTrouble, match=words):
             await RedisClient.connect(RedisSettings.parse(f"redis://{wrong}{at}"))
     client = await RedisClient.connect(RedisSettings.parse(f"redis://georeg:its-own@{at}"))
-    assert await client.run(ECHO, [client.key("t", "k")], ["x"]) == b"x"
-    with pytest.raises(RedisTrouble, match="does not permit its user"):
+    lock = RedisLock(client, TAG, "duty", "a", lambda: 0)
+    holding = await lock.acquire(60_000)
+    assert isinstance(holding, Holding)
+    assert await lock.renew(holding, 60_000) is not None
+    node = Node(client)
+    journal = await node.open(holding.fence)
+    journal.store_kick(kick(1))
+    journal.store_session(entry(1))
+    assert await committed(journal) is None
+    assert await client.run(SWEEP, journal.keys, [holding.fence, 5, 5, 5]) == [1, 0]
+    await node.close()
+    await lock.release(holding)
+    with pytest.raises(RedisTrouble, match="does not permit .* no permissions to access one of"):
         await client.run(ECHO, ["another:{t}:key"], ["x"])
+    with pytest.raises(RedisTrouble, match="does not permit .* can't run this command"):
+        await client.run(Script("return redis.call('LPUSH', KEYS[1], 1)"), [journal.keys[0]])
     await client.close()
 
 

@@ -1,5 +1,6 @@
-"""The client on a real cluster and behind real sentinels."""
+"""Locks and journals on a real cluster, and behind real sentinels."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from redis.crc import key_slot
 from georeg.store.redis import Held, Holding, RedisClient, RedisLock, RedisSettings, RedisTrouble
 from georeg.store.redis.client import Script
 from tests.redis_server import NO_DISK, RedisCluster, RedisServer, free_port
+from tests.store.redis.slices import Node, committed, recovered, sessions_of
+from tests.store.test_damage import entry
 
 pytestmark = pytest.mark.redis
 
@@ -53,6 +56,54 @@ async def test_a_slot_that_moves_takes_its_lock_with_it(
     assert await lock.renew(holding, 60_000) is not None
     other = RedisLock(client, "c:us:moves", "duty", "b", lambda: 0)
     assert isinstance(await other.acquire(60_000), Held)
+
+
+async def test_slices_are_spread_over_the_cluster_and_commit_in_a_round_trip_each_node(
+    client: RedisClient, cluster: RedisCluster
+) -> None:
+    node = Node(client)
+    journals = [await node.open(1, f"spread:us:{n}") for n in range(9)]
+    assert len({client.node_of(one.keys[0]) for one in journals}) == 3
+    for n, one in enumerate(journals):
+        one.store_session(entry(n + 1))
+    assert await asyncio.gather(*map(committed, journals)) == [None] * 9
+    for n in range(9):
+        assert sessions_of(await node.open(2, f"spread:us:{n}")) == [entry(n + 1)]
+    await node.close()
+
+
+async def test_while_its_slot_moves_nothing_of_a_slice_is_lost_and_then_it_goes_on(
+    client: RedisClient, cluster: RedisCluster
+) -> None:
+    node = Node(client)
+    slice_, other = await node.open(1, "moving:us:0"), await node.open(1, "moving:us:1")
+    slot = key_slot(slice_.keys[0].encode())
+    source = cluster.owner(slot)
+    target = next(s for s in cluster.servers if s is not source)
+    is_over, stored, failed = False, 0, 0
+
+    async def load() -> None:
+        nonlocal stored, failed
+        while not is_over:
+            stored += 1
+            for one in (slice_, other):
+                one.store_session(entry(stored))
+                failed += await committed(one) is not None
+            await asyncio.sleep(0.001)
+
+    loading = asyncio.ensure_future(load())
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(cluster.move, slot, target)
+    await asyncio.sleep(0.05)
+    is_over = True
+    await loading
+    await recovered(slice_)
+    await recovered(other)
+    assert node.told == []
+    assert int(target.cli("HLEN", slice_.keys[1])) == stored
+    for tag in ("moving:us:0", "moving:us:1"):
+        assert len(sessions_of(await node.open(2, tag))) == stored
+    await node.close()
 
 
 @pytest.fixture
