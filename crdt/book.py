@@ -106,6 +106,8 @@ class GrantBook:
         self.term = term
         self._wait_ms = home_wait_ms(lease_ms, drift)
         self.learn_until_ms = learn_until_ms
+        self.is_paused = False
+        """Nothing new is lent, as while learning, for as long as this is set."""
         self._regions: dict[RegionId, _Lent] = {}
         """In ascending order of region."""
         self._next_end_ms: int | None = None
@@ -121,7 +123,7 @@ class GrantBook:
 
     def is_learning(self, now_ms: int) -> bool:
         """Whether an earlier home's grants may still be in use, so that nothing is to be lent."""
-        return now_ms < self.learn_until_ms
+        return self.is_paused or now_ms < self.learn_until_ms
 
     def meet(self, region: RegionId, generation: int, now_ms: int) -> Meet:
         """First step of handling any message of a region: judge the generation it carries.

@@ -10,6 +10,14 @@ import pytest
 from tests.tools import ROOT, tool
 
 TOOLS = {
+    "compose": (
+        str(ROOT / ".tools" / "compose-go"),
+        "compose-go is missing; make test builds it where there is Go",
+    ),
+    "kustomize": (
+        str(ROOT / ".tools" / "kustomize"),
+        "kustomize is missing; make test builds it where there is Go",
+    ),
     "prometheus": (
         "promtool",
         "Prometheus is missing; make test gets it from apt's archive where it can",
@@ -27,6 +35,15 @@ WITH_PROCESSES = tuple(
 )
 """Tests of real processes: one after the other, so that they do not take one another's time, and
 modules that share a cluster go on sharing it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=("memory", "redis"),
+        default="memory",
+        help="what the regions of tests/e2e are: one process each, or two nodes on a redis-server",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

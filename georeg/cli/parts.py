@@ -1,13 +1,16 @@
 """What the parts of a region are made from, read off its config, at the start and at a reload."""
 
 import ssl
+from functools import partial
 
 from crdt.dots import RegionId
 from georeg.config import Config, TlsFiles
 from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.keysets import KeySource, RemoteKeys, StaticKeys
 from georeg.edge.settings import EdgeSettings
+from georeg.edge.tokens import KeyRing, key_id
 from georeg.mesh import Peer
+from georeg.ops.context import KeyInUse
 from georeg.region.ports import Clock
 
 
@@ -32,7 +35,7 @@ def places(config: Config) -> dict[RegionId, str]:
 
 def peers(config: Config) -> dict[RegionId, Peer]:
     """The other regions as the mesh knows them."""
-    return {peer.number: Peer(peer.name, peer.url) for peer in config.peers}
+    return {peer.number: Peer(peer.name, peer.url, peer.more_urls) for peer in config.peers}
 
 
 def edge_settings(config: Config) -> EdgeSettings:
@@ -56,9 +59,31 @@ def verifier(config: Config, clock: Clock) -> EntitlementVerifier:
     return EntitlementVerifier(sources, audience=keys.audience, age_ms_max=age_ms_max)
 
 
-def tls(files: TlsFiles, protocol: int) -> ssl.SSLContext:
-    """Both ends show a certificate that the cluster's CA has signed, and check the other's."""
+def rings(config: Config, ring: KeyRing) -> dict[str, tuple[KeyInUse, ...]]:
+    """What operators may know of the key rings; `ring`: of session keys, as it is in use."""
+    return {
+        "cluster": tuple(
+            KeyInUse(_id(key), at == 0, lambda: None) for at, key in enumerate(config.keys.cluster)
+        ),
+        "session": tuple(
+            KeyInUse(_id(key), at == 0, partial(ring.accepted, key_id(key)))
+            for at, key in enumerate(config.keys.session)
+        ),
+    }
+
+
+def _id(key: bytes) -> str:
+    """A key's id as operators see it."""
+    return f"{key_id(key):04x}"
+
+
+def tls(files: TlsFiles, protocol: int, *, checks_host: bool = True) -> ssl.SSLContext:
+    """Both ends show a certificate that the cluster's CA has signed, and check the other's.
+
+    Nodes of one region reach one another at addresses that come and go, which no certificate
+    holds: between them the host is not checked, only that the CA has signed."""
     context = ssl.SSLContext(protocol)
+    context.check_hostname = checks_host and protocol is ssl.PROTOCOL_TLS_CLIENT
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     try:

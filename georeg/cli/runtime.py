@@ -11,7 +11,6 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 
 import structlog
@@ -26,13 +25,13 @@ from georeg.edge.app import EDGE, create_app
 from georeg.edge.backends import BackendKeys
 from georeg.edge.entitlements import EntitlementVerifier
 from georeg.edge.server import EdgeServer
-from georeg.edge.tokens import KeyRing, key_id
+from georeg.edge.tokens import KeyRing
 from georeg.mesh import Identity, LinkStatus, MeshNode, MeshSettings
 from georeg.mesh.node import open_session
 from georeg.mesh.versions import Versions
 from georeg.ops.app import create_ops_app
 from georeg.ops.audit import Audit, to_file, to_stderr
-from georeg.ops.context import KeyInUse, Ops
+from georeg.ops.context import Ops
 from georeg.ops.drains import DRAIN_ROUTES
 from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
@@ -148,7 +147,7 @@ class Node:
             Audit(write, clock.wall_ms, region=config.name, cluster=config.cluster),
             config.cluster,
             ops_urls=parts.ops_urls(config),
-            rings=self._rings(config),
+            rings=parts.rings(config, self._ring),
             links=self.links,
         )
         return OpsServer(create_ops_app(self._operators, DRAIN_ROUTES), ops.host, ops.port)
@@ -157,19 +156,6 @@ class Node:
         """What is remembered and tried without effect."""
         self.region.report.decisions.configure(config.explain)
         self.region.report.shadow.configure(config.shadow)
-
-    def _rings(self, config: Config) -> dict[str, tuple[KeyInUse, ...]]:
-        """What operators may know of the key rings."""
-        return {
-            "cluster": tuple(
-                KeyInUse(_id(key), at == 0, lambda: None)
-                for at, key in enumerate(config.keys.cluster)
-            ),
-            "session": tuple(
-                KeyInUse(_id(key), at == 0, partial(self._ring.accepted, key_id(key)))
-                for at, key in enumerate(config.keys.session)
-            ),
-        }
 
     def _on_message(self, peer: RegionId, payload: bytes, version: int) -> None:
         self.region.receive(peer, payload, version)
@@ -187,13 +173,13 @@ class Node:
         """
         edge, mesh = self._config.edge, self._config.mesh
         try:
-            await _try_to_listen(edge.host, edge.port)
+            await try_to_listen(edge.host, edge.port)
         except OSError as error:
-            raise _port_error("edge", edge.host, edge.port, error) from None
+            raise port_error("edge", edge.host, edge.port, error) from None
         try:
             await self._mesh.start()
         except OSError as error:
-            raise _port_error("mesh", mesh.host, mesh.port, error) from None
+            raise port_error("mesh", mesh.host, mesh.port, error) from None
         if self._ops is not None:
             await self._listen_for_operators(self._ops)
         self.region.open()
@@ -203,14 +189,14 @@ class Node:
         try:
             await self._edge.start()
         except OSError as error:
-            raise _port_error("edge", edge.host, edge.port, error) from None
+            raise port_error("edge", edge.host, edge.port, error) from None
 
     async def _listen_for_operators(self, server: OpsServer) -> None:
         assert self._config.ops is not None
         try:
             await server.start()
         except OSError as error:
-            raise _port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
+            raise port_error("ops", self._config.ops.host, self._config.ops.port, error) from None
 
     def _tell_begun(self) -> None:
         """Say with what the region has begun, and what it has lost, as soon as it knows."""
@@ -269,7 +255,8 @@ class Node:
             parts.places(config),
         )
         if self._operators is not None:
-            self._operators.reload(operators, parts.ops_urls(config), self._rings(config))
+            rings = parts.rings(config, self._ring)
+            self._operators.reload(operators, parts.ops_urls(config), rings)
         self._config = config
         return changed
 
@@ -297,19 +284,15 @@ class Node:
         await self._mesh.stop()
 
 
-async def _try_to_listen(host: str, port: int) -> None:
+async def try_to_listen(host: str, port: int) -> None:
     """Raise OSError when the address is taken, before anything else has begun."""
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
     server.close()
     await server.wait_closed()
 
 
-def _id(key: bytes) -> str:
-    """A key's id as operators see it."""
-    return f"{key_id(key):04x}"
-
-
-def _port_error(what: str, host: str, port: int, error: OSError) -> StartError:
+def port_error(what: str, host: str, port: int, error: OSError) -> StartError:
+    """Why a part cannot listen, and what to do."""
     return StartError(
         f"the {what} cannot listen on {host}:{port}: {error.strerror or error}. "
         f"Stop what listens there (ss -ltnp 'sport = :{port}' shows it), or change [{what}] port"

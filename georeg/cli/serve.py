@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,18 +26,23 @@ from typing import TYPE_CHECKING
 import structlog
 
 from georeg.cli.locks import RedisLocks
+from georeg.cli.nodes import StoreNode
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import Node, Surroundings
 from georeg.config import Config, ConfigError, load
+from georeg.config.store import stored_in, with_addresses
 from georeg.edge.logs import configure_logs
+from georeg.region.settings import ElectionKind
 from georeg.store import JournalError, SqliteJournal
+from georeg.store.redis import UnusableRedis
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 JOURNAL_NAME = "journal.sqlite3"
 EVACUATION_POLL_S = 0.1
+AnyNode = Node | StoreNode
 log = structlog.get_logger("georeg")
 
 EPILOG = """\
@@ -59,6 +65,12 @@ def add_parser(commands: "Commands") -> None:
         "--config", type=Path, required=True, metavar="FILE", help="the region's config file"
     )
     parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="run one node of a region of many, whose Redis is there: redis://host:6379; what"
+        " else there is to say of it stands in [store] of the config",
+    )
+    parser.add_argument(
         "--no-uvloop", action="store_true", help="asyncio's own event loop, which is slower"
     )
     parser.add_argument(
@@ -72,7 +84,10 @@ def add_parser(commands: "Commands") -> None:
 def run(options: argparse.Namespace) -> int:
     """Run one region until it is stopped."""
     try:
-        config = load(options.config)
+        config = _stored(load(options.config), options.store)
+    except UnusableRedis as error:
+        print(f"georeg serve: --store: {error}", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"georeg serve: {options.config}: {error.strerror or error}", file=sys.stderr)
         return 2
@@ -102,6 +117,21 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _stored(config: Config, url: str | None) -> Config:
+    """The config, with a store that was given on the command line."""
+    if url is None:
+        return config
+    if config.home.election is not ElectionKind.STATIC:
+        raise UnusableRedis("a region of many nodes has static homes only: remove [home]")
+    given = config.store
+    store = stored_in(url)
+    if given is not None:
+        redis = replace(store.redis, prefix=given.redis.prefix, ca_file=given.redis.ca_file)
+        store = replace(given, redis=redis)
+    store = with_addresses(store, config.edge, config.mesh, config.ops)
+    return replace(config, store=store)
+
+
 def _open_journal(directory: Path) -> SqliteJournal:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,27 +148,34 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
     stops.watch_signals()
     if watch_stdin:
         stops.watch_stdin()
+    if config.store is not None:
+        await _run(StoreNode(config, wall_ms, random.SystemRandom()), config, stops)
+        return 0
     journal = _open_journal(config.data_dir)
     locks = None if config.home.locks is None else RedisLocks(config.home.locks, config.cluster)
     try:
         surroundings = Surroundings(
             wall_ms, random.SystemRandom(), secrets.token_bytes, journal, locks=locks
         )
-        node = Node(config, surroundings)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node)
-        try:
-            await _run_until_stopped(node, config, stops)
-        finally:
-            await node.stop()
+        await _run(Node(config, surroundings), config, stops)
     finally:
         if locks is not None:
             await locks.close()
         journal.close()
-    log.info("stopped", reason=stops.reason)
     return 0
 
 
-def _reload(node: Node) -> None:
+async def _run(node: AnyNode, config: Config, stops: "_Stops") -> None:
+    """The life of a node."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node)
+    try:
+        await _run_until_stopped(node, config, stops)
+    finally:
+        await node.stop()
+    log.info("stopped", reason=stops.reason)
+
+
+def _reload(node: AnyNode) -> None:
     """Read the config file again. What is wrong with it is logged, and nothing changes."""
     file = node.config.file
     try:
@@ -149,7 +186,7 @@ def _reload(node: Node) -> None:
         log.info("reloaded", file=str(file), changed=changed)
 
 
-async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> None:
+async def _run_until_stopped(node: AnyNode, config: Config, stops: "_Stops") -> None:
     starting = asyncio.ensure_future(node.start())
     stopped = asyncio.ensure_future(stops.wait(1))
     await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -181,7 +218,7 @@ async def _run_until_stopped(node: Node, config: Config, stops: "_Stops") -> Non
     log.info("leaving", sessions_left=node.region.drain.sessions_left())
 
 
-async def _until_evacuated(node: Node, stops: "_Stops") -> None:
+async def _until_evacuated(node: AnyNode, stops: "_Stops") -> None:
     """Until the last session has left, or a second signal."""
     told_again = asyncio.ensure_future(stops.wait(2))
     try:

@@ -15,6 +15,7 @@ from georeg.config.model import (
     MeshConfig,
     OpsConfig,
     PeerConfig,
+    StoreConfig,
     TlsFiles,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "Mistake",
     "OpsConfig",
     "PeerConfig",
+    "StoreConfig",
     "TlsFiles",
     "describe",
     "load",

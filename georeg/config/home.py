@@ -70,6 +70,12 @@ def check_home(config: Config, findings: Findings) -> None:
             f"version {config.mesh.protocol_max} of the protocol has static homes only",
             'remove protocol_max, or write [home] election = "static"',
         )
+    if home.election is not ElectionKind.STATIC and config.store is not None:
+        findings.add(
+            ("home", "election"),
+            f"a region of many nodes has static homes only, and this is {home.election}",
+            'remove [home], or write election = "static"; or remove [store]',
+        )
     if home.election is ElectionKind.FENCED and home.lock_ttl_ms < 4 * beacon_ms:
         findings.add(
             ("home", "lock_ttl_s"),

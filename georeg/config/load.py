@@ -25,6 +25,7 @@ from georeg.config.ops import check_ops, read_operators, read_ops, read_ops_url
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
 from georeg.config.shadow import read_shadow
+from georeg.config.store import check_store, read_store, with_addresses
 
 FILE_BYTES_MAX = 256 * 1024
 DRAIN_S = 5.0
@@ -94,6 +95,9 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         top.table("plans", "write each as [plans.NAME]"),
     )
     ops = read_ops(top, sources)
+    store = read_store(top, sources)
+    if store is not None:
+        store = with_addresses(store, edge, mesh, ops)
     table = top.table("keys", "make keys with: georeg keygen all", required=True)
     operators = read_operators(table, sources)
     keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
@@ -117,12 +121,14 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         home,
         explain,
         shadow,
+        store,
     )
     check_regions(config, top.findings)
     check_public_urls(config, top.findings)
     check_places(config, top.findings)
     check_ops(config, top.findings)
     check_home(config, top.findings)
+    check_store(config, top.findings)
     return config
 
 
@@ -195,22 +201,28 @@ def _read_mesh(table: Table, sources: Sources) -> MeshConfig:
     return MeshConfig(host, port, TlsFiles(*paths) if given else None, protocol_max)
 
 
-def _read_peer(table: Table) -> PeerConfig:
-    remedy = 'where its mesh listens, "ws://10.0.0.2:7500" or "wss://mesh.eu.example"'
-    url = table.text("url", remedy)
+def _is_mesh(url: str) -> bool:
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_good = False
-    if url and (not is_good or parts.query or parts.fragment or parts.path not in ("", "/mesh")):
+        return False
+    return is_good and not (parts.query or parts.fragment) and parts.path in ("", "/mesh")
+
+
+def _read_peer(table: Table) -> PeerConfig:
+    remedy = 'where its mesh listens, "ws://10.0.0.2:7500" or "wss://mesh.eu.example"'
+    url = table.text("url", remedy)
+    if url and not _is_mesh(url):
         table.wrong("url", f'"{url}" is not the address of a mesh', remedy)
+    more = table.texts("more_urls", "addresses of its further nodes, like url", _is_mesh)
     peer = PeerConfig(
         name=table.text("name", _NAME_REMEDY, pattern=_NAME),
         number=RegionId(table.whole("number", 1, REGION_MAX, _NUMBER_REMEDY)),
         url=url.removesuffix("/mesh"),
         edge_url=_read_public_url(table, "edge_url"),
         ops_url=read_ops_url(table),
+        more_urls=tuple(each.removesuffix("/mesh") for each in more),
     )
     table.finish()
     return peer

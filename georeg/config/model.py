@@ -38,6 +38,8 @@ class PeerConfig:
     """Where devices reach it, told to them while this region drains; empty: they know it."""
     ops_url: str = ""
     """Where its operators' API is; empty: whoever asks must know it."""
+    more_urls: tuple[str, ...] = ()
+    """Of the meshes of its further nodes, where these are not behind one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,23 @@ class OpsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The Redis of a region of many nodes, and this node among them."""
+
+    redis: RedisSettings
+    slices: int
+    """Into how many parts the accounts are dealt; the same in all regions of the cluster."""
+    node: str = ""
+    """The node's name in logs; empty: the host's."""
+    host: str = ""
+    """Where the other nodes of the region reach this one; empty: where it listens."""
+    edge_url: str = ""
+    """The same for its edge, mesh and operators' API, each with its port."""
+    mesh_url: str = ""
+    ops_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """All that this region proves itself and others by. The key rings are rotated by adding the new
     key last everywhere, then putting it first everywhere, then removing the old one."""
@@ -144,3 +163,5 @@ class Config:
     """How much is remembered of decisions."""
     shadow: dict[str, int] = field(default_factory=dict)
     """Plan -> a limit that is judged on live starts without effect."""
+    store: StoreConfig | None = None
+    """None: the region is this one process, with a journal in `data_dir`."""

@@ -35,6 +35,8 @@ EDGE: Final = web.AppKey("edge", Edge)
 _Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HANDLERS: Final = web.AppKey("handlers", dict[str, _Wrapped])
 """The wrapped handlers by the names of their routes."""
+FRONT: Final[web.AppKey[Callable[[_Wrapped], _Wrapped]]] = web.AppKey("front")
+"""What comes before routes and handlers, given what it comes before; not there: nothing does."""
 
 log: Final = structlog.get_logger("georeg.edge")
 _FRAMES_MAX: Final = 8

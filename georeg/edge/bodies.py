@@ -19,12 +19,22 @@ JSON_TYPE: Final = "application/json"
 MSGPACK_TYPE: Final = "application/msgpack"
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 TEXT_TYPE: Final = "text/plain"
+BODY: Final = web.RequestKey("body", bytes)
+"""The body, where something in front of the handler has read it already."""
 BODY_S: Final = 10.0
 """A body that takes longer is given up: nobody holds a handler by sending slowly."""
 
 
+def has_body(request: web.Request) -> bool:
+    """Whether there is one, read already or not."""
+    return request.can_read_body or bool(request.get(BODY))
+
+
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The whole body. Raises Problem 413 when it has more than `limit` bytes."""
+    read: bytes | None = request.get(BODY)
+    if read is not None:
+        return read
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise invalid(("Content-Encoding", "bodies are taken as they are, not compressed"))
     if (request.content_length or 0) > limit:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from crdt.dots import RegionId
 from georeg.edge.problems import DRAINING, Problem, to_json, unavailable
 from georeg.edge.streams import Message
-from georeg.region.drain import Drain
+from georeg.region.views import DrainView
 
 STOP_MS: Final = 5_000
 """Devices that listen to events leave a process that stops over so long a time, not all at once."""
@@ -25,7 +25,7 @@ class Farewell:
 
     def __init__(
         self,
-        drain: Drain,
+        drain: DrainView,
         names: Mapping[RegionId, str],
         addresses: Mapping[RegionId, str],
         *,

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from georeg.edge.answers import require_joined, settled
 from georeg.edge.auth import bearer, session_claims
-from georeg.edge.bodies import JSON_TYPE, TEXT_TYPE, read_body, require_type
+from georeg.edge.bodies import JSON_TYPE, TEXT_TYPE, has_body, read_body, require_type
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
 from georeg.edge.jsons import parse_json
@@ -89,7 +89,7 @@ async def stop(edge: Edge, request: web.Request) -> web.StreamResponse:
     A page that is being closed can only send a body (`navigator.sendBeacon`), as text/plain.
     """
     token = bearer(request.headers)
-    if request.can_read_body:
+    if has_body(request):
         body = await read_body(request, edge.settings.body_max)
         if token is None and body:
             require_type(request, TEXT_TYPE)

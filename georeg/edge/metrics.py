@@ -32,13 +32,13 @@ from georeg.edge.render import Renderer
 from georeg.region.model import Status
 from georeg.region.report import StatusReport
 from georeg.region.settings import Settings
-from georeg.region.shadow import Shadow
+from georeg.region.views import ShadowView
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 ERRORS: Final = ((500, ""), (503, UNAVAILABLE.name))
 """Answers that are there while they are 0, since Prometheus does not see the step from nothing to
 the first one. `draining` is none of them: it sends its caller to a region that answers."""
-OUTCOMES: Final = ("granted", "borrowed", "overdraft", "refused", "conflict")
+OUTCOMES: Final = ("granted", "borrowed", "overdraft", "unchecked", "refused", "conflict")
 BATCHED: Final = (200, 401, 410, 503)
 PEER_STATES: Final = ("up", "suspect", "down")
 _NAME: Final = re.compile(r"[^a-z0-9_]")
@@ -48,7 +48,7 @@ class Report(Protocol):
     """What it can tell operators."""
 
     @property
-    def shadow(self) -> Shadow: ...
+    def shadow(self) -> ShadowView: ...
 
     def status(self) -> StatusReport: ...
 

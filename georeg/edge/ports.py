@@ -5,7 +5,6 @@ from typing import Protocol
 
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Plan
-from georeg.region.drain import Drain
 from georeg.region.model import (
     Claims,
     Ended,
@@ -17,8 +16,8 @@ from georeg.region.model import (
     Status,
 )
 from georeg.region.pending import Pending
-from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
+from georeg.region.views import DrainView, ReportView
 
 
 class EdgeRegion(Protocol):
@@ -46,7 +45,7 @@ class EdgeRegion(Protocol):
         """Takes starts: has joined, and no drain has effect."""
 
     @property
-    def drain(self) -> Drain:
+    def drain(self) -> DrainView:
         """Whether its operator drains it, and where devices are to go then."""
 
     def start(self, request: StartRequest) -> Pending[Outcome]:
@@ -88,7 +87,7 @@ class EdgeRegion(Protocol):
         """Call back when the session ends; returns what takes the watch away."""
 
     @property
-    def report(self) -> Reporting:
+    def report(self) -> ReportView:
         """What operators are told."""
 
     def status(self) -> Status:

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from georeg.edge.batches import heartbeats
+from georeg.edge.batches import HEARTBEATS_PATH, heartbeats
 from georeg.edge.bodies import FORM_TYPE, JSON_TYPE, MSGPACK_TYPE
 from georeg.edge.context import Edge
 from georeg.edge.documents import openapi, problem_type
@@ -107,7 +107,7 @@ ROUTES: Final = (
     Route(
         name="heartbeats",
         method="POST",
-        path="/v1/sessions/heartbeats",
+        path=HEARTBEATS_PATH,
         handler=heartbeats,
         summary="Up to 1,000 heartbeats at once, for gateways",
         urgency=Urgency.ALWAYS,

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import structlog
 from aiohttp import web
 
-from georeg.edge.app import EDGE, HANDLERS
+from georeg.edge.app import EDGE, FRONT, HANDLERS
 from georeg.edge.auth import is_loopback
 from georeg.edge.context import Edge
 from georeg.edge.errors import SettingsError
@@ -104,6 +104,8 @@ class EdgeRunner(web.AppRunner):
         server = await super()._make_server()
         kwargs = {name: value for name, value in self._kwargs.items() if name != "access_log_class"}
         handler = hottest_first(self._app, server.request_handler)
+        if (front := self._app.get(FRONT)) is not None:
+            handler = front(handler)
         made = _Server(handler, request_factory=server.request_factory, **kwargs)
         made.edge = self._app[EDGE]
         return made

@@ -76,7 +76,11 @@ class Streams:
         if self._open.get(stream.session) is stream:
             del self._open[stream.session]
 
-    def end(self, message: Callable[[int], Message]) -> None:
-        """Send every stream its last message, which may depend on the session."""
+    def end(
+        self, message: Callable[[int], Message], of: Callable[[int], bool] = lambda session: True
+    ) -> None:
+        """Send the streams of these sessions their last message, which may depend on the session.
+        """
         for stream in self._open.values():
-            stream.send(message(stream.session))
+            if of(stream.session):
+                stream.send(message(stream.session))

@@ -36,6 +36,10 @@ class Closing(IntEnum):
     """The same region has proven itself on a newer connection."""
     BAD_MESSAGE = 4009
     """A message that the region refused as malformed."""
+    SLICES = 4010
+    """Another number of slices."""
+    ELSEWHERE = 4011
+    """No node of the region that can be reached runs this slice just now."""
 
 
 class MeshError(Exception):

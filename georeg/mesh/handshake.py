@@ -9,8 +9,8 @@ messages, integers big-endian, every length exact:
     acceptor -> dialler  WELCOME    0x03 version:u16 proof_a:32
 
     proof = BLAKE2b(key, digest 32 bytes, person "georeg mesh") over
-            role:u8 version:u16 dialler:u8 acceptor:u8 nonce_a:32 nonce_d:32 cluster
-            role 0x44 for proof_d, 0x41 for proof_a
+            role:u8 version:u16 dialler:u8 acceptor:u8 nonce_a:32 nonce_d:32 cluster slice
+            role 0x44 for proof_d, 0x41 for proof_a; slice: see slices.py, empty for a whole region
 
 The version is the one that was agreed in the upgrade (versions.py). The first three bytes are the
 same in every version, so that any two can tell each other which they speak. Keys are 32 to 64
@@ -41,6 +41,7 @@ from typing import Final
 from crdt.dots import RegionId
 from georeg.mesh.errors import Closing, LocalError, PeerError
 from georeg.mesh.settings import Identity, is_cluster_name
+from georeg.mesh.slices import Slice
 from georeg.mesh.versions import UNNAMED
 
 NONCE_BYTES: Final = 32
@@ -110,9 +111,10 @@ def _signed(
     acceptor: int,
     nonce_a: bytes,
     nonce_d: bytes,
+    slice_: Slice,
 ) -> bytes:
     parts = _SIGNED.pack(role, version, dialler, acceptor, nonce_a, nonce_d)
-    return parts + cluster.encode("ascii")
+    return parts + cluster.encode("ascii") + slice_.signed
 
 
 def _verify(keys: tuple[bytes, ...], signed: bytes, proof: bytes) -> None:
@@ -179,7 +181,7 @@ class Dialler:
     def _signed_as(self, role: _Role) -> bytes:
         me = self._credentials.identity
         ends = (me.cluster, me.region_id, self._peer)
-        return _signed(role, self._version, *ends, self._challenge, self._nonce)
+        return _signed(role, self._version, *ends, self._challenge, self._nonce, me.slice)
 
 
 class Acceptor:
@@ -212,7 +214,8 @@ class Acceptor:
         self.claimed = RegionId(dialler)
         cluster = frame[_HELLO.size :].decode("ascii", "replace")
         self._check_names(cluster, dialler, acceptor)
-        ends = (self._version, cluster, dialler, acceptor, self._nonce, nonce_d)
+        slice_ = self._credentials.identity.slice
+        ends = (self._version, cluster, dialler, acceptor, self._nonce, nonce_d, slice_)
         _verify(self._credentials.keys, _signed(_Role.DIALLER, *ends), proof)
         self.peer = RegionId(dialler)
         answer = _prove(self._credentials.keys[0], _signed(_Role.ACCEPTOR, *ends))

@@ -68,6 +68,7 @@ class Link:
         self._bytes_out = 0
         self._connects = 0
         self._version = 0
+        self._attempts = 0
         self._last_error = ""
         self._lived_ms = 0.0
         """How long the newest connection was up, 0: it never was."""
@@ -146,10 +147,13 @@ class Link:
     async def _dial(self) -> tuple[Wire, int]:
         """The connection and the version that the peer has picked for it."""
         settings = self._settings
+        slice_ = self._dialling.credentials.identity.slice
+        address = self._peer.address(self._attempts, slice_)
+        self._attempts += 1
         try:
             async with asyncio.timeout(settings.connect_ms / 1000):
                 socket = await self._dialling.session.ws_connect(
-                    self._peer.address(),
+                    address,
                     protocols=settings.versions.offered(),
                     autoping=False,
                     compress=0,

@@ -3,28 +3,26 @@
 Invariants: `on_message` is called only for a peer that has proven itself on that connection, in the
 order in which the peer sent, and from one connection per peer at a time: a newer one replaces the
 older as soon as it is proven, and nothing of the older is delivered after that. A message that the
-region refuses (crdt.PeerError) costs the connection that it came on and nothing else. Strangers can
-hold at most `unproven_max` sockets for `handshake_ms` each; what they do is logged at most once a
-second in the long run.
+region refuses (crdt.PeerError) costs the connection that it came on and nothing else. What
+strangers do is logged at most once a second in the long run.
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ssl import SSLContext
-from typing import Final, NoReturn, cast
+from typing import Final, NoReturn
 
 import structlog
 from aiohttp import WSMsgType, hdrs, web
 
 from crdt.dots import RegionId
 from crdt.errors import PeerError as MessageError
+from georeg.mesh.door import Door
 from georeg.mesh.errors import Closing, Gone, PeerError
 from georeg.mesh.handshake import Acceptor, Credentials
 from georeg.mesh.limits import TokenBucket
-from georeg.mesh.settings import PATH, MeshSettings, Peer
+from georeg.mesh.settings import MeshSettings, Peer
 from georeg.mesh.status import Inbound
 from georeg.mesh.versions import Versions, name_of
 from georeg.mesh.wire import Wire
@@ -33,16 +31,6 @@ log = structlog.get_logger("georeg.mesh")
 
 _YIELD_FRAMES: Final = 64
 _LOG_BURST: Final = 10.0
-_MUTE: Final = logging.Logger("georeg.mesh.http", level=logging.CRITICAL + 1)
-"""aiohttp answers malformed HTTP with 400, and would log each with a traceback: strangers could
-fill the log. What goes wrong behind the upgrade is logged here."""
-
-
-class _TurnedAway(asyncio.Protocol):
-    """A connection beyond the limit: dropped before a byte is read."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.Transport, transport).abort()
 
 
 @dataclass(eq=False, slots=True)
@@ -64,7 +52,7 @@ class Listener:
         peers: Mapping[RegionId, Peer],
         settings: MeshSettings,
         on_message: Callable[[RegionId, bytes, int], None],
-        tls: SSLContext | None,
+        door: Door,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.credentials = credentials
@@ -72,20 +60,11 @@ class Listener:
         self._peers: Mapping[RegionId, Peer] = {}
         self._settings = settings
         self._on_message = on_message
-        self._tls = tls
+        self._door = door
         self._current: dict[RegionId, _Connection] = {}
         self._tasks: dict[asyncio.Task[object], None] = {}
         self._log_bucket = TokenBucket(1.0, _LOG_BURST, self._loop.time())
         self._unlogged = 0
-        self._port = 0
-        self._listening: asyncio.Server | None = None
-        self._server = web.Server(
-            self._handle,
-            access_log=None,
-            logger=_MUTE,
-            keepalive_timeout=settings.handshake_ms / 1000,
-            lingering_time=0,
-        )
         self.inbound: dict[RegionId, Inbound] = {}
         self.refusals: Counter[Closing] = Counter()
         """Connections that were closed here for what the other side did, by reason."""
@@ -100,47 +79,15 @@ class Listener:
                 connection.wire.farewell = (Closing.REGION, f"region {peer} is not known here")
                 connection.task.cancel()
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on, also when it was asked for as 0."""
-        return self._port
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Raises OSError when the address cannot be bound."""
-        handshake_s = self._settings.handshake_ms / 1000
-        self._listening = await self._loop.create_server(
-            self._protocol,
-            host,
-            port,
-            ssl=self._tls,
-            ssl_handshake_timeout=handshake_s if self._tls is not None else None,
-        )
-        sockets = self._listening.sockets
-        self._port = sockets[0].getsockname()[1] if sockets else port
-        log.info("mesh_listening", host=host, port=self._port)
-
     async def stop(self) -> None:
-        """Close all connections, each within `close_ms`, and the port."""
-        if self._listening is None:
-            return
-        self._listening.close()
+        """Close all connections, each within `close_ms`."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._server.pre_shutdown()
-        await self._server.shutdown(self._settings.close_ms / 1000)
-        await self._listening.wait_closed()
-        self._listening = None
 
-    def _protocol(self) -> asyncio.Protocol:
-        unproven = len(self._server.connections) - len(self._current)
-        return _TurnedAway() if unproven >= self._settings.unproven_max else self._server()
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One HTTP request: the life of a connection when it is an upgrade, else an error."""
-        if request.path != PATH:
-            raise web.HTTPNotFound(text=f"regions talk at {PATH}\n")
         settings = self._settings
         offered = _offered(request)
         socket = web.WebSocketResponse(
@@ -242,9 +189,11 @@ class Listener:
             peer_name=self._peers[peer].name,
             version=connection.version,
         )
+        self._door.proven += 1
         try:
             await self._deliver(connection, inbound)
         finally:
+            self._door.proven -= 1
             if self._current.get(peer) is connection:
                 del self._current[peer]
                 inbound.accepted = False

@@ -16,6 +16,7 @@ from ssl import SSLContext
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from crdt.dots import RegionId
+from georeg.mesh.door import Door
 from georeg.mesh.errors import Closing, LocalError
 from georeg.mesh.handshake import Credentials
 from georeg.mesh.link import Dialling, Link
@@ -44,6 +45,7 @@ class MeshNode:
     tells that `send` reaches the peer from now on, in that version; `on_down(peer)` that it no
     longer does; they alternate. All three are called on the loop and must not block. `keys` are the
     cluster's, the first signs, each verifies. `random` makes the jitter, `token_bytes` the nonces.
+    `door`: the port that several slices share, opened by whoever has made it; None: an own one.
     Raises LocalError when anything does not fit together.
     """
 
@@ -64,6 +66,7 @@ class MeshNode:
         server_tls: SSLContext | None = None,
         client_tls: SSLContext | None = None,
         session_factory: Callable[[], ClientSession] = open_session,
+        door: Door | None = None,
     ) -> None:
         self._credentials = Credentials(identity, keys, token_bytes)
         self._peers = dict[RegionId, Peer]()
@@ -77,6 +80,8 @@ class MeshNode:
         self._on_down = on_down
         self._random = random
         self._server_tls = server_tls
+        self._shared_door = door
+        self._door: Door | None = None
         self._client_tls = client_tls
         self._session_factory = session_factory
         self._session: ClientSession | None = None
@@ -90,7 +95,7 @@ class MeshNode:
     @property
     def port(self) -> int:
         """The port that is listened on; the configured one before the start."""
-        return self._listener.port if self._listener is not None else self._listen_port
+        return self._door.port if self._door is not None else self._listen_port
 
     @property
     def refusals(self) -> dict[Closing, int]:
@@ -102,10 +107,16 @@ class MeshNode:
         """Listen, then dial every peer until `stop`. Raises OSError: the port is not to be had."""
         if self._listener is not None:
             raise LocalError("a mesh node starts once")
-        self._listener = Listener(
-            self._credentials, self._peers, self._settings, self._on_message, self._server_tls
+        slice_ = self._credentials.identity.slice
+        self._door = self._shared_door or Door(
+            self._settings, self._server_tls, slices=slice_.count
         )
-        await self._listener.start(self._listen_host, self._listen_port)
+        self._listener = Listener(
+            self._credentials, self._peers, self._settings, self._on_message, self._door
+        )
+        self._door.listeners[slice_.number] = self._listener.handle
+        if self._shared_door is None:
+            await self._door.start(self._listen_host, self._listen_port)
         self._session = self._session_factory()
         self._dialling = Dialling(
             credentials=self._credentials,
@@ -164,8 +175,14 @@ class MeshNode:
         tasks = [*self._tasks.values(), *self._ending]
         for task in tasks:
             task.cancel()
+        if self._door is not None:
+            self._door.listeners.pop(self._credentials.identity.slice.number, None)
+        if self._door is not None and self._shared_door is None:
+            self._door.shut()
         listening = [self._listener.stop()] if self._listener is not None else []
         await asyncio.gather(*tasks, *listening, return_exceptions=True)
+        if self._door is not None and self._shared_door is None:
+            await self._door.stop()
         self._tasks.clear()
         if self._session is not None:
             await self._session.close()

@@ -12,10 +12,8 @@ from yarl import URL
 
 from crdt.dots import REGION_MAX, RegionId
 from georeg.mesh.errors import LocalError
+from georeg.mesh.slices import PATH, WHOLE, Slice
 from georeg.mesh.versions import Versions
-
-PATH: Final = "/mesh"
-"""Where a region listens for its peers."""
 
 _CLUSTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,6 +31,8 @@ class Identity:
     region_id: RegionId
     name: str
     """For logs only; never sent."""
+    slice: Slice = WHOLE
+    """The part of the region that talks; it says so by where it dials."""
 
     def __post_init__(self) -> None:
         if not is_cluster_name(self.cluster):
@@ -51,22 +51,29 @@ class Peer:
     name: str
     url: str
     """`ws://host:port` or `wss://host:port`; the path may be left out and is `/mesh`."""
+    more_urls: tuple[str, ...] = ()
+    """Of further nodes of the region, tried in turn; each takes connections for all of them."""
 
     def __post_init__(self) -> None:
-        self.address()
+        for attempt in range(1 + len(self.more_urls)):
+            self.address(attempt)
 
-    def address(self) -> URL:
-        """The URL with its path. Raises LocalError when it is none."""
+    def address(self, attempt: int = 0, slice_: Slice = WHOLE) -> URL:
+        """Where to dial a slice at this attempt, from 0. Raises LocalError: it is no address."""
+        urls = (self.url, *self.more_urls)
+        return self._address(urls[attempt % len(urls)]).with_path(slice_.path)
+
+    def _address(self, text: str) -> URL:
         try:
-            url = URL(self.url)
+            url = URL(text)
             valid = url.scheme in ("ws", "wss") and bool(url.host) and url.port != 0
         except ValueError:
             valid = False
         if not valid:
-            raise LocalError(f"peer {self.name}: {self.url!r} is no ws:// or wss:// address")
+            raise LocalError(f"peer {self.name}: {text!r} is no ws:// or wss:// address")
         if url.user is not None or url.query_string or url.path not in ("", "/", PATH):
-            raise LocalError(f"peer {self.name}: {self.url!r} may have the path {PATH} and no more")
-        return url.with_path(PATH)
+            raise LocalError(f"peer {self.name}: {text!r} may have the path {PATH} and no more")
+        return url
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,11 @@ from georeg.edge.render import Renderer
 from georeg.mesh.status import LinkStatus
 from georeg.ops.audit import Audit
 from georeg.ops.keys import OperatorKeys
-from georeg.region.drain import Drain
 from georeg.region.model import KickOutcome
 from georeg.region.pending import Pending
 from georeg.region.ports import Clock
-from georeg.region.reporting import Reporting
 from georeg.region.settings import Settings
+from georeg.region.views import DrainView, ReportView
 
 T = TypeVar("T")
 ANSWER_MS_MAX: Final = 5_000
@@ -30,8 +29,13 @@ TERMS: Final = web.RequestKey("terms", dict[str, object])
 class OpsRegion(Protocol):
     """What operators use of a region; `georeg.region.region.Region` is one."""
 
-    report: Reporting
-    drain: Drain
+    @property
+    def report(self) -> ReportView:
+        """What operators are told."""
+
+    @property
+    def drain(self) -> DrainView:
+        """Its drain."""
 
     @property
     def id(self) -> RegionId: ...

@@ -77,6 +77,9 @@ class Joining:
         self.is_joined = False
         self.name: Callable[[Entry], None] = lambda entry: None
         """Set by the region: an add is known; perhaps of a session that has no name yet."""
+        self.is_superseded: Callable[[], bool] = lambda: False
+        """Set by tenure.py: a later incarnation of this region was heard of; whether another
+        process has begun it."""
         self.begun: Begun | None = None
         """With what the present incarnation began."""
 
@@ -99,6 +102,11 @@ class Joining:
             if peer not in self._seen:
                 self._send(peer, Fetch(self._nonce))
         self._state.clock.call_later(FETCH_MS, self._fetch)
+
+    def ask(self, peer: RegionId) -> None:
+        """Ask one of them, whose link has just come up."""
+        if not (self.is_joined or self._is_closed or peer in self._seen):
+            self._send(peer, Fetch(self._nonce))
 
     def close(self) -> None:
         """Begin no more."""
@@ -130,7 +138,7 @@ class Joining:
     def on_fetched(self, peer: RegionId, message: Fetched) -> None:
         """A peer has told all that it knows, or that it knows a later incarnation."""
         if self.is_joined:
-            if message.incarnation > self._state.incarnation:
+            if message.incarnation > self._state.incarnation and not self.is_superseded():
                 self._state.counters["begun_again"] += 1
                 self._begin_at(message.incarnation + 1, self._wait_ms())
             return

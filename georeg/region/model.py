@@ -14,6 +14,8 @@ class Basis(StrEnum):
     GRANTED = "granted"
     BORROWED = "borrowed"
     OVERDRAFT = "overdraft"
+    UNCHECKED = "unchecked"
+    """By a node that could not ask the region's store, nor whoever decides for the account."""
 
 
 class How(StrEnum):

@@ -55,6 +55,7 @@ from georeg.region.state import RegionState
 from georeg.region.succession import succession_of
 from georeg.region.sweep import Sweep
 from georeg.region.talking import Talking
+from georeg.region.tenure import Tenure
 from georeg.region.ways import Ways
 
 SLICES_PER_ROUND: Final = 64
@@ -127,6 +128,7 @@ class Region:
 
     def _connect(self, reactions: Reactions) -> None:
         """What the parts tell one another beside what they are made with."""
+        self.tenure = Tenure(self._state, self._joining)
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
         self._beacons.on_seats = self._budget.succession.heard

@@ -1,4 +1,4 @@
-"""A real cluster: three `georeg serve` processes on 127.0.0.1, which a test may kill and restart.
+"""A real cluster: `georeg serve` processes on 127.0.0.1, which a test may kill and restart.
 
 The configs are those of `georeg demo`, written by its code; only ports are any that are free. Each
 process appends to its own log, and `troubles` reads there what no test may cause: a traceback, a
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from georeg.cli.demo.plan import HOST, RegionPlan, write_configs
 from tests.cli.processes import ROOT, call, eventually
+from tests.redis_server import RedisServer
 
 NAMES = ("us", "eu", "ap")
 HEARTBEAT_S = 1.0
@@ -24,8 +25,8 @@ LEASE_S = 3.0
 END_S = 30.0
 
 
-class Region:
-    """One region's process."""
+class Node:
+    """One process."""
 
     def __init__(self, plan: RegionPlan) -> None:
         self.plan = plan
@@ -36,13 +37,12 @@ class Region:
         return self.plan.name
 
     @property
-    def pid(self) -> int:
-        assert self.process is not None, "not started"
-        return self.process.pid
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         """Start the process; it is not ready yet when this returns."""
-        assert self.process is None or self.process.poll() is not None, "it still runs"
+        assert not self.is_running, "it still runs"
         self.close()
         with self.plan.log_file.open("ab") as log:
             self.process = subprocess.Popen(
@@ -95,8 +95,71 @@ class Region:
 
     @property
     def troubles(self) -> list[str]:
-        """Lines that the region should never have printed."""
-        return [f"{self.name}: {line}" for line in self.log.splitlines() if _is_trouble(line)]
+        """Lines that it should never have printed; that a store which a test has killed refuses is
+        told as an error, and rightly."""
+        lines = [line for line in self.log.splitlines() if _is_trouble(line)]
+        if self.plan.store:
+            lines = [line for line in lines if '"event": "journal_refused"' not in line]
+        return [f"{self.name}: {line}" for line in lines]
+
+
+class Region:
+    """One region: a process, or several nodes and their Redis. Tests call the first node."""
+
+    def __init__(self, nodes: Sequence[Node], store: RedisServer | None = None) -> None:
+        self.nodes = list(nodes)
+        self.store = store
+
+    @property
+    def plan(self) -> RegionPlan:
+        """Of the node that is called."""
+        return self.nodes[0].plan
+
+    @property
+    def name(self) -> str:
+        return self.plan.region_name
+
+    def start(self) -> None:
+        """Start all its processes."""
+        for node in self.nodes:
+            if not node.is_running:
+                node.start()
+
+    def wait_until_ready(self) -> None:
+        """Return as soon as all its nodes take starts."""
+        for node in self.nodes:
+            node.wait_until_ready()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To all its processes."""
+        for node in self.nodes:
+            node.signal(number)
+
+    def ended(self) -> int:
+        """Wait for the end of all its processes; the highest exit code."""
+        return max(node.ended() for node in self.nodes)
+
+    def kill(self) -> None:
+        """End its processes as crashes do; its Redis, if it has one, lives."""
+        for node in self.nodes:
+            node.kill()
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        for node in self.nodes:
+            node.close()
+        if self.store is not None:
+            self.store.stop()
+
+    @property
+    def log(self) -> str:
+        """All that its processes have printed so far."""
+        return "".join(node.log for node in self.nodes)
+
+    @property
+    def troubles(self) -> list[str]:
+        """Lines that it should never have printed."""
+        return [line for node in self.nodes for line in node.troubles]
 
 
 def _is_trouble(line: str) -> bool:
@@ -125,8 +188,7 @@ class Cluster:
     def heal(self) -> None:
         """Let every region run and take starts, whatever a test that failed has left behind."""
         for region in self.regions.values():
-            if region.process is None or region.process.poll() is not None:
-                region.start()
+            region.start()
             region.signal(signal.SIGCONT)
         for region in self.regions.values():
             region.wait_until_ready()
@@ -146,14 +208,24 @@ def running(
     heartbeat_s: float = HEARTBEAT_S,
     lease_s: float | None = LEASE_S,
     config: Sequence[tuple[str, str]] = (),
+    nodes: int = 0,
 ) -> Iterator[Cluster]:
-    """A cluster that takes starts. `config`: text to replace in every region's config file."""
+    """A cluster that takes starts. `config`: text to replace in every region's config file.
+
+    `nodes`: so many of each region, which share a Redis; 0: each is one process without.
+    """
     config = [('cluster = "demo"', f'cluster = "{name}"'), *config]
-    ports = free_ports(3 * len(names))
+    ports = free_ports(3 * len(names) * max(1, nodes))
+    stores = [_store(directory, region) for region in names] if nodes else []
     plan = [
-        RegionPlan(region, number, ports.pop(), ports.pop(), directory / region, ports.pop())
+        RegionPlan(
+            f"{region}.{node}" if nodes else region, number, ports.pop(), ports.pop(),
+            directory / f"{region}.{node}", ports.pop(), region if nodes else "",
+            stores[number - 1].url if nodes else "",
+        )
         for number, region in enumerate(names, start=1)
-    ]
+        for node in range(1, max(1, nodes) + 1)
+    ]  # fmt: skip
     write_configs(plan, heartbeat_s=heartbeat_s, lease_s=lease_s)
     for file in (region.config_file for region in plan):
         text = file.read_text(encoding="utf-8")
@@ -161,13 +233,27 @@ def running(
             assert old in text, f"{old} is not in the config"
             text = text.replace(old, new)
         file.write_text(text, encoding="utf-8")
-    cluster = Cluster([Region(region) for region in plan])
+    cluster = Cluster(
+        [
+            Region(
+                [Node(each) for each in plan if each.region_name == name],
+                stores[number] if nodes else None,
+            )
+            for number, name in enumerate(names)
+        ]
+    )
     try:
         cluster.heal()
         yield cluster
     finally:
         for each in cluster.regions.values():
             each.close()
+
+
+def _store(directory: Path, region: str) -> RedisServer:
+    folder = directory / f"redis-{region}"
+    folder.mkdir()
+    return RedisServer(folder).start()
 
 
 def free_ports(count: int) -> list[int]:

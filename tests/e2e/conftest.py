@@ -23,13 +23,15 @@ def cluster_options() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def run_cluster(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Callable[[dict[str, Any]], Cluster]]:
     """`run_cluster(options)`: started when it is asked for first, stopped at the very end."""
     clusters: dict[str, Cluster] = {}
     with ExitStack() as stack:
 
         def run(options: dict[str, Any]) -> Cluster:
+            if pytestconfig.getoption("store") == "redis":
+                options = {"nodes": 2} | options
             key = repr(options)
             if key not in clusters:
                 directory = tmp_path_factory.mktemp("cluster")

@@ -13,6 +13,8 @@ from typing import Any
 
 from crdt.dots import RegionId
 from georeg.mesh import Identity, MeshNode, MeshSettings, Peer
+from georeg.mesh.door import Door
+from georeg.mesh.slices import WHOLE, Slice
 
 US, EU = RegionId(1), RegionId(2)
 NAMES = {US: "us", EU: "eu"}
@@ -83,13 +85,18 @@ async def node(
     port: int = 0,
     server_tls: SSLContext | None = None,
     client_tls: SSLContext | None = None,
+    slice_: Slice = WHOLE,
+    door: Door | None = None,
+    more_urls: tuple[str, ...] = (),
 ) -> AsyncIterator[tuple[MeshNode, Diary]]:
     """A started node; `peers` gives the URL of each."""
     diary = Diary()
     made = MeshNode(
-        identity=Identity(cluster, me, NAMES.get(me, str(me))),
+        identity=Identity(cluster, me, NAMES.get(me, str(me)), slice_),
         keys=keys,
-        peers={peer: Peer(NAMES.get(peer, str(peer)), url) for peer, url in peers.items()},
+        peers={
+            peer: Peer(NAMES.get(peer, str(peer)), url, more_urls) for peer, url in peers.items()
+        },
         listen_host="127.0.0.1",
         listen_port=port,
         settings=settings,
@@ -100,6 +107,7 @@ async def node(
         token_bytes=counted_bytes(me),
         server_tls=server_tls,
         client_tls=client_tls,
+        door=door,
     )
     await made.start()
     try:

@@ -12,6 +12,7 @@ from georeg.mesh import handshake
 from georeg.mesh.errors import Closing, LocalError, PeerError
 from georeg.mesh.handshake import Acceptor, Credentials, Dialler
 from georeg.mesh.settings import Identity
+from georeg.mesh.slices import WHOLE, Slice
 from tests.mesh.nodes import EU, KEY, OTHER_KEY, US, counted_bytes
 
 AP = RegionId(3)
@@ -19,9 +20,13 @@ NONCES = counted_bytes(0)
 
 
 def credentials(
-    region: RegionId, *keys: bytes, cluster: str = "test", token: Callable[[int], bytes] = NONCES
+    region: RegionId,
+    *keys: bytes,
+    cluster: str = "test",
+    token: Callable[[int], bytes] = NONCES,
+    slice_: Slice = WHOLE,
 ) -> Credentials:
-    return Credentials(Identity(cluster, region, str(region)), keys or (KEY,), token)
+    return Credentials(Identity(cluster, region, str(region), slice_), keys or (KEY,), token)
 
 
 def meet(dialler: Dialler, acceptor: Acceptor) -> None:
@@ -212,6 +217,13 @@ def makes_them_speak_two_versions() -> bool:
     return gets_in(acceptor, as_version(1, hello))
 
 
+def is_led_to_another_slice() -> bool:
+    acceptor = Acceptor(credentials(EU, slice_=Slice(1, 4)), {US})
+    hello = Dialler(credentials(US, slice_=Slice(3, 4)), EU).receive(acceptor.challenge())
+    assert hello is not None
+    return gets_in(acceptor, hello)
+
+
 def as_version(version: int, frame: bytes) -> bytes:
     return frame[:1] + pack("!H", version) + frame[3:]
 
@@ -239,6 +251,7 @@ ATTACKS = [
     (reflects_the_hello_to_its_maker, "regions"),
     (uses_a_proof_in_another_cluster, "cluster"),
     (makes_them_speak_two_versions, "version"),
+    (is_led_to_another_slice, "slice"),
 ]
 
 
@@ -259,6 +272,7 @@ def test_an_attack_succeeds_when_its_guard_is_not_signed(
         acceptor: int,
         nonce_a: bytes,
         nonce_d: bytes,
+        slice_: Slice,
     ) -> bytes:
         parts = {
             "role": bytes((role,)),
@@ -267,6 +281,7 @@ def test_an_attack_succeeds_when_its_guard_is_not_signed(
             "regions": bytes((dialler, acceptor)),
             "nonce_a": nonce_a,
             "nonce_d": nonce_d,
+            "slice": slice_.signed,
         }
         return b"|".join(part for name, part in sorted(parts.items()) if name != guard)
 

@@ -34,7 +34,7 @@ class PlanError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RegionPlan:
-    """One region that the demo runs."""
+    """One region that the demo runs, or one node of it."""
 
     name: str
     number: int
@@ -43,6 +43,16 @@ class RegionPlan:
     directory: Path
     ops_port: int = 0
     """0: none, in clusters that are not the demo's."""
+    region: str = ""
+    """Of a region of many nodes: its name; `name` is the node's. Empty: the region is one process.
+    """
+    store: str = ""
+    """Where the Redis of the region's nodes is."""
+
+    @property
+    def region_name(self) -> str:
+        """The region's name."""
+        return self.region or self.name
 
     @property
     def address(self) -> str:
@@ -78,19 +88,32 @@ def region_names(text: str) -> list[str]:
     return names
 
 
-def make_plan(names: Sequence[str], first_port: int, directory: Path) -> list[RegionPlan]:
-    """Regions on consecutive ports. Raises PlanError when one of the ports is taken."""
-    edge_ports = [first_port + index for index in range(len(names))]
+def make_plan(
+    names: Sequence[str], first_port: int, directory: Path, stores: Sequence[str] = (),
+    nodes: int = 1,
+) -> list[RegionPlan]:
+    """Regions on consecutive ports. Raises PlanError when one of the ports is taken.
+
+    `stores`: the Redis of each region, which then has so many nodes; empty: each is one process.
+    """
+    count = len(names) * nodes
+    edge_ports = [first_port + index for index in range(count)]
     ops_ports = [port + OPS_PORT_OFFSET for port in edge_ports]
     for port in (*edge_ports, *ops_ports):
-        _check_free(port, len(names))
-    mesh_ports = _free_ports(len(names), avoid=[*edge_ports, *ops_ports])
-    return [
-        RegionPlan(name, number, edge_port, mesh_port, directory / name, ops_port)
-        for number, (name, edge_port, mesh_port, ops_port) in enumerate(
-            zip(names, edge_ports, mesh_ports, ops_ports, strict=True), start=1
-        )
-    ]
+        _check_free(port, count)
+    mesh_ports = free_ports(count, avoid=[*edge_ports, *ops_ports])
+    plan = []
+    for index, (edge, mesh, ops) in enumerate(zip(edge_ports, mesh_ports, ops_ports, strict=True)):
+        number, node = divmod(index, nodes)
+        region = names[number]
+        name = f"{region}.{node + 1}" if stores else region
+        plan.append(
+            RegionPlan(
+                name, number + 1, edge, mesh, directory / name, ops,
+                region if stores else "", stores[number] if stores else "",
+            )
+        )  # fmt: skip
+    return plan
 
 
 def _check_free(port: int, count: int) -> None:
@@ -111,7 +134,7 @@ def _check_free(port: int, count: int) -> None:
             raise PlanError(f"port {port} cannot be used: {error.strerror}") from None
 
 
-def _free_ports(count: int, *, avoid: Sequence[int]) -> list[int]:
+def free_ports(count: int, *, avoid: Sequence[int] = ()) -> list[int]:
     """Ports that nobody listens on; all held at once, so that they differ."""
     held: list[socket.socket] = []
     ports: list[int] = []
@@ -137,22 +160,16 @@ def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: fl
         settings += f"client_lease_s = {lease_s!r}\n"
     for region in plan:
         region.directory.mkdir(mode=0o700)
-        peers = "".join(
-            f'\n[[peer]]\nname = "{peer.name}"\nnumber = {peer.number}\n'
-            f'url = "ws://{HOST}:{peer.mesh_port}"\nedge_url = "{peer.address}"\n'
-            f'ops_url = "{peer.ops_address}"\n'
-            for peer in plan
-            if peer is not region
-        )
+        peers = _peers(region, plan)
         region.config_file.write_text(
-            f'cluster = "demo"\nregion = "{region.name}"\nnumber = {region.number}\n'
+            f'cluster = "demo"\nregion = "{region.region_name}"\nnumber = {region.number}\n'
             f'data_dir = "data"\n'
             f'\n[edge]\nhost = "{HOST}"\nport = {region.edge_port}\ndev = true\ndrain_s = 0\n'
             f'public_url = "{region.address}"\n'
             f'\n[mesh]\nhost = "{HOST}"\nport = {region.mesh_port}\n'
             f'\n[ops]\nhost = "{HOST}"\nport = {region.ops_port}\naudit_file = "audit.jsonl"\n'
             f'key_file = "operator.key"\n'
-            f"{peers}\n[settings]\n{settings}"
+            f"{_store(region)}{peers}\n[settings]\n{settings}"
             f'\n[[keys.cluster]]\nsecret = "{cluster_key}"\n'
             f'\n[[keys.session]]\nsecret = "{session_key}"\n'
             f'\n[[keys.operator]]\nname = "{OPERATOR}"\nhash = "{operator_hash}"\n'
@@ -164,6 +181,31 @@ def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: fl
         key_file.touch(mode=0o600)
         key_file.write_text(operator_key + "\n", encoding="utf-8")
     return operator_key
+
+
+def _peers(region: RegionPlan, plan: Sequence[RegionPlan]) -> str:
+    """What a config says of the other regions; of each its first node, and where the others are."""
+    nodes: dict[int, list[RegionPlan]] = {}
+    for each in plan:
+        nodes.setdefault(each.number, []).append(each)
+    text = ""
+    for number, (first, *more) in sorted(nodes.items()):
+        if number == region.number:
+            continue
+        text += (
+            f'\n[[peer]]\nname = "{first.region_name}"\nnumber = {number}\n'
+            f'url = "ws://{HOST}:{first.mesh_port}"\nedge_url = "{first.address}"\n'
+            f'ops_url = "{first.ops_address}"\n'
+        )
+        if more:
+            text += f"more_urls = {[f'ws://{HOST}:{node.mesh_port}' for node in more]}\n"
+    return text
+
+
+def _store(region: RegionPlan) -> str:
+    if not region.store:
+        return ""
+    return f'\n[store]\nurl = "{region.store}"\nnode = "{region.name}"\n'
 
 
 def curl_example(region: RegionPlan) -> str:

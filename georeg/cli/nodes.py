@@ -1,0 +1,323 @@
+"""One node of a region of many: slices, duties and forwarding, put together from a config.
+
+What `runtime.py` is for a region in one piece. Invariant: devices reach the node only when it knows
+who runs which slice; peers reach it from the start. A node that stops hands its slices over first,
+and goes on passing calls on until its time is over.
+"""
+
+import asyncio
+import secrets
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Final
+
+import structlog
+
+from crdt.dots import RegionId
+from georeg.cli import parts as made_of
+from georeg.cli.parts import StartError
+from georeg.cli.reload import ReloadError
+from georeg.cli.runtime import LoopClock, port_error, try_to_listen
+from georeg.config import Config
+from georeg.edge.app import EDGE, FRONT, create_app
+from georeg.edge.backends import BackendKeys
+from georeg.edge.server import EdgeServer
+from georeg.edge.streams import Message
+from georeg.edge.tokens import KeyRing
+from georeg.mesh import Identity, MeshNode, MeshSettings, open_session
+from georeg.mesh.door import Door
+from georeg.mesh.slices import Slice
+from georeg.mesh.versions import Versions
+from georeg.nodes.batch import Batches
+from georeg.nodes.duties import Duties
+from georeg.nodes.front import Front
+from georeg.nodes.operators import Operators
+from georeg.nodes.parts import Part, Parts
+from georeg.nodes.passing import Address, Passing
+from georeg.nodes.registry import Registry
+from georeg.nodes.relay import Relay
+from georeg.nodes.runner import JOIN_MS, Made, SliceJournal, SliceRunner
+from georeg.nodes.sliced import SlicedRegion
+from georeg.nodes.telling import Telling, reach_the_store
+from georeg.nodes.unchecked import Unchecked, incarnation_of_node
+from georeg.ops.app import create_ops_app
+from georeg.ops.audit import Audit, to_file, to_stderr
+from georeg.ops.context import Ops
+from georeg.ops.drains import DRAIN_ROUTES
+from georeg.ops.keys import OperatorKeys
+from georeg.ops.server import OpsServer
+from georeg.region.ports import Journal
+from georeg.region.region import Region
+from georeg.store.redis import Gatherer, RedisClient, RedisJournal, RedisLock, RedisTrouble
+from georeg.store.redis.journal import now_ms
+
+MOVED: Final = Message(b"retry: 100\n: another node answers from now on\n\n", is_last=True)
+log = structlog.get_logger("georeg")
+
+
+class StoreNode:
+    """One process of a region of many. `start`, then `stop`, on one loop, once each."""
+
+    def __init__(self, config: Config, wall_ms: Callable[[], int], random: Random) -> None:
+        """Must be called on the running loop. Raises StartError for TLS files that do not fit."""
+        assert config.store is not None
+        self._config = config
+        self._store = config.store
+        self._random = random
+        self._clock = LoopClock(asyncio.get_running_loop(), wall_ms)
+        tls = config.mesh.tls
+        self._server_tls = None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_SERVER)
+        self._client_tls = None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_CLIENT)
+        self._relay_tls = (
+            None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_CLIENT, checks_host=False)
+        )
+        self._mesh_settings = MeshSettings(versions=Versions(newest=config.mesh.protocol_max))
+        name = f"{self._store.node or socket.gethostname()}-{secrets.token_hex(4)}"
+        store = self._store
+        self._me = Address(name, store.edge_url, store.mesh_url, store.ops_url)
+        self._parts = Parts(store.slices)
+        self.region = SlicedRegion(
+            config.number, made_of.names(config) | config.former, config.settings, self._clock,
+            self._parts,
+        )  # fmt: skip
+        self.region.report.decisions.keeping = config.explain
+        self._ring = KeyRing(config.keys.session, cluster=config.cluster)
+        self._passing = Passing(name)
+        self._client = RedisClient(store.redis)
+        self._gatherer = Gatherer(self._client)
+        self._edge = self._make_edge()
+        self._make_duties()
+        self._ops = self._make_ops()
+        self._telling: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+
+    # ---- parts -------------------------------------------------------------------------------
+
+    def _make_edge(self) -> EdgeServer:
+        config = self._config
+        self._app = create_app(
+            self.region,
+            self._ring,
+            made_of.edge_settings(config),
+            clock=self._clock,
+            entitlements=made_of.verifier(config, self._clock),
+            backends=BackendKeys(config.keys.backends),
+            addresses=made_of.places(config),
+            public_url=config.edge.public_url,
+        )
+        return EdgeServer(self._app, config.edge.host, config.edge.port)
+
+    def _make_duties(self) -> None:
+        """Who runs what, and what stands in front of the edge for it."""
+        config, slices = self._config, self._store.slices
+        registry = self._registry = Registry(self._client, config.cluster, config.name)
+        runner = SliceRunner(
+            self._parts, self._open_journal, self._make_slice, lambda n: self._front.busy[n]
+        )
+        self._runner = runner
+        self._duties = Duties(
+            self._me, slices, registry, self._lock_of, runner, self._can_others, now_ms
+        )
+        self._front = Front(self._app[EDGE], self._duties, self._passing, slices)
+        Batches(self._front, self._app[EDGE], self._duties, self._passing, slices)
+        self._app[FRONT] = self._front.before
+        runner.on_opened = self._opened
+        runner.on_closed = self._closed
+        runner.on_superseded = self._duties.superseded
+        runner.on_retelling = self._duties.renew_now
+        self._duties.neighbours.on_nodes = self._passing.keep
+        self._relay = Relay(
+            self._me.name, self._mesh_settings, self._duties.node_of, open_session,
+            self._relay_tls,
+        )  # fmt: skip
+        self._door = self._relay.door = Door(
+            self._mesh_settings, self._server_tls, slices=slices, elsewhere=self._relay.pass_on
+        )
+
+    def _tag(self, number: int) -> str:
+        """The hash tag of all keys of a slice."""
+        return f"{self._registry.tag}:{number}"
+
+    def _lock_of(self, number: int) -> RedisLock:
+        return RedisLock(self._client, self._tag(number), "run", self._me.name, now_ms)
+
+    async def _can_others(self) -> bool:
+        return await reach_the_store(self._duties.neighbours, self._passing)
+
+    async def _open_journal(
+        self, number: int, fence: int, on_fenced: Callable[[], None], on_lost: Callable[[], None]
+    ) -> SliceJournal:
+        return await RedisJournal.open(
+            self._client, self._gatherer, self._tag(number), fence, on_fenced=on_fenced,
+            on_lost=on_lost,
+        )  # fmt: skip
+
+    def _make_slice(self, number: int, journal: Journal) -> Made:
+        """One slice: its rules and its links, not begun yet."""
+        config, slice_ = self._config, Slice(number, self._store.slices)
+
+        def heard(peer: RegionId, payload: bytes, version: int) -> None:
+            region.receive(peer, payload, version)
+
+        def up(peer: RegionId, version: int) -> None:
+            region.peer_up(peer, version)
+            region.tenure.peer_up(peer)
+
+        mesh = MeshNode(
+            identity=Identity(config.cluster, config.number, config.name, slice_),
+            keys=config.keys.cluster,
+            peers=made_of.peers(config),
+            listen_host=config.mesh.host,
+            listen_port=config.mesh.port,
+            settings=self._mesh_settings,
+            on_message=heard,
+            on_up=up,
+            on_down=lambda peer: region.peer_down(peer),
+            random=self._random,
+            token_bytes=secrets.token_bytes,
+            client_tls=self._client_tls,
+            door=self._door,
+        )
+        join_ms = config.settings.join_ms
+        if journal.incarnation():
+            join_ms = min(JOIN_MS, join_ms)
+        region = Region(
+            config.number, made_of.names(config), replace(config.settings, join_ms=join_ms),
+            self._clock, mesh, journal, self._random, former=config.former,
+        )  # fmt: skip
+        region.report.decisions.configure(config.explain)
+        region.report.shadow.configure(config.shadow)
+        return Made(region, mesh)
+
+    def _make_ops(self) -> OpsServer | None:
+        config, ops = self._config, self._config.ops
+        if ops is None:
+            return None
+        write = to_stderr if ops.audit_file is None else to_file(ops.audit_file)
+        operators = Ops(
+            self.region,
+            self._clock,
+            OperatorKeys(config.keys.operators),
+            Audit(write, self._clock.wall_ms, region=config.name, cluster=config.cluster),
+            config.cluster,
+            ops_urls=made_of.ops_urls(config),
+            rings=made_of.rings(config, self._ring),
+        )
+        app = create_ops_app(operators, DRAIN_ROUTES)
+        region = Operators(
+            self._duties, self._duties.neighbours, self._passing, self.region.report,
+            self._store.slices,
+        )  # fmt: skip
+        app.middlewares.append(region.middleware())
+        return OpsServer(app, ops.host, ops.port)
+
+    def _opened(self, part: Part) -> None:
+        self.region.drain.joined(part.region)
+
+    def _closed(self, number: int) -> None:
+        """Event streams of the slice end, so that their devices come again to its next node."""
+        self._app[EDGE].streams.end(
+            lambda session: MOVED, lambda session: self._parts.number_of(session) == number
+        )
+
+    # ---- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Join the region, then take calls. Raises StartError: a port is not to be had, or Redis.
+        """
+        config = self._config
+        edge, mesh, ops = config.edge, config.mesh, config.ops
+        try:
+            await try_to_listen(edge.host, edge.port)
+        except OSError as error:
+            raise port_error("edge", edge.host, edge.port, error) from None
+        try:
+            await self._client.check()
+            number = await self._registry.number()
+        except RedisTrouble as error:
+            raise StartError(f"[store] {error}") from None
+        self._passing.open()
+        try:
+            await self._door.start(mesh.host, mesh.port)
+        except OSError as error:
+            raise port_error("mesh", mesh.host, mesh.port, error) from None
+        if self._ops is not None and ops is not None:
+            try:
+                await self._ops.start()
+            except OSError as error:
+                raise port_error("ops", ops.host, ops.port, error) from None
+        self._answer_unchecked(incarnation_of_node(number))
+        try:
+            await self._duties.open()
+        except RedisTrouble as error:
+            raise StartError(f"[store] {error}") from None
+        await self._duties.until_settled()
+        self.region.is_open = True
+        try:
+            await self._edge.start()
+        except OSError as error:
+            raise port_error("edge", edge.host, edge.port, error) from None
+
+    def _answer_unchecked(self, incarnation: int) -> None:
+        unchecked = Unchecked(
+            self._config.number, incarnation, lambda: self.region.settings, self._clock
+        )
+        self.region.unchecked = unchecked
+        telling = Telling(unchecked, self._parts, self._duties, self._passing, self._ring)
+        loop = asyncio.get_running_loop()
+        self._telling = loop.create_task(telling.run(), name="telling")
+
+    @property
+    def config(self) -> Config:
+        """What it runs by."""
+        return self._config
+
+    def reload(self, config: Config) -> list[str]:
+        """Raises ReloadError: a node takes another config by being started anew, its slices go on
+        elsewhere meanwhile."""
+        raise ReloadError(
+            f"a node of a region with [store] does not read {config.file} again; nothing was"
+            " changed. Restart the nodes one after the other: their devices notice nothing"
+        )
+
+    def drain(self) -> None:
+        """This process stops soon. The last node of a region tells devices where to go; another
+        one hands over what it runs."""
+        self.region.is_open = False
+        self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="leaving")
+
+    async def _leave(self) -> None:
+        if not await self._duties.leave():
+            self._app[EDGE].drain(round(self._config.edge.drain_s * 1000))
+
+    @property
+    def is_evacuated(self) -> bool:
+        """Whether nobody needs this process any more; while there are other nodes its balancer may
+        still send it calls, which it passes on."""
+        is_decided = self._leaving is not None and self._leaving.done()
+        is_last = not self._duties.has_successor
+        return is_decided and is_last and self.region.drain.sessions_left() == 0
+
+    async def stop(self) -> None:
+        """Let running requests end, then leave. Harmless when `start` failed half way."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+        if self._duties.has_successor:
+            await self._duties.leave(within_s=0)
+        await self._edge.stop()
+        if self._telling is not None:
+            self._telling.cancel()
+        await self._duties.close()
+        await self._runner.stop()
+        if self._ops is not None:
+            await self._ops.stop()
+        await self._door.stop()
+        await self._relay.close()
+        await self._passing.close()
+        await self._gatherer.close()
+        await self._client.close()
+        await asyncio.sleep(0)
+

@@ -1,0 +1,181 @@
+"""In front of the edge: each call goes to the node that runs its slice, wherever it came in.
+
+Invariant: a call is decided by a node that runs its slice just now, or by nobody, and then the
+answer says so (unchecked.py). While a slice changes hands its calls wait, so that callers notice a
+few milliseconds; what they wait for has an end, and at the end is never anything that looks like a
+refusal.
+
+Calls that another node has passed on are answered here or sent back with `Georeg-Elsewhere`, never
+passed on again: two nodes that disagree about a slice must not play ball with its calls.
+Cost: 2 us for a call that is decided here; another 200 us and a loop turn of both nodes where not.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from georeg.edge.bodies import BODY, read_body
+from georeg.edge.context import Edge
+from georeg.edge.problems import Problem, unavailable
+from georeg.nodes.addressing import ACCOUNTS, Where, slice_of, slice_of_body
+from georeg.nodes.parts import not_here
+from georeg.nodes.passing import PASSED_ON, Address, Passing
+from georeg.nodes.unchecked import LAST_RESORT
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PAUSES_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05)
+"""Before the owner of a slice is looked up again; then always the last."""
+HEARTBEAT_WAIT_S: Final = 0.5
+OTHER_WAIT_S: Final = 3.0
+"""Longer than a slice takes to change hands when its node was killed."""
+STORE_PATH: Final = "/nodes/store"
+"""Where another node asks whether this one reaches the store; not there for anybody else."""
+_HEARTBEAT: Final = "/v1/sessions/heartbeat"
+_STOP: Final = "/v1/sessions/stop"
+_STREAM: Final = "/v1/sessions/events"
+
+
+class Routes(Protocol):
+    """Who runs which slice, as this node knows (duties.py)."""
+
+    def runs(self, number: int) -> bool:
+        """Whether this node runs the slice and may decide for it now."""
+
+    async def may_run(self, number: int) -> bool:
+        """The same after a look into the store, where this node does not know for sure."""
+
+    def node_of(self, number: int) -> Address | None:
+        """The other node that runs it; None: nobody that is known."""
+
+    async def look_again(self) -> None:
+        """Learn anew who runs what."""
+
+    @property
+    def has_store(self) -> bool:
+        """Whether the store was reached when it was last asked."""
+
+
+class Front:
+    """Between the sockets of one node and its edge."""
+
+    def __init__(self, edge: Edge, routes: Routes, passing: Passing, slices: int) -> None:
+        self._edge = edge
+        self._routes = routes
+        self._passing = passing
+        self._slices = slices
+        self._handler: Handler | None = None
+        self.busy: Counter[int] = Counter()
+        """Slice -> calls that are being decided here."""
+        self.batch: Handler | None = None
+        """Set by batch.py: takes heartbeats that came together."""
+
+    def before(self, handler: Handler) -> Handler:
+        """Stand in front of this handler, which is the whole edge."""
+        self._handler = handler
+        return self.dispatch
+
+    @property
+    def handler(self) -> Handler:
+        """The edge itself."""
+        assert self._handler is not None, "before nothing"
+        return self._handler
+
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Answer one call."""
+        number = slice_of(request, self._slices)
+        try:
+            if number is Where.EACH:
+                assert self.batch is not None
+                return await self.batch(request)
+            if number is Where.BODY:
+                body = request[BODY] = await self.body_of(request)
+                number = slice_of_body(request.rel_url.raw_path, body, self._slices)
+            if number is Where.ANY and request.raw_path == STORE_PATH and _is_passed_on(request):
+                return web.Response(status=200 if self._routes.has_store else 503)
+            if isinstance(number, Where):
+                return await self.handler(request)
+            if self._routes.runs(number):
+                return await self._here(request, number)
+            return await self._elsewhere(request, number)
+        except Problem as problem:
+            return problem.response()
+
+    async def body_of(self, request: web.Request) -> bytes:
+        """The body, which may be asked for again. Raises Problem 413."""
+        settings = self._edge.settings
+        is_batch = request.rel_url.raw_path.endswith("heartbeats")
+        return await read_body(request, settings.batch_body_max if is_batch else settings.body_max)
+
+    async def _here(self, request: web.Request, number: int) -> web.StreamResponse:
+        """Decide here. A slice that was taken away meanwhile has decided nothing."""
+        if request.rel_url.raw_path == _STREAM:
+            return await self.handler(request)
+        self.busy[number] += 1
+        try:
+            response = await self.handler(request)
+        finally:
+            self.busy[number] -= 1
+        if response.status != 503 or self._routes.runs(number) or self._was_read(request):
+            return response
+        return await self._elsewhere(request, number)
+
+    def _was_read(self, request: web.Request) -> bool:
+        """Whether the body is gone: then the caller must send the call again."""
+        return BODY not in request and request.body_exists
+
+    async def _elsewhere(self, request: web.Request, number: int) -> web.StreamResponse:
+        """Let the node answer that runs the slice; look for it until the call can wait no longer.
+        """
+        if _is_passed_on(request):
+            if await self._routes.may_run(number):
+                return await self._here(request, number)
+            raise not_here(number)
+        body = request[BODY] = await self.body_of(request)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self.wait_s(request)
+        attempt = 0
+        while True:
+            if await self._routes.may_run(number):
+                return await self._here(request, number)
+            node = self._routes.node_of(number)
+            if node is not None and not self._passing.is_silent(node.name):
+                answer = await self._passing.ask(node.name, node.edge_url, request, body)
+                if answer is not None:
+                    return answer
+            if loop.time() >= until_s:
+                return await self.last_resort(request)
+            await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+            attempt += 1
+            await self._routes.look_again()
+
+    def wait_s(self, request: web.Request) -> float:
+        """How long a call may wait for somebody to run its slice."""
+        path = request.rel_url.raw_path
+        if path in (_HEARTBEAT, _STOP):
+            return HEARTBEAT_WAIT_S
+        if request.method == "POST" and path.startswith(ACCOUNTS):
+            return self._edge.region.settings.deadline_ms / 1000
+        return OTHER_WAIT_S
+
+    async def last_resort(self, request: web.Request) -> web.StreamResponse:
+        """Nobody runs the slice: what can be said without it is said, by the same handlers."""
+        path = request.rel_url.raw_path
+        is_start = request.method == "POST" and path.startswith(ACCOUNTS)
+        if not is_start and path not in (_HEARTBEAT, _STOP):
+            raise unavailable(
+                "no node answers for this account at the moment", self._edge.settings.retry_after_s
+            )
+        token = LAST_RESORT.set(True)
+        try:
+            return await self.handler(request)
+        finally:
+            LAST_RESORT.reset(token)
+
+
+def _is_passed_on(request: web.Request) -> bool:
+    """Whether another node has got the call; who pretends that gets fewer answers, not more."""
+    return PASSED_ON in request.headers
