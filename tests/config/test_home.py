@@ -62,3 +62,9 @@ def test_an_older_protocol_has_static_homes_only() -> None:
     (mistake,) = mistakes_of(text + '\n[home]\nelection = "best-effort"\n')
     assert mistake.key == "mesh.protocol_max"
     assert read(text).settings.election is ElectionKind.STATIC
+
+
+def test_a_region_of_many_nodes_has_static_homes_only() -> None:
+    store = '\n[store]\nurl = "redis://10.0.1.9"\nhost = "127.0.0.1"\n'
+    found = mistakes_of(EXAMPLE + '\n[home]\nelection = "best-effort"\n' + store)
+    assert [mistake.key for mistake in found] == ["home.election"]
