@@ -106,6 +106,12 @@ class Stops:
         silent_since_ms = known[0] - self.memory_ms - known[5]
         return known[6] if known[6] > silent_since_ms else None
 
+    def left_ms(self, session: int) -> int | None:
+        """When this region, own clock, last heard the device of a session that moved away from it;
+        None: it did not, or nothing later is remembered of it."""
+        known = self._ends.get(session)
+        return known[6] or None if known is not None and known[4] is Reason.MOVED else None
+
     def remember(self, end: End, now_ms: int, heard_ms: int = 0) -> bool:
         """Note an end. False when it is known, or a higher one is.
 

@@ -34,6 +34,7 @@ from georeg.mesh.versions import Versions
 from georeg.nodes.batch import Batches
 from georeg.nodes.duties import Duties
 from georeg.nodes.front import Front
+from georeg.nodes.operators import Operators
 from georeg.nodes.parts import Part, Parts
 from georeg.nodes.passing import Address, Passing
 from georeg.nodes.registry import Registry
@@ -198,7 +199,13 @@ class StoreNode:
             ops_urls=made_of.ops_urls(config),
             rings=made_of.rings(config, self._ring),
         )
-        return OpsServer(create_ops_app(operators, DRAIN_ROUTES), ops.host, ops.port)
+        app = create_ops_app(operators, DRAIN_ROUTES)
+        region = Operators(
+            self._duties, self._duties.neighbours, self._passing, self.region.report,
+            self._store.slices,
+        )  # fmt: skip
+        app.middlewares.append(region.middleware())
+        return OpsServer(app, ops.host, ops.port)
 
     def _opened(self, part: Part) -> None:
         self.region.drain.joined(part.region)

@@ -41,8 +41,7 @@ class Where(Enum):
 def slice_of(request: web.Request, count: int) -> int | Where:
     """The slice of a call, of `count`, as far as its head says."""
     path = request.rel_url.raw_path
-    if path.startswith(ACCOUNTS):
-        account = unquote(path[len(ACCOUNTS) :].partition("/")[0])
+    if (account := account_in(request)) is not None:
         return slice_of_account(account, count)
     if path == HEARTBEATS_PATH:
         return Where.EACH
@@ -51,6 +50,12 @@ def slice_of(request: web.Request, count: int) -> int | Where:
         if scheme.lower() == "bearer":
             return slice_of_token(token.strip(), count)
     return Where.BODY if path in IN_BODY else Where.ANY
+
+
+def account_in(request: web.Request) -> str | None:
+    """The account in the path of a call; None: there is none."""
+    path = request.rel_url.raw_path
+    return unquote(path[len(ACCOUNTS) :].partition("/")[0]) if path.startswith(ACCOUNTS) else None
 
 
 def slice_of_body(path: str, body: bytes, count: int) -> int | Where:

@@ -134,7 +134,7 @@ class Duty:
         before, neighbours = self.fence, self._means.neighbours
         least = max(before, neighbours.highest(self.number))
         held = await self._lock.acquire(TTL_MS, least)
-        if self.is_over:
+        if self._has_ended():
             if isinstance(held, Holding):
                 self._holding = held
                 await self._release()
@@ -149,6 +149,10 @@ class Duty:
                 return
         log.warning("slice_lost", slice=self.number, fence=before)
         await self.drop()
+
+    def _has_ended(self) -> bool:
+        """Whether it was dropped meanwhile."""
+        return self.is_over
 
     def _set_adrift(self, *, is_adrift: bool) -> None:
         if self.is_adrift != is_adrift and self.is_open:

@@ -35,6 +35,7 @@ OTHER_WAIT_S: Final = 3.0
 STORE_PATH: Final = "/nodes/store"
 """Where another node asks whether this one reaches the store; not there for anybody else."""
 _HEARTBEAT: Final = "/v1/sessions/heartbeat"
+_STOP: Final = "/v1/sessions/stop"
 _STREAM: Final = "/v1/sessions/events"
 
 
@@ -154,7 +155,7 @@ class Front:
     def wait_s(self, request: web.Request) -> float:
         """How long a call may wait for somebody to run its slice."""
         path = request.rel_url.raw_path
-        if path == _HEARTBEAT:
+        if path in (_HEARTBEAT, _STOP):
             return HEARTBEAT_WAIT_S
         if request.method == "POST" and path.startswith(ACCOUNTS):
             return self._edge.region.settings.deadline_ms / 1000
@@ -164,7 +165,7 @@ class Front:
         """Nobody runs the slice: what can be said without it is said, by the same handlers."""
         path = request.rel_url.raw_path
         is_start = request.method == "POST" and path.startswith(ACCOUNTS)
-        if not is_start and path not in (_HEARTBEAT, "/v1/sessions/stop"):
+        if not is_start and path not in (_HEARTBEAT, _STOP):
             raise unavailable(
                 "no node answers for this account at the moment", self._edge.settings.retry_after_s
             )

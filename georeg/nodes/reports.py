@@ -1,10 +1,12 @@
 """What the slices that are run here tell operators, as one report.
 
-Of an account it is its slice's own word; numbers are those of this node's slices added up (sums.py)
-and say nothing of the slices that other nodes run.
+Of an account it is its slice's own word; numbers are those of this node's slices added up
+(sums.py), and those of other nodes where somebody has asked them.
 """
 
 from collections.abc import Generator
+from contextvars import ContextVar
+from typing import Final
 
 from crdt.dots import RegionId
 from georeg.nodes.parts import Parts
@@ -13,6 +15,10 @@ from georeg.region.decisions import Decision, Keeping
 from georeg.region.ports import Clock
 from georeg.region.report import AccountReport, QuotaReport, StatusReport
 from georeg.region.shadow import PAIRS, ShadowCount
+
+Said = tuple[StatusReport | QuotaReport, ...]
+OTHERS: Final[ContextVar[Said]] = ContextVar("others", default=())
+"""What the other nodes have said, while a call about the whole region is answered."""
 
 
 class SlicedDecisions:
@@ -74,6 +80,7 @@ class SlicedReport:
     def status(self) -> StatusReport:
         """All regions as the slices here see them."""
         slices = [region.report.status() for region in self._parts.regions]
+        slices += [said for said in OTHERS.get() if isinstance(said, StatusReport)]
         return sum_of_reports(self._region, self._clock.wall_ms(), slices)
 
     def quota(self) -> Generator[None, None, QuotaReport]:
@@ -82,6 +89,7 @@ class SlicedReport:
         for region in self._parts.regions:
             quota = yield from region.report.quota()
             slices.append(quota)
+        slices += [said for said in OTHERS.get() if isinstance(said, QuotaReport)]
         return sum_of_quotas(self._region, self._clock.wall_ms(), slices)
 
     def account(self, account: str) -> AccountReport:

@@ -13,11 +13,12 @@ knows no token of it, and suspects nothing.
 
 **By pace.** Who ignores rolled tokens can only be told by its pace: a byte per session fills with
 each heartbeat and drains with time, a quarter faster than the agreed pace fills it. A device in
-trouble may be fast too, so this is only ever counted, never acted on.
+trouble may be fast too, so this is only ever counted, never acted on. So are copies that are used
+in different regions, where each sees one line: their session moves to and fro at twice the pace of
+a device that goes to two regions in turn.
 
-Blind: copies that are used in different regions, where each sees one line; they show as a session
-that moves to and fro. Memory: three bytes a session in its columns, and `SUSPICIONS_MAX` sessions
-whose tokens ever turned; the one that was noticed first is forgotten first.
+Memory: three bytes a session in its columns, and of `SUSPICIONS_MAX` sessions each whose tokens
+ever turned and that came back fast; the one that was noticed first is forgotten first.
 Cost: nothing for a heartbeat at its pace with the same token; else about 1 us.
 """
 
@@ -59,6 +60,8 @@ class Clones:
     def __init__(self, state: RegionState) -> None:
         self._state = state
         self._suspicions: dict[int, _Suspicion] = {}
+        self._returns: dict[int, int] = {}
+        """Session -> how far it is ahead of the pace at which one device could come back."""
         self.soon_ms = state.settings.heartbeat_ms * BEAT // DRAIN
         """A heartbeat that comes sooner after the one before fills the byte."""
 
@@ -80,6 +83,18 @@ class Clones:
         self._state.counters["clones_ended"] += 1
         self._state.kick(entry, Reason.KICKED, ActorKind.SYSTEM)
         return False
+
+    def returned(self, entry: Entry, gap_ms: int) -> None:
+        """A session is back that had moved away from here, so long after its device was last heard
+        here. One device that goes to and fro needs two intervals for it, two devices one."""
+        drained = DRAIN * gap_ms // self._state.settings.heartbeat_ms
+        ahead = self._returns.pop(entry.session, 0) + 2 * BEAT - drained
+        if ahead >= PACE_MAX:
+            self._is_fast(entry)
+        elif ahead > 0:
+            self._returns[entry.session] = ahead
+            if len(self._returns) > SUSPICIONS_MAX:
+                del self._returns[next(iter(self._returns))]
 
     def _has_turned(self, session: int, last: int, mark: int, parent: int) -> bool:
         """Whether this token makes it certain, for the first time."""

@@ -113,7 +113,9 @@ class Heartbeats:
         state = self._state
         if known is None:
             state.nameless.note(claims.session)
-        end = state.shard(claims.account).stops.get(claims.session, state.clock.now_ms())
+        stops, now_ms = state.shard(claims.account).stops, state.clock.now_ms()
+        end = stops.get(claims.session, now_ms)
+        left_ms = stops.left_ms(claims.session)
         old = known or self._unknown(claims, end.hop if end is not None else 0)
         is_young = state.clock.wall_ms() - old.started_ms <= state.settings.young_ms
         held = state.hold(
@@ -129,6 +131,8 @@ class Heartbeats:
             at_once=True,
         )
         state.counters["adopted"] += 1
+        if left_ms is not None:
+            self._clones.returned(held, now_ms - left_ms)
         state.decisions.held(Kind.ADOPTED, held, known.region if known else claims.region)
 
     def _revive(self, claims: Claims, hop: int, reason: Reason) -> Pending[Renewed | Ended]:

@@ -1,8 +1,8 @@
 """A token is taken to be in two hands only if it is, as it is judged: each time a region says so.
 
-By tokens or by pace: a second device had heartbeated the session in that region before, with an
-answer or without. Retries after lost answers, doubled and late heartbeats, moves to and fro,
-restarts and cuts are none. An end for it (410 `kicked` by `system`) is judged by P5.
+By tokens: a second device had heartbeated the session in that region before, with an answer or
+without; by pace, in any region. Retries after lost answers, doubled and late heartbeats, moves to
+and fro, restarts and cuts are none. An end for it (410 `kicked` by `system`) is judged by P5.
 """
 
 from collections.abc import Iterator
@@ -33,4 +33,4 @@ def is_shared(call: Call, session: str) -> bool:
 
 
 def _is_before(call: Call, cloned: Cloned) -> bool:
-    return call.region == cloned.region and call.sent_us <= cloned.at_us
+    return (cloned.by_pace or call.region == cloned.region) and call.sent_us <= cloned.at_us

@@ -269,11 +269,17 @@ class Network:
 
     def latest_effect_us(self, call: Call) -> int:
         """Until when a call without an answer may have taken effect: a paused region serves it
-        when it goes on, a stuck line delivers it when it is free."""
+        when it goes on; what a line held back TCP sends again after as long a pause at most as the
+        line was stuck, whether anybody still waits for it or not."""
         at_us = self.end_us if call.answered_us is None else call.answered_us
+        lines = self.lines.get((call.place, call.region), ())
         for trouble in sorted(self.around(call), key=lambda t: t.from_us):
-            if trouble.from_us <= at_us < trouble.to_us < FOREVER_US:
+            if trouble.to_us >= FOREVER_US:
+                continue
+            if trouble.from_us <= at_us < trouble.to_us:
                 at_us = trouble.to_us
+            if trouble in lines and trouble.meets(call.sent_us, at_us):
+                at_us = max(at_us, 2 * trouble.to_us - trouble.from_us)
         return at_us + LATE_EFFECT_US
 
     def around(self, call: Call) -> Iterable[Trouble]:

@@ -28,7 +28,7 @@ from region_sim.history import Call, Ended
 from region_sim.oracle.clones import is_shared
 from region_sim.oracle.run import FRESH_US, TRAVEL_US, Run, answered, seconds
 from region_sim.oracle.sessions import PASSING, End, Session
-from region_sim.oracle.truth import Household
+from region_sim.oracle.truth import Household, is_indefinite
 from region_sim.oracle.verdict import Finding
 
 YOUNG_US: Final = 11_000_000
@@ -70,7 +70,7 @@ def check(run: Run) -> Iterator[Finding]:
 def _check_410(run: Run, household: Household, session: Session, call: Call) -> Iterator[Finding]:
     reason = str(call.body.get("reason", ""))
     if reason in _ACTS:
-        if not _has_act(household, session, call, reason):
+        if not _has_act(run, household, session, call, reason):
             text = f"{session.id} was told {reason}, which nobody has done"
             yield _finding(f"{reason} by nobody", session, call, text)
     elif reason == "limit":
@@ -93,7 +93,7 @@ def _by(call: Call) -> str:
     return str((call.body.get("by") or {}).get("kind", ""))
 
 
-def _has_act(household: Household, session: Session, call: Call, reason: str) -> bool:
+def _has_act(run: Run, household: Household, session: Session, call: Call, reason: str) -> bool:
     """A refused start counts too: a holder may have handed over for it, in vain."""
     by_us = answered(call)
     if reason == "kicked" and _by(call) == "system":
@@ -103,13 +103,19 @@ def _has_act(household: Household, session: Session, call: Call, reason: str) ->
     return any(
         start.number != session.number
         and start.sent_us <= by_us
-        and (start.answered_us is None or start.answered_us >= session.began_us)
+        and _latest_us(run, start) >= session.began_us
         and (
             (reason == "superseded" and start.device == session.device)
             or (reason == "replaced" and session.id in start.request.get("replace", ()))
         )
         for start in household.starts
     )
+
+
+def _latest_us(run: Run, start: Call) -> int:
+    if start.answered_us is None or is_indefinite(start):
+        return run.network.latest_effect_us(start)
+    return start.answered_us
 
 
 def _check_silence(run: Run, session: Session, call: Call, reason: str) -> Iterator[Finding]:

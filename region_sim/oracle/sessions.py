@@ -150,19 +150,29 @@ def settle(session: Session, *, lease_us: int, suspect_us: int, is_tapped: bool)
     session.perhaps.sort(key=lambda beat: (beat.sent_us, beat.number))
     session.acts.sort(key=lambda act: (act.sent_us, act.number))
     longest_us = int(lease_us * (1 + DRIFT)) + SWEEP_US
-    session.ends = sorted(_ends(session, longest_us, is_tapped=is_tapped))
+    shortest_us = int(lease_us * (1 - DRIFT))
+    session.ends = sorted(_ends(session, longest_us, shortest_us, is_tapped=is_tapped))
     session.may = list(_may(session, longest_us))
     if session.admitted_us is not None:
         silence_us = lease_us if is_tapped else suspect_us
         session.sure = list(_sure(session, int(silence_us * (1 - DRIFT)), is_tapped=is_tapped))
 
 
-def _ends(session: Session, lease_us: int, *, is_tapped: bool) -> Iterator[End]:
-    """Ends that are certain, in no order."""
+def _ends(
+    session: Session, lease_us: int, shortest_us: int, *, is_tapped: bool
+) -> Iterator[End]:
+    """Ends that are certain, in no order. Who had lapsed was not there to be replaced, and may be
+    revived; only a tap tells."""
     for act in session.acts:
         if act.is_sure and act.reason in ("stopped", "kicked"):
             yield End(act.answered_us, act.region, act.reason, act.reason == "kicked", True)
-        elif act.is_sure and not is_tapped and session.only_in(act.region, act.answered_us):
+        elif (
+            act.is_sure
+            and not is_tapped
+            and session.only_in(act.region, act.answered_us)
+            and (last := session.last_beat(act.answered_us)) is not None
+            and act.answered_us - last.sent_us < shortest_us
+        ):
             yield End(act.answered_us, act.region, act.reason, True, True)
     for spoken in session.spoken:
         if spoken.is_kick or spoken.reason in ("stopped", "expired"):

@@ -13,6 +13,8 @@ from region_sim.plan.scenario import Draw, Scenario
 _BEGIN_S = 5.0
 _LENGTHS_S = ((1.0, 4.0), (4.0, 16.0), (16.0, 60.0))
 """Short enough to go unnoticed, long enough for a region to be suspect, and to be down."""
+_KNOWS_S = 10.0
+"""A region that is new has long heard by then what the others know."""
 
 
 def draw(scenario: Scenario, seed: int) -> Scenario:
@@ -27,7 +29,22 @@ def draw(scenario: Scenario, seed: int) -> Scenario:
         (_fault(random, random.choice(kinds), scenario) for _ in range(count)),
         key=lambda fault: (fault.at_s, fault.describe()),
     )
-    return replace(scenario, faults=scenario.faults + tuple(drawn), draw=Draw())
+    faults = scenario.faults + tuple(_change_one_at_a_time(drawn))
+    return replace(scenario, faults=faults, draw=Draw())
+
+
+def _change_one_at_a_time(faults: list[Fault]) -> list[Fault]:
+    """Without those that would take a region out before the last one is back and knows what the
+    others know, as operators are told: regions come back with empty disks, so that what both
+    have known would be lost."""
+    kept, free_s = [], 0.0
+    for fault in faults:
+        if fault.kind is FaultKind.LEAVE:
+            if fault.at_s < free_s:
+                continue
+            free_s = fault.at_s + fault.for_s + _KNOWS_S
+        kept.append(fault)
+    return kept
 
 
 def _fault(random: Random, kind: FaultKind, scenario: Scenario) -> Fault:

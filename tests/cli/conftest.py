@@ -38,7 +38,7 @@ def run_demo(
     demos: list[Demo] = []
 
     def run(*arguments: str) -> tuple[Demo, int]:
-        port = consecutive_ports(3)
+        port = consecutive_ports(4)
         demo = Demo(tmp_path, port, *arguments)
         demos.append(demo)
         return demo, port

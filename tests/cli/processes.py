@@ -99,7 +99,7 @@ class Demo(Command):
     def pids(self) -> dict[str, int]:
         """Process ids by region, from the table that it prints once all are ready."""
         self.said("^start a stream:")
-        found = re.findall(r"^(\w+) +http://127\.0\.0\.1:\d+ +(\d+)$", self.output, re.MULTILINE)
+        found = re.findall(r"^([\w.]+) +http://127\.0\.0\.1:\d+ +(\d+)$", self.output, re.MULTILINE)
         return {name: int(pid) for name, pid in found}
 
 

@@ -115,6 +115,13 @@ def test_a_region_that_takes_no_starts_yet_is_shown_as_starting() -> None:
     assert Row("us", "", 1, joining).state == "starting"
 
 
+def test_how_a_region_has_ended_is_told_also_when_it_was_first_seen_not_to_answer() -> None:
+    silent = Row("us", "", None, None)
+    ended = Row("us", "", None, None, "killed by signal 9")
+    assert without_times(silent) != without_times(ended)
+    assert plain_line(ended) == "us DOWN (killed by signal 9)"
+
+
 def test_a_plain_line_says_all_that_the_table_says() -> None:
     line = plain_line(Row("us", "", 1, NUMBERS))
     assert line == (

@@ -197,6 +197,49 @@ async def test_an_end_is_told_over_the_stream_of_another_node(
                 assert b"event: ended" in told
 
 
+async def test_operators_hear_of_the_whole_region_from_any_node(
+    http: aiohttp.ClientSession, cluster: Cluster, nodes: list[Node]
+) -> None:
+    key = (nodes[0].plan.directory / "operator.key").read_text(encoding="utf-8").strip()
+    operator = {"Authorization": f"Bearer {key}"}
+    accounts = [f"ops-{number}" for number in range(8)]
+    started = [await start_at(http, nodes[0], account, "tv") for account in accounts]
+
+    async def sessions(node: Node) -> int:
+        async with http.get(f"{node.plan.ops_address}/v1/status", headers=operator) as response:
+            told = await response.json()
+        assert told["nodes_missing"] == []
+        return next(each["sessions"] for each in told["regions"] if each["region"] == "us")
+
+    assert await sessions(nodes[0]) == await sessions(nodes[1]) >= len(accounts)
+    for node in nodes:
+        for account, answer in zip(accounts, started, strict=True):
+            url = f"{node.plan.ops_address}/v1/accounts/{account}"
+            async with http.get(url, headers=operator) as response:
+                told = await response.json()
+            assert [each["id"] for each in told["sessions"]] == [answer.id]
+    async with http.get(f"{nodes[0].plan.ops_address}/v1/status") as response:
+        assert response.status == 401
+
+
+async def test_a_drain_is_begun_and_ended_on_all_nodes(
+    http: aiohttp.ClientSession, nodes: list[Node]
+) -> None:
+    key = (nodes[0].plan.directory / "operator.key").read_text(encoding="utf-8").strip()
+    operator = {"Authorization": f"Bearer {key}"}
+    url = f"{nodes[0].plan.ops_address}/v1/drain"
+    async with http.put(url, headers=operator, json={"for_s": 60}) as response:
+        assert (response.status, (await response.json())["has_effect"]) == (200, True)
+    for node in nodes:
+        for number in range(4):
+            refused = await start_at(http, node, f"drained-{number}", "tv")
+            assert (refused.status, refused.body["type"]) == (503, "/problems/draining")
+    async with http.delete(f"{nodes[1].plan.ops_address}/v1/drain", headers=operator) as response:
+        assert (response.status, (await response.json())["is_draining"]) == (200, False)
+    for node in nodes:
+        assert (await start_at(http, node, "drained", "tv")).status == 201
+
+
 async def test_no_stream_notices_that_a_node_is_killed(
     nodes: list[Node], while_playing: Playing
 ) -> None:

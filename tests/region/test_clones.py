@@ -201,6 +201,38 @@ def test_one_that_is_a_little_fast_or_retries_in_bursts_keeps_its_pace(
     assert cluster.counter(A, "clones_by_pace") == 0
 
 
+def to_and_fro(cluster: Cluster, hand: Hand, times: int, step_ms: int) -> None:
+    for number in range(times):
+        hand.beat((A, B)[number % 2])
+        cluster.run(step_ms)
+
+
+def test_two_in_two_regions_are_counted_by_how_soon_their_session_comes_back(
+    cluster: Cluster, hand: Hand
+) -> None:
+    to_and_fro(cluster, hand, 60, HEARTBEAT_MS // 2)
+    assert cluster.counter(A, "clones_by_pace") == cluster.counter(B, "clones_by_pace") == 0
+    to_and_fro(cluster, hand, 10, HEARTBEAT_MS // 2)
+    assert cluster.counter(A, "clones_by_pace") + cluster.counter(B, "clones_by_pace") >= 1
+    assert found(cluster) == found(cluster, B) == 0
+
+
+def test_one_that_goes_to_two_regions_in_turn_keeps_its_pace(cluster: Cluster, hand: Hand) -> None:
+    to_and_fro(cluster, hand, 200, HEARTBEAT_MS * 9 // 10)
+    assert cluster.counter(A, "clones_by_pace") == cluster.counter(B, "clones_by_pace") == 0
+    assert cluster.regions[A]._heartbeats._clones._returns == {}
+
+
+def test_of_sessions_that_come_back_fast_so_many_are_remembered(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clones, "SUSPICIONS_MAX", 1)
+    cluster = Cluster(limit=2)
+    for device in ("tv", "phone"):
+        to_and_fro(cluster, Hand(cluster.start(A, device), count(1)), 4, HEARTBEAT_MS // 2)
+    assert len(cluster.regions[A]._heartbeats._clones._returns) == 1
+
+
 def ending(clones: OnClone) -> Cluster:
     return Cluster(settings=replace(Settings(), plans={"basic": PlanPolicy(1, clones=clones)}))
 

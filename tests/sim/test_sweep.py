@@ -1,4 +1,4 @@
-"""Two hundred short seeds with every kind of fault: no change that breaks a promise can land."""
+"""Two hundred short lives with every kind of fault: no change that breaks a promise can land."""
 
 import os
 
@@ -18,14 +18,14 @@ def story(result: SeedResult) -> str:
     lines = [f"seed {result.seed}: {result.error or result.outcome}"]
     lines += [finding_text(finding) for finding in result.findings]
     lines += result.convergence
-    return "\n".join([*lines, f"  region-sim run --scenario short --seed {result.seed}"])
+    return "\n".join([*lines, f"  region-sim run --scenario life --seed {result.seed}"])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_promise_holds_in_two_hundred_short_storms() -> None:
     totals = Totals()
-    for result in sweep(load("short"), SEEDS, jobs=os.cpu_count() or 1):
+    for result in sweep(load("life"), SEEDS, jobs=os.cpu_count() or 1):
         totals.add(result)
 
     assert not totals.failed, "\n".join(map(story, totals.failed))

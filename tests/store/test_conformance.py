@@ -293,7 +293,7 @@ def on_both(server: RedisServer, run: Callable[[Store], Any]) -> list[Any]:
     """What a coroutine gives on each store."""
 
     async def main() -> list[Any]:
-        client = await RedisClient.connect(RedisSettings.parse(server.url))
+        client = await RedisClient.connect(RedisSettings.parse(server.url, timeout_ms=5_000))
         try:
             with TemporaryDirectory() as folder:
                 return [await run(Sqlite(Path(folder))), await run(Redis(client, Tags.fresh()))]

@@ -68,7 +68,10 @@ class DemoCluster:
             *(fetch_numbers(self._session, child.plan.address) for child in self.children)
         )
         return [
-            Row(child.plan.name, child.plan.address, child.pid, numbers if child.pid else None)
+            Row(
+                child.plan.name, child.plan.address, child.pid, numbers if child.pid else None,
+                child.ending,
+            )  # fmt: skip
             for child, numbers in zip(self.children, found, strict=True)
         ]
 
@@ -84,7 +87,3 @@ class DemoCluster:
     async def tend(self) -> dict[str, str]:
         """Called every second: under `--restart`, as `restart_dead`."""
         return await self.restart_dead() if self._restart else {}
-
-    def endings(self) -> dict[str, str]:
-        """How the regions that are dead now have died."""
-        return {child.plan.name: child.ending for child in self.children if not child.is_running}

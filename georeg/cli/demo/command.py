@@ -9,29 +9,35 @@ import asyncio
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georeg.cli.demo.cluster import DemoCluster
 from georeg.cli.demo.plan import (
     PlanError,
+    RegionPlan,
     curl_example,
+    free_ports,
     make_plan,
     region_names,
     status_example,
     write_configs,
 )
 from georeg.cli.demo.screen import show
+from georeg.cli.demo.stores import DemoStores
 from georeg.cli.demo.view import plain_table
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
+NODES_MAX = 8
 EPILOG = """\
 try:
   kill a region (kill -9 PID): the others go on answering, its row shows DOWN; press r to restart it
   georeg demo --heartbeat-s 2        devices that vanish free their slots after 6 s instead of 90
   georeg demo --regions us,eu        two regions only
+  georeg demo --store redis          each region is two nodes on a redis-server of its own; kill one
 """
 
 
@@ -58,6 +64,16 @@ def add_parser(commands: "Commands") -> None:
     parser.add_argument(
         "--port", type=int, default=7401, help="of the first edge; the others follow it"
     )
+    parser.add_argument(
+        "--store",
+        choices=("memory", "redis"),
+        default="memory",
+        help="redis: each region is several nodes on a redis-server of its own; default: one"
+        " process",
+    )
+    parser.add_argument(
+        "--nodes", type=_nodes, default=None, metavar="N", help="of each region on redis; default 2"
+    )
     parser.add_argument("--restart", action="store_true", help="restart a region that dies")
     parser.add_argument(
         "--plain", action="store_true", help="plain lines, also when this is a terminal"
@@ -72,6 +88,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _nodes(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= NODES_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {NODES_MAX}")
+    return value
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the demo until it is stopped."""
     if options.lease_s is not None and options.lease_s < 2 * options.heartbeat_s:
@@ -80,6 +103,9 @@ def run(options: argparse.Namespace) -> int:
             f"least {2 * options.heartbeat_s:g}, better {3 * options.heartbeat_s:g}",
             file=sys.stderr,
         )
+        return 2
+    if options.nodes is not None and options.store == "memory":
+        print("georeg demo: --nodes needs --store redis, which they share", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="georeg-demo-") as directory:
         try:
@@ -90,14 +116,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _demo(options: argparse.Namespace, directory: Path) -> int:
-    plan = make_plan(region_names(options.regions), options.port, directory)
+    names, nodes = region_names(options.regions), options.nodes or 2
+    if options.store == "memory":
+        return await _run(options, directory, make_plan(names, options.port, directory))
+    async with DemoStores(names, free_ports(len(names)), directory) as stores:
+        plan = make_plan(names, options.port, directory, stores.urls, nodes)
+        return await _run(options, directory, plan)
+
+
+async def _run(options: argparse.Namespace, directory: Path, plan: Sequence[RegionPlan]) -> int:
     operator_key = write_configs(plan, heartbeat_s=options.heartbeat_s, lease_s=options.lease_s)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     async with DemoCluster(plan, restart=options.restart) as cluster:
-        print(f"starting {len(plan)} regions ...", flush=True)
+        what = "nodes" if plan[0].store else "regions"
+        print(f"starting {len(plan)} {what} ...", flush=True)
         failure = await cluster.start(stopping)
         if failure:
             print(f"georeg demo: {failure}", file=sys.stderr)
@@ -108,5 +143,5 @@ async def _demo(options: argparse.Namespace, directory: Path) -> int:
             print(f"\nstart a stream:\n{curl_example(plan[0])}")
             print(f"\nlook at the cluster:\n{status_example(plan[0], operator_key)}\n", flush=True)
             await show(cluster, stopping, plain=options.plain)
-        print("stopping the regions ...", flush=True)
+        print(f"stopping the {what} ...", flush=True)
     return 0

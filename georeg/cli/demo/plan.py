@@ -101,7 +101,7 @@ def make_plan(
     ops_ports = [port + OPS_PORT_OFFSET for port in edge_ports]
     for port in (*edge_ports, *ops_ports):
         _check_free(port, count)
-    mesh_ports = _free_ports(count, avoid=[*edge_ports, *ops_ports])
+    mesh_ports = free_ports(count, avoid=[*edge_ports, *ops_ports])
     plan = []
     for index, (edge, mesh, ops) in enumerate(zip(edge_ports, mesh_ports, ops_ports, strict=True)):
         number, node = divmod(index, nodes)
@@ -134,7 +134,7 @@ def _check_free(port: int, count: int) -> None:
             raise PlanError(f"port {port} cannot be used: {error.strerror}") from None
 
 
-def _free_ports(count: int, *, avoid: Sequence[int]) -> list[int]:
+def free_ports(count: int, *, avoid: Sequence[int] = ()) -> list[int]:
     """Ports that nobody listens on; all held at once, so that they differ."""
     held: list[socket.socket] = []
     ports: list[int] = []

@@ -63,12 +63,10 @@ async def _show_lines(cluster: DemoCluster, stopping: asyncio.Event) -> None:
     shown: dict[str, Row] = {}
     wake = asyncio.Event()
     while not stopping.is_set():
-        endings = cluster.endings()
         for row in await cluster.rows():
             if shown.get(row.name) != without_times(row):
                 shown[row.name] = without_times(row)
-                why = f" ({endings[row.name]})" if row.name in endings else ""
-                _say(f"{plain_line(row)}{why}")
+                _say(plain_line(row))
         for name, ending in (await cluster.tend()).items():
             _say(f"{name} is started again ({ending})")
         await _pause(wake, stopping)

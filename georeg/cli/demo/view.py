@@ -23,6 +23,8 @@ class Row:
     """None: no process."""
     numbers: RegionNumbers | None
     """None: it does not answer."""
+    ending: str = ""
+    """How its process has ended; empty: it has not, as far as is known yet."""
 
     @property
     def state(self) -> str:
@@ -93,7 +95,7 @@ def plain_line(row: Row) -> str:
     """One region in one line."""
     numbers = row.numbers
     if numbers is None:
-        return f"{row.name} {row.state}"
+        return f"{row.name} {row.state}" + (f" ({row.ending})" if row.ending else "")
     links = ", ".join(
         f"{link.peer} {link.state} ({_age(link.age_s)}, round trip {_trip(link.round_trip_s)})"
         for link in numbers.links

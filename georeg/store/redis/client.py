@@ -13,7 +13,7 @@ Cost: 150 to 250 us of this process a call; whoever has many things to say gathe
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha1
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from georeg.store.redis.words import WRONG, in_words
 
 VERSION_MIN: Final = 7
 CONNECTIONS_MAX: Final = 64
+"""Calls under way at once, each on a connection of its own; further ones wait for one of them."""
 _PAUSE_S: Final = 0.02
 """Before a call is sent again; a cluster has moved its slots, or a server is back, no sooner."""
 
@@ -53,6 +54,7 @@ class RedisClient:
         self.settings: Final = settings
         self._redis, self._sentinel = _redis(settings)
         self._timeout_s = settings.timeout_ms / 1000
+        self._free = asyncio.Semaphore(CONNECTIONS_MAX)
 
     @classmethod
     async def connect(cls, settings: RedisSettings) -> "RedisClient":
@@ -85,7 +87,7 @@ class RedisClient:
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         """Run a script whose keys share a tag; it may be run twice. Raises RedisTrouble."""
-        return await self._told(self._run(script, keys, args))
+        return await self._told(lambda: self._run(script, keys, args))
 
     async def run_all(
         self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Arg]]]
@@ -100,7 +102,7 @@ class RedisClient:
             return answers
 
         try:
-            answers: list[Any] = await self._told(ask())
+            answers: list[Any] = await self._told(ask)
         except RedisTrouble as trouble:
             return [trouble] * len(calls)
         for number, answer in enumerate(answers):
@@ -135,7 +137,7 @@ class RedisClient:
             answers: list[Any] = await pipeline.execute()
             return answers
 
-        answers: list[Any] = await self._told(ask()) if commands else []
+        answers: list[Any] = await self._told(ask) if commands else []
         return answers
 
     async def close(self) -> None:
@@ -145,7 +147,8 @@ class RedisClient:
             await self._sentinel.aclose()
 
     async def _info(self, section: str) -> dict[str, Any]:
-        info: dict[str, Any] = await self._told(self._redis.execute_command("INFO", section))
+        redis = self._redis
+        info: dict[str, Any] = await self._told(lambda: redis.execute_command("INFO", section))
         # A cluster's client answers for each node that it asked.
         by_node = [facts for facts in info.values() if isinstance(facts, dict)]
         return by_node[0] if len(by_node) == len(info) else info
@@ -158,11 +161,11 @@ class RedisClient:
         except NoScriptError:
             return await self._redis.execute_command("EVAL", script.text, len(keys), *keys, *args)
 
-    async def _told(self, call: Any) -> Any:
-        """Await a call, for no longer than is allowed; say in our words what went wrong."""
+    async def _told(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Make a call, for no longer than is allowed; say in our words what went wrong."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await call
+            async with asyncio.timeout(self._timeout_s), self._free:
+                return await call()
         except WRONG as error:
             trouble = self._trouble(error)
         # Outside of `except`: redis-py's own error may quote what was sent.

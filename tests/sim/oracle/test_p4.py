@@ -110,3 +110,15 @@ def test_a_session_that_was_there_for_seconds_can_be_kicked(
     story.kick(session, "us", kick_s, 404)
     story.beats(session, "eu", 40, 100)
     assert story.broken() == rules
+
+
+@pytest.mark.parametrize(("replaced_s", "broken"), [(50, [KNOWN]), (120, [])])
+def test_without_a_tap_who_may_have_lapsed_was_not_there_to_be_replaced(
+    replaced_s: float, broken: list[Rule]
+) -> None:
+    story = Story()
+    story.history.is_tapped = False
+    session = story.start("tv", "us", 10)
+    story.start("phone", "us", replaced_s, replace=[session])
+    story.beat(session, "us", replaced_s + 1)
+    assert [rule for rule in story.broken() if rule[0] == "P4"] == broken

@@ -59,6 +59,18 @@ def test_a_start_without_an_answer_may_have_superseded() -> None:
     assert p5(story) == []
 
 
+@pytest.mark.parametrize(("stuck_s", "rules"), [(9, []), (3, ["superseded by nobody"])])
+def test_a_start_on_a_stuck_line_may_arrive_long_after_it_was_given_up(
+    stuck_s: float, rules: list[str]
+) -> None:
+    story = Story()
+    story.fault("line", 24 - stuck_s, 24, regions="us", note="drop")
+    story.lost_start("tv", "us", 22)
+    session = story.start("tv", "eu", 30)
+    story.beat(session, "eu", 40, "superseded")
+    assert p5(story) == rules
+
+
 @pytest.mark.parametrize("reason", ["displaced", "lapsed"])
 def test_a_session_in_time_is_neither_displaced_nor_lapsed(reason: str) -> None:
     story = Story()

@@ -19,7 +19,7 @@ def own_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def client(server: RedisServer) -> AsyncIterator[RedisClient]:
-    client = await RedisClient.connect(RedisSettings.parse(server.url))
+    client = await RedisClient.connect(RedisSettings.parse(server.url, timeout_ms=5_000))
     yield client
     await client.close()
 

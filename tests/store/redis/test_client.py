@@ -18,7 +18,7 @@ from georeg.store.redis import (
     UnusableRedis,
 )
 from georeg.store.redis.address import Kind
-from georeg.store.redis.client import Script
+from georeg.store.redis.client import CONNECTIONS_MAX, Script
 from georeg.store.redis.scripts import SWEEP
 from tests.redis_server import PROTECTED, RedisServer, free_port
 from tests.store.redis.slices import TAG, Node, committed
@@ -137,6 +137,16 @@ async def test_a_redis_that_hangs_is_trouble_after_the_timeout_and_answers_right
     own_server.resume()
     answers = await asyncio.gather(*(own_client.run(ECHO, [], [str(n)]) for n in range(20)))
     assert answers == [str(n).encode() for n in range(20)], "an answer that came late is another's"
+
+
+@needs_redis
+async def test_more_calls_at_once_than_connections_wait_for_one(
+    client: RedisClient, server: RedisServer
+) -> None:
+    answers = await asyncio.gather(*(client.run(ECHO, [], [str(n)]) for n in range(300)))
+    assert answers == [str(n).encode() for n in range(300)]
+    connected = int(server.cli("INFO", "clients").split("connected_clients:")[1].split()[0])
+    assert connected <= CONNECTIONS_MAX + 1
 
 
 @needs_redis
