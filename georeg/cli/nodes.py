@@ -39,6 +39,7 @@ from georeg.nodes.parts import Part, Parts
 from georeg.nodes.passing import Address, Passing
 from georeg.nodes.registry import Registry
 from georeg.nodes.relay import Relay
+from georeg.nodes.renewals import Renewals
 from georeg.nodes.runner import JOIN_MS, Made, SliceJournal, SliceRunner
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.telling import Telling, reach_the_store
@@ -120,6 +121,7 @@ class StoreNode:
         )
         self._front = Front(self._app[EDGE], self._duties, self._passing, slices)
         Batches(self._front, self._app[EDGE], self._duties, self._passing, slices)
+        Renewals(self._front, self._app[EDGE], self._duties, self._passing, slices)
         self._app[FRONT] = self._front.before
         runner.on_opened = self._opened
         runner.on_closed = self._closed
