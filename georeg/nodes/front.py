@@ -7,7 +7,8 @@ refusal.
 
 Calls that another node has passed on are answered here or sent back with `Georeg-Elsewhere`, never
 passed on again: two nodes that disagree about a slice must not play ball with its calls.
-Cost: 2 us for a call that is decided here; another 200 us and a loop turn of both nodes where not.
+Cost: 2 us for a call that is decided here; another 250 us and a loop turn of both nodes where not.
+Heartbeats, most of all calls, go to the other node together (renewals.py).
 """
 
 import asyncio

@@ -53,7 +53,7 @@ def account_lines(whole: Json) -> list[Line]:
     lines = [
         Line(f"{whole['account']}: plan {plan}, limit {whole['limit']}, {devices} playing", "bold"),
         Line(
-            f"home {whole['home']}; if every link were cut now, at most "
+            f"home {whole['home'] or 'nobody'}; if every link were cut now, at most "
             f"{plural(whole['at_most_if_cut'], 'stream')} at once"
         ),
         Line(""),
