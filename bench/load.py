@@ -256,7 +256,8 @@ class Generator:
             return _shared(by_port, ports, lambda accounts: iter(list(starts(accounts, plan))))
         tokens = self._tokens[job.get("tokens_of", ports[0])]
         if kind == "stop":
-            tokens, tokens[:] = tokens[: job["requests"]], tokens[job["requests"] :]
+            kept, tokens = tokens, tokens[: job["requests"]]
+            del kept[: len(tokens)]
         by_port = _dealt(tokens, ports, owners, slice_of_token)
         if kind == "heartbeat":
             return _shared(by_port, ports, lambda own: cycle([heartbeat(token) for token in own]))

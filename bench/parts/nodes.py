@@ -4,7 +4,8 @@ Real `georeg serve` processes on real redis-servers (region_of_many.py, stores.p
 beside the canonical service, which has a Redis of its own, in turns; then come more nodes, and a
 Redis Cluster, with calls spread evenly over the nodes, so that all but one in `count` are passed
 on, and sent straight to the node that decides them, as a balancer does that knows the account.
-All nodes share one core: their CPU time counts, not the clock. Sessions are weighed in Redis last.
+All nodes share one core: their CPU time counts, not the clock. Each has as many connections as the
+one of the other parts. Sessions are weighed in Redis last.
 """
 
 import tempfile
@@ -32,6 +33,8 @@ SLICES: Final = 4
 CLUSTER_SLICES: Final = 16
 """So that each of three masters has some."""
 KINDS: Final = ("heartbeat", "start", "stop")
+_STARTS_HZ: Final = 10_000
+"""As many as any server here takes; the last ones of a round may be missing."""
 _LONG_S: Final = 300.0
 """Heartbeat interval while sessions are weighed: nothing lapses meanwhile."""
 Rounds = list[dict[str, Any]]
@@ -112,7 +115,7 @@ class _Bench:
             folder = self.folder(f"region-{name.replace(' ', '-')}")
             many = stack.enter_context(region_of(count, kept, folder, slices))
             self._loader.prepare(many.nodes)
-            for kind in KINDS:
+            for kind in KINDS[:2]:
                 ways: dict[str, Sequence[int]] = {"": many.owners}
                 if count > 1:
                     ways = {", spread": (), ", to its node": many.owners}
@@ -131,10 +134,13 @@ class _Bench:
         return found | {"scripts": (many.store.scripts() - before) / max(1, found["count"])}
 
     def _run(self, servers: Server | Sequence[Server], kind: str, **more: Any) -> dict[str, Any]:
+        scale = self._scale
         if kind == "stop":
-            # Each takes its share of the sessions, so that the last round of both ways has some.
-            share = self._scale.http_sessions // (2 * self._scale.node_rounds)
-            more |= {"requests": share, "warm_s": 0.0}
+            more |= {"requests": scale.http_sessions // scale.node_rounds, "warm_s": 0.0}
+        elif kind == "start":
+            more |= {"requests": int(_STARTS_HZ * (scale.warm_s + scale.round_s))}
+        if not isinstance(servers, Server):
+            more["connections"] = len(servers) * scale.connections
         return self._loader.run(servers, kind, **more)
 
     def weighed(self) -> list[Figure]:
