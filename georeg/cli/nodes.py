@@ -161,6 +161,10 @@ class StoreNode:
         def heard(peer: RegionId, payload: bytes, version: int) -> None:
             region.receive(peer, payload, version)
 
+        def up(peer: RegionId, version: int) -> None:
+            region.peer_up(peer, version)
+            region.tenure.peer_up(peer)
+
         mesh = MeshNode(
             identity=Identity(config.cluster, config.number, config.name, slice_),
             keys=config.keys.cluster,
@@ -169,7 +173,7 @@ class StoreNode:
             listen_port=config.mesh.port,
             settings=self._mesh_settings,
             on_message=heard,
-            on_up=lambda peer, version: region.peer_up(peer, version),
+            on_up=up,
             on_down=lambda peer: region.peer_down(peer),
             random=self._random,
             token_bytes=secrets.token_bytes,

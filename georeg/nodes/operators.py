@@ -137,7 +137,20 @@ class Operators:
             response = await handler(request)
         finally:
             OTHERS.reset(token)
-        return _with(response, {"nodes_missing": sorted(missing)})
+        return self._told(response, sorted(missing))
+
+    def _told(self, response: web.StreamResponse, missing: list[str]) -> web.StreamResponse:
+        """The answer with the names of those who have not said theirs, as a problem as well."""
+        if response.status != 200:
+            return response
+        more: dict[str, object] = {"nodes_missing": missing}
+        document = json.loads(_body(response))
+        if missing and "problems" in document:
+            names, their = ", ".join(missing), "its" if len(missing) == 1 else "their"
+            detail = f"no answer from {names}: {their} streams are not in these numbers"
+            problem = {"severity": "warning", "kind": "nodes_missing", "detail": detail}
+            more["problems"] = [problem | {"region": document["view_of"]}, *document["problems"]]
+        return _with(response, more)
 
     async def _drain(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Here first; where this node refuses, no other hears of it."""

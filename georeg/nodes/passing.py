@@ -31,7 +31,8 @@ from georeg.nodes.parts import ELSEWHERE
 
 PASSED_ON: Final = "Georeg-Passed-On"
 """Header of a call that a node has passed on, with its name: it is never passed on again."""
-SILENT_S: Final = 1.0
+SILENT_S: Final = 2.0
+"""As long as a dead node is in the registry: one that is only busy may owe answers for a while."""
 CONNECT_S: Final = 0.5
 _EVENT_STREAM: Final = "text/event-stream"
 _KEEPALIVE_S: Final = 30.0

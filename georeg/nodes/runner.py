@@ -23,7 +23,7 @@ from georeg.region.ports import Journal
 from georeg.region.region import Region
 from georeg.store.redis import RedisTrouble
 
-JOIN_MS: Final = 500
+JOIN_MS: Final = 250
 """Longest wait for peers when a slice begins; `join_ms` of a region in one piece is longer."""
 RECALL_S: Final = 3.0
 """So long a slice reads its sessions before it takes calls without the rest of them."""

@@ -113,10 +113,11 @@ class SlicedRegion:
     ) -> None:
         """Answer when the store has it, or when the start may wait no longer."""
 
-        def settle(_error: OSError | None = None) -> None:
+        def settle(error: OSError | None = None) -> None:
             timer.cancel()
             if answer.value is None:
-                answer.settle(outcome)
+                basis = outcome.basis if error is None else Basis.UNCHECKED
+                answer.settle(outcome._replace(basis=basis))
 
         deadline_ms = request.deadline_ms or self.settings.deadline_ms
         left_ms = max(1, since_ms + deadline_ms - self._clock.now_ms())

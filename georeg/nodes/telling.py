@@ -39,7 +39,7 @@ class Telling:
             await asyncio.sleep(PAUSE_S)
             for untold in self._unchecked.untold:
                 if await self._tell(untold):
-                    self._unchecked.told(untold.claims.session)
+                    self._unchecked.told(untold.claims)
 
     async def _tell(self, untold: Untold) -> bool:
         """Whether the slice knows by now."""

@@ -1,9 +1,10 @@
 """What a node says for a slice that no node runs just now: for the seconds of a takeover.
 
 A heartbeat with a valid token is answered as renewed: the stream goes on (P5). A start is admitted
-(P3), since nobody can show that the account is full (P1), and its answer says `unchecked`. A stop
-is taken. None of it is known to the slice yet; so each of these is told to it as soon as a node
-runs it: by the session's own token, as the device itself would, which adopts the session.
+(P3), since nobody can show that the account is full (P1), and its answer says `unchecked`; but no
+more of them than the limit allows, since those that this node has admitted itself it does know. A
+stop is taken. None of it is known to the slice yet; so each of these is told to it as soon as a
+node runs it: by the session's own token, as the device itself would, which adopts the session.
 
 Invariant: an id that is given here is never given again, by this node or any other: it is of an
 incarnation of its own, drawn from the store when the node began, from the top down, where the
@@ -19,7 +20,10 @@ from crdt.dots import INCARNATION_MAX, POSITION_MAX, RegionId, SessionId, dot_at
 from georeg.region.model import (
     Admitted,
     Basis,
+    Blocker,
     Claims,
+    How,
+    Refused,
     SessionInfo,
     StartRequest,
     State,
@@ -63,23 +67,48 @@ class Unchecked:
         self._clock = clock
         self._position = 0
         self._untold: dict[SessionId, Untold] = {}
+        self._admitted: dict[str, dict[SessionId, SessionInfo]] = {}
+        """Account -> what was admitted here, lives, and is not told yet."""
 
     @property
     def untold(self) -> list[Untold]:
         """What is still to be told, in the order in which it happened."""
         return list(self._untold.values())
 
-    def told(self, session: SessionId) -> None:
+    def told(self, claims: Claims) -> None:
         """The session's slice knows."""
-        self._untold.pop(session, None)
+        self._untold.pop(claims.session, None)
+        self._forget(claims)
 
-    def start(self, request: StartRequest) -> Admitted:
-        """Admit without asking anybody."""
-        settings, wall_ms, account = self._settings(), self._clock.wall_ms(), request.account
+    def start(self, request: StartRequest) -> Admitted | Refused:
+        """Decide without asking anybody."""
+        settings, known = self._settings(), self._admitted.get(request.account, {})
+        gone = {
+            session
+            for session, info in known.items()
+            if info.device.id == request.device.id or session in request.replace
+        }
+        others = tuple(info for session, info in known.items() if session not in gone)
+        limit = request.plan.limit if request.plan is not None else settings.default_limit
+        if len({info.device.id for info in others}) >= limit:
+            wall_ms = self._clock.wall_ms()
+            blockers = (Blocker(info, How.LOCAL, wall_ms - info.started_ms) for info in others)
+            return Refused(limit, How.LOCAL, tuple(blockers), 0)
+        for session in sorted(gone):
+            self.stop(self._claims(known[session]))
+        info = self._admit(request, settings)
+        return Admitted(info, Basis.UNCHECKED, limit, 1 + len(others), 0, (*others, info))
+
+    def stop(self, claims: Claims) -> None:
+        """Remember that the device has ended its session."""
+        self._forget(claims)
+        self._note(Untold(claims, is_stop=True))
+
+    def _admit(self, request: StartRequest, settings: Settings) -> SessionInfo:
+        wall_ms, account = self._clock.wall_ms(), request.account
         self._position += 1
         assert self._position <= POSITION_MAX, "ids are exhausted: restart the node"
         dot = dot_at(self._region, self._incarnation, shard_of(account), self._position)
-        deadline_s = wall_ms // 1000 + settings.session_limit_s
         info = SessionInfo(
             session=SessionId(dot),
             account=account,
@@ -89,20 +118,29 @@ class Unchecked:
             started_ms=wall_ms,
             last_seen_ms=wall_ms,
             state=State.LIVE,
-            deadline_s=deadline_s,
+            deadline_s=wall_ms // 1000 + settings.session_limit_s,
             lapses_ms=wall_ms + settings.client_lease_ms,
         )
-        claims = Claims(
-            info.session, account, request.device.id, self._region, wall_ms, deadline_s
-        )
-        self._note(Untold(claims, is_stop=False))
-        limit = request.plan.limit if request.plan is not None else settings.default_limit
-        return Admitted(info, Basis.UNCHECKED, limit, 1, 0, (info,))
+        if self._note(Untold(self._claims(info), is_stop=False)):
+            self._admitted.setdefault(account, {})[info.session] = info
+        return info
 
-    def stop(self, claims: Claims) -> None:
-        """Remember that the device has ended its session."""
-        self._note(Untold(claims, is_stop=True))
+    def _claims(self, info: SessionInfo) -> Claims:
+        return Claims(
+            info.session, info.account, info.device.id, self._region, info.started_ms,
+            info.deadline_s,
+        )  # fmt: skip
 
-    def _note(self, untold: Untold) -> None:
-        if len(self._untold) < WAITING_MAX or untold.claims.session in self._untold:
-            self._untold[untold.claims.session] = untold
+    def _note(self, untold: Untold) -> bool:
+        """Whether there is room for it."""
+        session = untold.claims.session
+        if len(self._untold) >= WAITING_MAX and session not in self._untold:
+            return False
+        self._untold[session] = untold
+        return True
+
+    def _forget(self, claims: Claims) -> None:
+        known = self._admitted.get(claims.account, {})
+        known.pop(claims.session, None)
+        if not known:
+            self._admitted.pop(claims.account, None)

@@ -103,6 +103,11 @@ class Joining:
                 self._send(peer, Fetch(self._nonce))
         self._state.clock.call_later(FETCH_MS, self._fetch)
 
+    def ask(self, peer: RegionId) -> None:
+        """Ask one of them, whose link has just come up."""
+        if not (self.is_joined or self._is_closed or peer in self._seen):
+            self._send(peer, Fetch(self._nonce))
+
     def close(self) -> None:
         """Begin no more."""
         self._is_closed = True

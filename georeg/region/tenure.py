@@ -11,6 +11,7 @@ what it had; all of it is here.
 
 from collections.abc import Callable
 
+from crdt.dots import RegionId
 from georeg.region.budget import Budget
 from georeg.region.joining import Joining
 from georeg.region.state import RegionState
@@ -37,6 +38,10 @@ class Tenure:
             return True
 
         self._joining.is_superseded = stop
+
+    def peer_up(self, peer: RegionId) -> None:
+        """A link has come up: a region that begins asks at once, since its calls wait."""
+        self._joining.ask(peer)
 
     def retell(self) -> None:
         """Queue for the journal all that it should hold."""

@@ -1,0 +1,184 @@
+"""A region in slices as the edge asks it: commits that are waited for, and slices that are gone."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from crdt.dots import RegionId, SessionId
+from crdt.events import Device, Plan
+from georeg.edge.problems import Problem
+from georeg.nodes.drains import SlicedDrain
+from georeg.nodes.parts import ELSEWHERE, Part, Parts
+from georeg.nodes.sliced import SlicedRegion
+from georeg.nodes.unchecked import LAST_RESORT, Unchecked
+from georeg.region.model import Admitted, Basis, Claims, Refused, StartRequest
+from georeg.region.pending import Pending
+from georeg.region.region import Region
+from georeg.region.settings import Settings
+from georeg.store import NoJournal
+from tests.edge.world import ManualClock
+from tests.nodes.world import SLICES, US, NoLinks, account_in
+
+ACCOUNT = account_in(0)
+
+
+class Store:
+    """Calls back when a test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[OSError | None], None]] = []
+        self.is_adrift = False
+
+    def committed(self, then: Callable[[OSError | None], None]) -> None:
+        self.waiting.append(then)
+
+    def answer(self, error: OSError | None = None) -> None:
+        waiting, self.waiting = self.waiting, []
+        for then in waiting:
+            then(error)
+
+
+class OneSlice:
+    """A node that runs slice 0 of US."""
+
+    def __init__(self) -> None:
+        self.clock, self.settings, self.store = ManualClock(), Settings(), Store()
+        self.parts = Parts(SLICES)
+        rules = Region(
+            US, {US: "us"}, self.settings, self.clock, NoLinks(), NoJournal(), Random(1)
+        )
+        rules.open()
+        self.clock.advance(1)
+        store = self.store
+        self.parts.put(Part(0, rules, store.committed, lambda: store.is_adrift))
+        self.region = SlicedRegion(US, {US: "us"}, self.settings, self.clock, self.parts)
+
+    def start(self, device: str = "tv", **more: Any) -> Pending[Any]:
+        plan = Plan("basic", 1, 0)
+        return self.region.start(StartRequest(ACCOUNT, Device(device, "", ""), plan=plan, **more))
+
+
+@pytest.fixture
+def one() -> OneSlice:
+    return OneSlice()
+
+
+def test_a_start_is_answered_when_it_is_committed(one: OneSlice) -> None:
+    pending = one.start()
+    assert pending.value is None
+    one.store.answer()
+    assert isinstance(pending.value, Admitted)
+    assert pending.value.basis is Basis.GRANTED
+
+
+def test_a_store_that_is_slow_holds_no_start_up_beyond_its_deadline(one: OneSlice) -> None:
+    pending = one.start()
+    one.clock.advance(one.settings.deadline_ms - 1)
+    assert pending.value is None
+    one.clock.advance(1)
+    assert pending.value.basis is Basis.GRANTED
+    one.store.answer()
+    later = one.start("phone", deadline_ms=500)
+    assert isinstance(later.value, Refused), "a refusal changes nothing and waits for nothing"
+
+
+def test_the_deadline_that_a_start_names_is_its_own(one: OneSlice) -> None:
+    pending = one.start(deadline_ms=500)
+    one.clock.advance(499)
+    assert pending.value is None
+    one.clock.advance(1)
+    assert isinstance(pending.value, Admitted)
+
+
+def test_what_the_store_has_refused_or_cannot_know_is_said_to_be_unchecked(one: OneSlice) -> None:
+    pending = one.start()
+    one.store.answer(OSError("out of reach"))
+    assert pending.value.basis is Basis.UNCHECKED
+    one.store.is_adrift = True
+    again = one.start()
+    assert again.value.basis is Basis.UNCHECKED
+    assert one.store.waiting == []
+
+
+def test_what_is_asked_of_a_slice_that_is_not_here_names_it(one: OneSlice) -> None:
+    with pytest.raises(Problem) as caught:
+        one.region.sessions(account_in(2))
+    assert caught.value.headers is not None
+    assert caught.value.headers[ELSEWHERE] == "2"
+
+
+def test_only_a_call_without_any_other_answer_is_answered_without_its_slice(one: OneSlice) -> None:
+    one.region.unchecked = Unchecked(US, 9, lambda: one.settings, one.clock)
+    request = StartRequest(account_in(3), Device("tv", "", ""))
+    with pytest.raises(Problem):
+        one.region.start(request)
+    token = LAST_RESORT.set(True)
+    try:
+        outcome = one.region.start(request).value
+        here = one.start()
+    finally:
+        LAST_RESORT.reset(token)
+    assert isinstance(outcome, Admitted)
+    assert outcome.basis is Basis.UNCHECKED
+    assert here.value is None, "the slice that is here decides"
+
+
+def test_the_last_word_about_a_session_is_what_its_slice_is_told(one: OneSlice) -> None:
+    last = Unchecked(US, 9, lambda: one.settings, one.clock)
+    admitted = last.start(StartRequest(account_in(3), Device("tv", "", "")))
+    (untold,) = last.untold
+    assert (untold.claims.session, untold.is_stop) == (admitted.info.session, False)
+    last.stop(untold.claims)
+    (untold,) = last.untold
+    assert untold.is_stop
+    last.told(untold.claims)
+    assert last.untold == []
+
+
+def test_without_its_slice_an_account_gets_no_more_than_its_limit_from_one_node() -> None:
+    last = Unchecked(US, 9, Settings, ManualClock())
+
+    def start(device: str, *replace: SessionId) -> Admitted | Refused:
+        plan = Plan("standard", 2, 0)
+        return last.start(StartRequest("anna", Device(device, "", ""), plan=plan, replace=replace))
+
+    tv, phone = start("tv"), start("phone")
+    assert isinstance(tv, Admitted)
+    assert isinstance(phone, Admitted)
+    refused = start("tablet")
+    assert isinstance(refused, Refused)
+    assert {blocker.info.device.id for blocker in refused.blockers} == {"tv", "phone"}
+    assert [each.is_stop for each in last.untold] == [False, False], "a refused start ends nothing"
+    again = start("tv")
+    assert isinstance(again, Admitted), "a device never blocks itself"
+    assert isinstance(start("tablet", phone.info.session), Admitted)
+    ended = {each.claims.session for each in last.untold if each.is_stop}
+    assert ended == {tv.info.session, phone.info.session}
+    for each in last.untold:
+        last.told(each.claims)
+    assert isinstance(start("radio"), Admitted), "what the slice knows is the slice's to judge"
+
+
+def test_what_waits_to_be_told_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("georeg.nodes.unchecked.WAITING_MAX", 3)
+    last = Unchecked(US, 9, Settings, ManualClock())
+    for number in range(5):
+        last.stop(Claims(SessionId(number + 1), "anna", "tv", US, 0, 0))
+    assert [each.claims.session for each in last.untold] == [1, 2, 3]
+
+
+def test_a_slice_that_comes_while_a_drain_is_on_is_drained_on_what_is_left_of_it() -> None:
+    one = OneSlice()
+    drain = SlicedDrain(one.parts, one.clock)
+    drain.begin(10_000, over_ms=8_000, force=True)
+    one.clock.advance(4_000)
+    names = {US: "us", RegionId(2): "eu"}
+    late = Region(US, names, one.settings, one.clock, NoLinks(), NoJournal(), Random(2))
+    drain.joined(late)
+    assert late.drain.is_on
+    assert late.drain.progress().left_ms == 6_000
+    one.clock.advance(6_000)
+    assert not drain.is_on
+    assert not late.drain.is_on
