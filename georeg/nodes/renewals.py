@@ -11,7 +11,7 @@ the whole answer.
 Invariant: no heartbeat is answered as renewed that its slice has not renewed: each token is
 checked by the node that renews it, so who pretends to be a node can do no more with a token than
 its owner.
-Cost: a call between nodes is some 250 us of CPU in all, a token in it some 10.
+Cost: some 250 us of CPU a call between nodes, in both; 63 to 87 us a heartbeat at 64 connections.
 """
 
 import asyncio
@@ -23,14 +23,13 @@ from aiohttp import web
 
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
-from georeg.edge.tokens import lineage_of, mark_of, raw_of, session_and_account
+from georeg.edge.tokens import TOKEN_BYTES_MAX, lineage_of, mark_of, raw_of, session_and_account
 from georeg.nodes.addressing import slice_of_raw
 from georeg.nodes.front import RENEWALS_PATH, Front, Routes
 from georeg.nodes.passing import Address, Passing
 
 TOKENS_MAX: Final = 500
 """In one call: some 5 ms for which the other node does nothing else."""
-TOKEN_BYTES_MAX: Final = 2_048
 _YES: Final = 1
 _NO: Final = 0
 
