@@ -159,6 +159,15 @@ async def test_a_batch_goes_to_all_nodes_and_comes_back_in_order(world: World) -
     assert (status, msgpack.unpackb(body)) == (200, [401, 200, 200, 200, 200])
 
 
+async def test_a_part_of_a_batch_that_was_passed_on_is_passed_on_no_further(world: World) -> None:
+    tokens = [(await world.start("a", account))[1]["token"] for account in ALL]
+    status, body, _ = await world.call(
+        "b", "POST", "/v1/sessions/heartbeats", data=msgpack.packb(tokens),
+        headers={"Content-Type": "application/msgpack", PASSED_ON: "c"},
+    )  # fmt: skip
+    assert (status, msgpack.unpackb(body)) == (200, [503, 503, 200, 200])
+
+
 @pytest.mark.parametrize("body", [b"", b"\xc0", msgpack.packb(["x"] * 1001), b"\x91"])
 async def test_a_bad_batch_is_refused_as_ever(world: World, body: bytes) -> None:
     headers = {"Content-Type": "application/msgpack"}
