@@ -79,7 +79,11 @@ class Journal(Protocol):
         """Queue what a peer's beacons say of its incarnation; the highest stands."""
 
     def store_session(self, entry: Entry) -> None:
-        """Queue an own session for writing. It is written seconds later, and may be lost."""
+        """Queue an own session for writing. It is written seconds later, and may be lost.
+
+        With its first dot it is stored once, unless the journal has lost it: one that ends before
+        it is written need not be forgotten.
+        """
 
     def forget_session(self, session: int) -> None:
         """Queue that an own session is held no longer, in the same way."""
@@ -99,7 +103,7 @@ class Journal(Protocol):
         """The highest incarnation of each peer that was ever stored."""
 
     def kicks(self) -> list[Kick]:
-        """All kicks that have not expired; later in a life, perhaps only what it began with."""
+        """All kicks that have not expired, at the begin of a life; later, perhaps none."""
 
     def plans(self) -> list[PlanSet]:
         """All plans that were stored, in the same way."""

@@ -80,10 +80,22 @@ def programs(*moments: str) -> st.SearchStrategy[list[Step]]:
         calls = [KINDS[kind].map(lambda args, kind=kind: Do(kind, args)) for kind in theme]
         step = st.tuples(st.one_of(calls), st.sampled_from(["", "", "", *moments]))
         return st.lists(step, min_size=2, max_size=12).map(
-            lambda steps: [part for step in steps for part in step if part]
+            lambda steps: begun_once([part for step in steps for part in step if part])
         )
 
     return st.sampled_from(THEMES).flatmap(of)
+
+
+def begun_once(program: list[Step]) -> list[Step]:
+    """A session is stored with its first dot once, as it begins; later it has another."""
+    begun: set[int] = set()
+    for number, step in enumerate(program):
+        if isinstance(step, Do) and step.call == "store_session":
+            (one,) = step.args
+            if one.session in begun and one.hop == 0:
+                program[number] = Do(step.call, (moved(one, 3),))
+            begun.add(one.session)
+    return program
 
 
 # ---- the model -----------------------------------------------------------------------------------

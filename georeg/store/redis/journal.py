@@ -30,7 +30,7 @@ from georeg.store.redis.errors import DataLost, Fenced, RedisTrouble
 from georeg.store.redis.gather import Gatherer
 from georeg.store.redis.loading import Loaded
 from georeg.store.redis.records import heard_block
-from georeg.store.redis.taking import Taken, in_error, sweep, take
+from georeg.store.redis.taking import Taken, in_error, sweep, take, take_anew
 from georeg.store.trouble import Trouble
 
 RETRY_S: Final = 0.25
@@ -97,7 +97,7 @@ class RedisJournal:
         lost what it confirmed; see `begin_again`. Raises Fenced, RedisTooNew, RedisTrouble.
         """
         journal = cls(client, gatherer, tag, fence, on_fenced=on_fenced, on_lost=on_lost)
-        taken = await take(client, journal.keys, fence, least=fence)
+        taken = await take(client, journal.keys, fence)
         journal._taken(taken)
         journal._loaded = await Loaded.read(client, journal.keys, taken.meta)
         swept = sweep(client, journal.keys, lambda: journal._fence)
@@ -105,17 +105,24 @@ class RedisJournal:
         return journal
 
     async def begin_again(self, fence: int) -> None:
-        """Go on where Redis has lost data, under a fence of a lock that was acquired anew.
+        """Go on where Redis has lost data, under the fence of the lock as it is held by now.
 
         Sessions that are still there are forgotten; the caller stores all that the region knows.
-        Raises Fenced, RedisTrouble: then nothing is written, and it may be tried again.
+        Raises RedisTrouble: then nothing is written, and it may be tried again. Raises Fenced:
+        another node has the data, and `on_fenced` was called.
         """
         assert self.is_lost, "data that are there are not begun again"
         self._queued.sessions.clear()
         self._queued.heard.clear()
-        self._taken(
-            await take(self._client, self.keys, fence, self._stored_incarnation, is_anew=True)
-        )
+        try:
+            taken = await take_anew(
+                self._client, self.keys, fence, self._stored_incarnation, self._attempt
+            )
+        except Fenced as fenced:
+            self._final = fenced
+            self._on_fenced()
+            raise
+        self._taken(taken)
         self._fence = fence
         self._loaded.blocks.clear()
         self._is_retold = True
@@ -219,12 +226,13 @@ class RedisJournal:
         return dict(self._loaded.peers)
 
     def kicks(self) -> list[Kick]:
-        """Kicks that were there when the journal was opened and have not expired since."""
+        """Kicks that were there when the journal was opened and have not expired; none any more
+        from `all_stored` on."""
         now_s = self._redis_ms() // 1000
         return [kick for kick in self._loaded.kicks if kick.expires_s >= now_s]
 
     def plans(self) -> list[PlanSet]:
-        """Plans that were there when the journal was opened."""
+        """Plans that were there when the journal was opened, in the same way."""
         return list(self._loaded.plans)
 
     def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
@@ -244,7 +252,8 @@ class RedisJournal:
         return self
 
     def silent_ms(self, session: int) -> int | None:
-        """How long ago the device of a session that was there was heard; None: not known."""
+        """How long ago the device of a session that was there was heard; None: not known, or the
+        session was not there. Until `all_stored`."""
         heard_ms = self._loaded.heard_ms(session)
         return None if heard_ms is None else max(0, self._redis_ms() - heard_ms)
 
@@ -259,8 +268,7 @@ class RedisJournal:
         self._is_retold = False
         for block in self._loaded.blocks:
             self._queued.heard.setdefault(block, None)
-        self._loaded.blocks.clear()
-        self._loaded.forget_times()
+        self._loaded.let_go()
         self._ask()
 
     async def close(self) -> None:
@@ -321,8 +329,10 @@ class RedisJournal:
             self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
 
     def _try_again(self) -> None:
+        """Commit what waits, or nothing: to learn that Redis is back."""
         self._retry = None
-        self._ask()
+        if self._final is None and self._writing is None:
+            self._gatherer.ask(self)
 
     def _ask(self) -> None:
         """Commit with the next round trip, unless one is under way or has to wait."""

@@ -14,7 +14,15 @@ import structlog
 from crdt.dots import REGION_MAX, RegionId
 from crdt.events import Entry, Kick, PlanSet
 from georeg.store.redis.client import RedisClient
-from georeg.store.redis.records import WRONG, read_heard, read_kick, read_plan, read_session
+from georeg.store.redis.records import (
+    WRONG,
+    read_heard,
+    read_kick,
+    read_plan,
+    read_session,
+    started_s,
+)
+from georeg.store.rows import key
 
 COUNT: Final = 1_000
 """Fields asked for at once; of blocks, which are 2 KB each, fewer."""
@@ -28,7 +36,7 @@ log = structlog.get_logger("georeg.store")
 
 
 class Loaded:
-    """What was there. Sessions are let go once they have been read."""
+    """What was there; let go when the region has begun."""
 
     def __init__(self) -> None:
         self.kicks: list[Kick] = []
@@ -39,7 +47,6 @@ class Loaded:
         self._sessions: dict[bytes, bytes] = {}
         self._order: list[bytes] = []
         self._heard_ms: dict[int, int] = {}
-        self._started_ms: dict[int, int] = {}
 
     @classmethod
     async def read(
@@ -75,37 +82,39 @@ class Loaded:
         wrong: list[int] = []
         for field in fields:
             try:
-                stored = read_session(field, self._sessions.pop(field))
+                found.append(read_session(field, self._sessions[field]))
             except WRONG:
                 wrong.append(int.from_bytes(field, "big"))
-                continue
-            found.append(stored.entry)
-            if stored.started_s:
-                self._started_ms[stored.entry.session] = stored.started_s * 1000
         if wrong:
             log.error("journal_sessions_lost", error="not what was written", sessions=len(wrong))
         return found, int.from_bytes(fields[-1], "big") if self._order else None, wrong
 
     def heard_ms(self, session: int) -> int | None:
-        """When the session's device was last heard, as far as is known; on Redis' clock.
+        """When the device of a session that is there was last heard, on Redis' clock; None: not
+        known, or it has ended, and only others have not heard of that.
 
         A start counts where no block names the session yet: what is stored late, since Redis was
         away, seems to have started late.
         """
-        return self._heard_ms.get(session, self._started_ms.get(session))
+        value = self._sessions.get(key(session))
+        if value is None:
+            return None
+        return self._heard_ms.get(session, started_s(value) * 1000 or None)
 
-    def forget_times(self) -> None:
-        """The region has begun: it knows for itself."""
+    def let_go(self) -> None:
+        """The region has begun, and knows all that for itself."""
+        self.kicks, self.plans = [], []
+        self.blocks.clear()
+        self._sessions.clear()
         self._heard_ms.clear()
-        self._started_ms.clear()
 
 
-async def _scan(client: RedisClient, key: str, count: int) -> dict[bytes, bytes]:
+async def _scan(client: RedisClient, name: str, count: int) -> dict[bytes, bytes]:
     """All fields of a hash, a piece at a time."""
     found: dict[bytes, bytes] = {}
     cursor = b"0"
     while True:
-        (answer,) = await client.read([("HSCAN", key, cursor, "COUNT", count)])
+        (answer,) = await client.read([("HSCAN", name, cursor, "COUNT", count)])
         cursor, fields = _cursor(answer)
         found |= fields
         if cursor == b"0":

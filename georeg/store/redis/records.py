@@ -1,13 +1,13 @@
 """What stands in Redis: one value per session, kick and plan, and blocks of times of heartbeats.
 
-    session   version, msgpack [started, dot or 0, add]   field: its id, 8 bytes
-    kick      version, at_ms as 8 bytes, msgpack event    field: its session, 8 bytes
-    plan      version, issued as 8 bytes, msgpack event   field: its account
+    session   version, started as 4 bytes, msgpack [dot or 0, add]   field: its id, 8 bytes
+    kick      version, at_ms as 8 bytes, msgpack event               field: its session, 8 bytes
+    plan      version, issued as 8 bytes, msgpack event              field: its account
     heard     written_ms as 8 bytes, ids of sessions, then one byte each: silent for so many seconds
 
 A dot of 0 is the session's own id, as it mostly is; `started` is when, in seconds of Redis' clock,
-0 when it was stored later than that. Numbers of 8 bytes are big-endian, so
-that the script can compare them without rounding. Nothing has a checksum: unlike a disk's, these
+0 when it was stored later than that. Numbers are big-endian, so that the script
+can compare those of 8 bytes without rounding. Nothing has a checksum: unlike a disk's, these
 bytes never outlive the process that checks its own.
 
 Cost: 64 bytes a session with a UUID and a name of 12 characters, some 140 in Redis' memory; 9 more
@@ -16,7 +16,7 @@ for its time.
 
 import sys
 from array import array
-from typing import Final, NamedTuple
+from typing import Final
 
 from crdt.codec import encode_event, pack, plain, read_add, read_other, unpack
 from crdt.dots import DOT_MAX, Dot
@@ -24,22 +24,15 @@ from crdt.events import Entry, Kick, PlanSet
 from georeg.store.rows import EVENT_BYTES_MAX, WRONG, Damage, key
 
 __all__ = [
-    "SILENT_MAX_S", "WRONG", "Stored", "heard_block", "kick_value", "plan_value", "read_heard",
-    "read_kick", "read_plan", "read_session", "session_value",
+    "SILENT_MAX_S", "WRONG", "heard_block", "kick_value", "plan_value", "read_heard", "read_kick",
+    "read_plan", "read_session", "session_value", "started_s",
 ]  # fmt: skip
 
 VERSION: Final = b"\x01"
 SILENT_MAX_S: Final = 255
 """Longest silence that a block tells; it is beyond every lease, and means: not known."""
-_TIME_S_MAX: Final = (1 << 40) - 1
-
-
-class Stored(NamedTuple):
-    """A session as it was read."""
-
-    entry: Entry
-    started_s: int
-    """When, on Redis' clock; 0: it was stored later than that."""
+_TIME_BYTES: Final = 4
+"""Seconds since 1970 until 2106."""
 
 
 def session_value(entry: Entry, now_s: int) -> bytes:
@@ -48,25 +41,29 @@ def session_value(entry: Entry, now_s: int) -> bytes:
     A start is a sign of life; a session that moved, or is held on after a takeover, shows none.
     """
     is_first = entry.dot ^ entry.session == 0
-    started_s = now_s if is_first and not entry.unconfirmed else 0
-    return VERSION + pack([started_s, 0 if is_first else entry.dot, plain(entry)])
+    at_s = now_s if is_first and not entry.unconfirmed else 0
+    body = pack([0 if is_first else entry.dot, plain(entry)])
+    return VERSION + at_s.to_bytes(_TIME_BYTES, "big") + body
 
 
-def read_session(field: bytes, value: bytes) -> Stored:
+def started_s(value: bytes) -> int:
+    """When the session of this value was started, on Redis' clock; 0: not known."""
+    return int.from_bytes(value[1 : 1 + _TIME_BYTES], "big") if value[:1] == VERSION else 0
+
+
+def read_session(field: bytes, value: bytes) -> Entry:
     """The session in a field. Raises one of WRONG."""
     session = _number(field)
-    body = unpack(_versioned(value), EVENT_BYTES_MAX)
-    if type(body) is not list or len(body) != 3 or type(body[2]) is not list:
-        raise Damage("a session is a list of three")
-    started_s, dot, add = body
-    if type(started_s) is not int or not 0 <= started_s <= _TIME_S_MAX:
-        raise Damage("a session was started at no time")
+    body = unpack(_versioned(value)[_TIME_BYTES:], EVENT_BYTES_MAX)
+    if type(body) is not list or len(body) != 2 or type(body[1]) is not list:
+        raise Damage("a session is a dot and an add")
+    dot, add = body
     if type(dot) is not int or not 0 <= dot <= DOT_MAX:
         raise Damage("a session has no dot")
     entry = read_add(add, Dot(dot or session))
     if entry.session != session:
         raise Damage("a session stands in another one's field")
-    return Stored(entry, started_s)
+    return entry
 
 
 def kick_value(kick: Kick) -> bytes:

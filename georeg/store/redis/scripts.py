@@ -31,7 +31,7 @@ local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
-# ARGV: fence, format, 1 to forget sessions and times, least incarnation.
+# ARGV: fence, format, least incarnation, 1 to forget sessions and times, attempt to go on from.
 # Gives {done, now_ms, incarnation, attempt, what meta was before, as pairs}.
 TAKE: Final = Script(f"""{_NOW}
 local meta = redis.call('HMGET', KEYS[1], 'fence', 'format', 'incarnation', 'attempt')
@@ -40,11 +40,11 @@ if tonumber(meta[2] or '0') > tonumber(ARGV[2]) then return {{'newer', now_ms, m
 if known > fence then return {{'fenced', now_ms, meta[1]}} end
 local before = redis.call('HGETALL', KEYS[1])
 local incarnation, attempt = tonumber(meta[3] or '0'), tonumber(meta[4] or '0')
-if known < fence then
-  incarnation, attempt = math.max(incarnation + 1, tonumber(ARGV[4])), 0
+if known < fence or ARGV[4] == '1' then
+  incarnation, attempt = math.max(incarnation + 1, tonumber(ARGV[3])), tonumber(ARGV[5])
   redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'attempt', attempt, 'format', ARGV[2],
     'incarnation', incarnation)
-  if ARGV[3] == '1' then redis.call('UNLINK', KEYS[2], KEYS[6]) end
+  if ARGV[4] == '1' then redis.call('UNLINK', KEYS[2], KEYS[6]) end
 end
 return {{'done', now_ms, incarnation, attempt, before}}
 """)

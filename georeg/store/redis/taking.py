@@ -28,15 +28,26 @@ class Taken(NamedTuple):
     """What stood in `meta`: names and values in turn."""
 
 
-async def take(
-    client: RedisClient, keys: Sequence[str], fence: int, least: int, *, is_anew: bool = False
-) -> Taken:
+async def take(client: RedisClient, keys: Sequence[str], fence: int) -> Taken:
     """Move the fence of the data up. Again with the same fence, it changes nothing.
 
-    `least`: the lowest incarnation that will do. `is_anew`: forget sessions and times of
-    heartbeats. Raises Fenced, RedisTooNew, RedisTrouble.
+    Raises Fenced, RedisTooNew, RedisTrouble.
     """
-    args: list[Arg] = [fence, scripts.FORMAT, int(is_anew), least]
+    return await _take(client, keys, [fence, scripts.FORMAT, fence, 0, 0])
+
+
+async def take_anew(
+    client: RedisClient, keys: Sequence[str], fence: int, incarnation: int, attempt: int
+) -> Taken:
+    """Make data that have lost something the taker's, without their sessions and times.
+
+    `incarnation`: at least that one is stored. `attempt`: commits go on from there, so that none of
+    those before counts any more. Raises Fenced, RedisTooNew, RedisTrouble.
+    """
+    return await _take(client, keys, [fence, scripts.FORMAT, incarnation, 1, attempt])
+
+
+async def _take(client: RedisClient, keys: Sequence[str], args: Sequence[Arg]) -> Taken:
     word, redis_ms, *more = await client.run(scripts.TAKE, keys, args)
     if word != scripts.DONE:
         raise in_error(word, more)
@@ -44,9 +55,9 @@ async def take(
 
 
 async def sweep(client: RedisClient, keys: Sequence[str], fence: Callable[[], int]) -> None:
-    """Forget what has expired, a little at a time, until the data are another owner's."""
+    """Forget what has expired, a little at a time, until it is cancelled."""
     forgotten = 0
-    while forgotten >= 0:
+    while True:
         await asyncio.sleep(0 if forgotten else SWEEP_S)
         try:
             args: list[Arg] = [fence(), SWEEP_MAX, PLANS_MAX, SWEEP_MAX]
@@ -54,7 +65,7 @@ async def sweep(client: RedisClient, keys: Sequence[str], fence: Callable[[], in
         except RedisTrouble:
             forgotten = 0  # commits tell of it
         else:
-            forgotten = kicks + plans
+            forgotten = max(0, kicks + plans)
 
 
 def in_error(word: bytes, more: Sequence[Any]) -> RedisTrouble:

@@ -18,8 +18,10 @@ from georeg.store.redis import (
     RedisTrouble,
     changes,
     journal,
+    taking,
 )
 from georeg.store.redis.client import Script
+from georeg.store.redis.records import session_value
 from georeg.store.redis.scripts import COMMIT, KEYS, SWEEP
 from tests.redis_server import RedisServer
 from tests.store.redis.slices import (
@@ -93,7 +95,8 @@ async def test_sessions_are_told_a_piece_at_a_time_in_order_and_once(node: Node)
         found += some
     assert sizes == [200, 200, 49]
     assert found == [entry(n) for n in range(1, 450)]
-    assert second._loaded._sessions == {}
+    second.all_stored()
+    assert second._loaded._sessions == {}, "it holds them no longer than they are of use"
 
 
 async def test_what_ended_is_forgotten_and_what_came_and_went_is_never_sent(node: Node) -> None:
@@ -244,6 +247,58 @@ async def test_what_was_begun_again_holds_no_session_that_ended_before(
     assert sessions_of(await node.open(3)) == [entry(2)]
 
 
+async def test_it_begins_again_under_the_fence_that_it_has_where_the_lock_was_not_lost(
+    node: Node, server: RedisServer
+) -> None:
+    journal = await node.open(1)
+    for n in (1, 2):
+        journal.store_session(entry(n))
+        await committed(journal)
+    held = [int(entry(9).session).to_bytes(8, "big"), session_value(entry(9), 0)]
+    late = [1, 1, journal._attempt, "held", 2, *held]
+    server.cli("HSET", node.client.key(TAG, "meta"), "attempt", "1")
+    journal.forget_session(entry(1).session)
+    assert isinstance(await committed(journal), DataLost)
+    await journal.begin_again(1)
+    assert (await node.client.run(COMMIT, journal.keys, late))[0] == b"done", "and left aside"
+    journal.store_session(entry(2))
+    assert await committed(journal) is None
+    assert sessions_of(await node.open(2)) == [entry(2)]
+
+
+async def test_who_was_overtaken_while_data_were_lost_gives_up(
+    node: Node, server: RedisServer
+) -> None:
+    journal = await node.open(1)
+    journal.store_session(entry(1))
+    await committed(journal)
+    server.cli("FLUSHALL")
+    journal.store_session(entry(2))
+    await committed(journal)
+    await node.open(2)
+    with pytest.raises(Fenced):
+        await journal.begin_again(1)
+    assert (node.told, journal.is_fenced, journal.is_lost) == (["lost", "fenced"], True, False)
+
+
+async def test_expired_kicks_are_swept_also_after_a_loss(
+    node: Node, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking, "SWEEP_S", 0.01)
+    journal = await node.open(1)
+    journal.store_plan(plan())
+    await committed(journal)
+    server.cli("FLUSHALL")
+    await asyncio.sleep(0.05)
+    journal.store_plan(plan())
+    await committed(journal)
+    await journal.begin_again(2)
+    journal.store_kick(kick(1, expires_s=NOW_S))
+    await committed(journal)
+    while server.cli("HLEN", journal.keys[2]) != "0":  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+
+
 async def test_a_late_commit_is_left_aside_once_a_later_one_was_made(node: Node) -> None:
     """As when a connection hung, the commit was made again on another, and then Redis reads it."""
     journal = await node.open(1)
@@ -283,6 +338,19 @@ async def test_a_redis_that_is_down_is_told_at_once_and_gets_all_when_it_is_back
     assert [line["event"] for line in logs] == ["journal_refused", "journal_recovered"]
     after = await own_node.open(2)
     assert (sessions_of(after), after.kicks()) == ([entry(2)], [kick(1, expires_s=FUTURE_S)])
+
+
+async def test_that_redis_is_back_is_noticed_also_when_nothing_waits(
+    own_node: Node, own_server: RedisServer
+) -> None:
+    journal = await own_node.open(1)
+    own_server.pause()
+    journal.store_session(entry(1))
+    assert isinstance(await committed(journal), RedisTrouble)
+    journal._queued.sessions.clear()
+    own_server.resume()
+    while journal.trouble:  # noqa: ASYNC110 - a retry tells nobody
+        await asyncio.sleep(0.01)
 
 
 async def test_a_session_whose_start_may_have_reached_redis_is_forgotten_there(
@@ -455,6 +523,28 @@ async def test_the_next_owner_knows_how_long_each_device_has_been_silent(node: N
     assert 0 <= silent[0] < 5_000
     assert 40_000 <= silent[1] < 45_000
     assert silent[2:] == [None, None], "beyond what is told, and never told"
+
+
+async def test_of_a_session_that_has_ended_no_time_is_told(node: Node) -> None:
+    """Peers may still tell of it: they have not heard of its end."""
+    first = await node.open(1)
+    first.store_session(entry(1))
+    first.store(0, array("Q", [entry(1).session]), bytes(1))
+    await committed(first)
+    first.forget_session(entry(1).session)
+    await committed(first)
+    assert (await node.open(2)).silent_ms(entry(1).session) is None
+
+
+async def test_times_are_told_before_the_sessions_are_read(node: Node) -> None:
+    """A region asks for them first: peers have told it of its sessions already."""
+    first = await node.open(1)
+    first.store_session(entry(1))
+    first.store_session(moved(entry(2), 9))
+    first.store(0, array("Q", [entry(2).session]), bytes(1))
+    await committed(first)
+    second = await node.open(2)
+    assert None not in [second.silent_ms(entry(n).session) for n in (1, 2)]
 
 
 async def test_a_start_is_a_sign_of_life_and_holding_on_is_none(node: Node) -> None:

@@ -1,10 +1,13 @@
 """The lock: one owner at a time, on Redis' clock and the holder's own; numbers that only grow."""
 
 import asyncio
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
 from georeg.store.redis import Held, Holding, RedisClient, RedisLock, RedisTrouble
+from georeg.store.redis.journal import now_ms
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
@@ -21,7 +24,9 @@ class Clock:
         return self.ms
 
 
-def lock(client: RedisClient, owner: str, clock: Clock | None = None) -> RedisLock:
+def lock(
+    client: RedisClient, owner: str, clock: Callable[[], int] | None = None
+) -> RedisLock:
     return RedisLock(client, "c:us:0", "duty", owner, clock or Clock())
 
 
@@ -51,6 +56,24 @@ async def test_of_two_owners_one_gets_it_and_the_other_hears_who_and_for_how_lon
 async def test_of_many_who_ask_at_once_exactly_one_gets_it(client: RedisClient) -> None:
     answers = await asyncio.gather(*(lock(client, f"o{n}").acquire(LONG_MS) for n in range(20)))
     assert [type(answer) for answer in answers].count(Holding) == 1
+
+
+async def test_no_two_owners_ever_believe_at_once_that_they_hold_it(client: RedisClient) -> None:
+    """Four that ask without a pause, each under a new name, and let what they get run out."""
+    believed: list[tuple[int, int, int]] = []
+
+    async def ask(who: int) -> None:
+        while len(believed) < 12:
+            owner = lock(client, f"{who}:{len(believed)}", now_ms)
+            answer = await owner.acquire(SHORT_MS)
+            if isinstance(answer, Holding):
+                believed.append((answer.fence, now_ms(), answer.until_ms))
+
+    await asyncio.gather(*map(ask, range(4)))
+    believed.sort()
+    assert [fence for fence, _, _ in believed] == list(range(1, len(believed) + 1))
+    for (_, _, until_ms), (_, from_ms, _) in pairwise(believed):
+        assert until_ms <= from_ms
 
 
 async def test_the_fence_grows_with_every_acquire_also_by_the_same_owner(
