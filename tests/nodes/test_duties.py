@@ -255,6 +255,8 @@ async def test_slices_go_back_to_whom_the_store_has_forgotten(
     a, b = node("a"), node("b")
     await asyncio.gather(a.duties.open(), b.duties.open())
     await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2)
+    await until(lambda: all(b.duties.node_of(number) for number in a.decides))
+    await until(lambda: all(a.duties.node_of(number) for number in b.decides))
     of_a, of_b = a.decides, b.decides
     server.kill()
     await until(lambda: len(a.runner.noted("adrift")) == len(b.runner.noted("adrift")) == 4)
@@ -271,6 +273,7 @@ async def test_what_others_ran_is_left_to_them_for_as_long_as_their_locks_would_
     a, b = node("a"), node("b")
     await asyncio.gather(a.duties.open(), b.duties.open())
     await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2)
+    await until(lambda: all(b.duties.node_of(number) for number in a.decides))
     server.kill()
     await until(lambda: len(b.runner.noted("adrift")) == 4)
     await a.crash()

@@ -23,6 +23,7 @@ class Others:
 
     def __init__(self) -> None:
         self.others: list[NodeEntry] = []
+        self.trouble = ""
 
     def add(self, name: str, ops_url: str, *, is_leaving: bool = False) -> None:
         self.others.append(NodeEntry(Address(name, "", "", ops_url), is_leaving))
@@ -98,6 +99,16 @@ async def test_a_node_that_does_not_answer_is_named_as_a_problem() -> None:
     (problem,) = told["problems"]
     assert (problem["kind"], problem["region"]) == ("nodes_missing", "us")
     assert "lost" in problem["detail"]
+
+
+async def test_a_store_out_of_reach_is_a_problem_that_says_what_it_means() -> None:
+    mine = Others()
+    async with serving(mine, "one") as one:
+        assert (await call(f"{one}/v1/status"))[1]["problems"] == []
+        mine.trouble = "Redis at h:6379 did not answer within 500 ms"
+        (problem,) = (await call(f"{one}/v1/status"))[1]["problems"]
+    assert (problem["kind"], problem["severity"]) == ("store", "critical")
+    assert problem["detail"].startswith(mine.trouble)
 
 
 async def test_other_nodes_are_asked_only_for_those_who_may_ask_this_one() -> None:
