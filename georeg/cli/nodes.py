@@ -128,6 +128,7 @@ class StoreNode:
         runner.on_superseded = self._duties.superseded
         runner.on_retelling = self._duties.renew_now
         self._duties.neighbours.on_nodes = self._passing.keep
+        self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
             self._me.name, self._mesh_settings, self._duties.node_of, open_session,
             self._client_tls,

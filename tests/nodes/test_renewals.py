@@ -53,6 +53,16 @@ async def test_heartbeats_at_the_wrong_node_renew_their_sessions_in_few_calls(
         assert (await world.start("b", account, "phone"))[0] == 409, "it lives"
 
 
+async def test_a_call_carries_no_more_than_its_most(
+    world: World, posts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("georeg.nodes.renewals.TOKENS_MAX", 3)
+    tokens = await tokens_of(world, OF_B)
+    heartbeats = [world.heartbeat("a", token) for token in tokens]
+    assert set(await asyncio.gather(*heartbeats)) == {200}
+    assert (sum(posts), max(posts)) == (len(tokens), 3)
+
+
 async def test_the_answer_is_what_the_right_node_would_have_said(
     world: World, posts: list[int]
 ) -> None:
