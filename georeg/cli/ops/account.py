@@ -56,7 +56,7 @@ def account_lines(whole: Json) -> list[Line]:
     lines = [
         Line(f"{whole['account']}: plan {plan}, limit {whole['limit']}, {devices} playing", "bold"),
         Line(
-            f"home {_home(whole)}; if every link were cut now, at most "
+            f"home {whole['home']}, {_home_by(whole)}; if every link were cut now, at most "
             f"{plural(whole['at_most_if_cut'], 'stream')} at once"
         ),
         Line(""),
@@ -72,11 +72,6 @@ def account_lines(whole: Json) -> list[Line]:
     for name, why in sorted(whole["unreachable"].items()):
         lines.append(Line(f"{name}: {why}", "bold red"))
     return lines
-
-
-def _home(whole: Json) -> str:
-    """Which region it is, and why."""
-    return f"{whole['home']}, {_home_by(whole)}" if whole["home"] else "nobody"
 
 
 def _home_by(whole: Json) -> str:
