@@ -56,7 +56,8 @@ def test_a_home_moves_to_where_the_household_has_streamed_for_so_long() -> None:
     cluster, home, away, stream = moved()
     assert cluster.counter(home, "homes_moved") == 1
     assert cluster.counter(away, "homes_taken") == 1
-    assert cluster.regions[home]._budget.book.valid(ACCOUNT, cluster.clocks[home].now_ms()) == {}
+    book = cluster.regions[home]._state.seats.terms[home].book
+    assert book.valid(ACCOUNT, cluster.clocks[home].now_ms()) == {}
     assert {at: cluster.usable(at) for at in (home, away)} == {home: 0, away: 2}
     stream.beat()
 
@@ -348,7 +349,7 @@ def test_a_home_that_learns_gives_nothing_away() -> None:
     cluster, home, away = at_hash_home(limit=2)
     stream = cluster.start(away, "tv")
     cluster.play(ROUNDS_MS, stream)
-    cluster.regions[home]._budget.book._learn_until_ms = 1 << 60
+    cluster.regions[home]._state.seats.terms[home].book.learn_until_ms = 1 << 60
     cluster.play(AFTER_MS + ROUNDS_MS, stream)
     assert agreed(cluster) == home
 
