@@ -47,7 +47,7 @@ lock: $(BIN)/python  ## pin the newest dependencies again
 clean:  ## remove what was built, not what is versioned
 	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Test tools: redis-server, Prometheus and Toxiproxy; says what is missing, never fails.
+# Test tools that are not Python; says what is missing, never fails.
 tools: $(VENV)/dev.stamp
 	@.ci/tools
 

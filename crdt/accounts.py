@@ -4,9 +4,10 @@ A chained hash table of arrays: `heads` by bucket, `chain` from row to row, the 
 as key and the name itself in a slab. The low bits of the CRC chose the shard, so the buckets go by
 the higher ones. Freed rows form a chain of their own and are used again.
 
-Invariants: a row exists exactly while its account has a session or a plan; `first[row]` is the head
+Invariants: a row exists exactly while its account has a session, a plan, or a home that has moved
+(homes.py); `first[row]` is the head
 of the account's sessions in the `SessionSet` that shares this table, or NONE; free rows have
-neither session nor plan.
+none of these.
 
 The plan register: the statement with the highest (issued, plan) wins, so the join is a maximum.
 Plans are few and interned; the ones that find the interner full are kept one by one.
@@ -19,8 +20,9 @@ from array import array
 from typing import Final
 from zlib import crc32
 
-from crdt.dots import SHARD_BITS
-from crdt.events import Plan, PlanSet
+from crdt.dots import SHARD_BITS, RegionId
+from crdt.events import HomeSet, Plan, PlanSet
+from crdt.homes import Homes
 from crdt.interner import FULL, VALUES_MAX, Interner
 from crdt.slab import Slab
 
@@ -41,7 +43,7 @@ class AccountTable:
 
     __slots__ = (
         "_free", "_issued", "_mask", "_odd_plans", "_plan_numbers", "_plans", "_texts", "_used",
-        "chain", "count", "first", "heads", "keys", "slab",
+        "chain", "count", "first", "heads", "homes", "keys", "slab",
     )  # fmt: skip
 
     def __init__(self, slab: Slab, plans: Interner[Plan] | None = None) -> None:
@@ -59,6 +61,7 @@ class AccountTable:
         self._free = NONE
         self._plans: Interner[Plan] = Interner() if plans is None else plans
         self._odd_plans: dict[int, Plan] = {}
+        self.homes = Homes()
 
     @property
     def capacity(self) -> int:
@@ -77,7 +80,7 @@ class AccountTable:
     def intern(self, account: str) -> int:
         """The account's row; a new one when it has none yet.
 
-        The caller gives it a session or a plan at once, or calls `prune`.
+        The caller gives it a session, a plan or a home at once, or calls `prune`.
         """
         data = account.encode()
         key = crc32(data)
@@ -89,8 +92,8 @@ class AccountTable:
         return self.slab.get(self._texts[row]).decode()
 
     def prune(self, row: int) -> None:
-        """Free the row if its account has neither session nor plan."""
-        if self.first[row] != NONE or self._plan_numbers[row] != _NO_PLAN:
+        """Free the row if its account has neither session nor plan, and its home has not moved."""
+        if self.first[row] != NONE or self._plan_numbers[row] != _NO_PLAN or self.homes.has(row):
             return
         at = self.bucket(self.keys[row])
         before = self.heads[at]
@@ -168,6 +171,35 @@ class AccountTable:
         else:
             self._plans.drop(self._plan_numbers[row])
         self._plan_numbers[row] = _NO_PLAN
+
+    # ---- homes -------------------------------------------------------------------------------
+
+    def home(self, account: str) -> HomeSet | None:
+        """To where the account's home has moved; None: it has not."""
+        row = self.find(account)
+        return None if row == NONE else self.homes.get(row, account)
+
+    def set_home(self, update: HomeSet) -> bool:
+        """Join a statement in. False, and nothing changes, unless it wins."""
+        return self.homes.join(self.intern(update.account), update)
+
+    def say_home(self, update: HomeSet) -> bool:
+        """The same for the own log. False: it stands there already, or another one holds."""
+        row = self.intern(update.account)
+        self.homes.join(row, update)
+        return self.homes.get(row, update.account) == update and self.homes.say(row)
+
+    def moved(self) -> list[HomeSet]:
+        """All homes that have moved, ordered by account."""
+        rows = range(self._used) if self.homes.count else ()
+        found = (self.homes.get(row, self.account(row)) for row in rows if self.homes.has(row))
+        return sorted(move for move in found if move is not None)
+
+    def say_homes_again(self, region: RegionId) -> list[HomeSet]:
+        """For a new log of a region: the homes that moved to it or away from it."""
+        self.homes.begin()
+        moved = [move for move in self.moved() if region in (move.home, move.by)]
+        return [move for move in moved if self.say_home(move)]
 
     # ---- rows --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ One event is one msgpack value, so that a message holds a range of them by mere 
     kick       [3, session, account, expires_s, reason, actor, actor_device, at_ms, device id, name,
                 kind, started_ms, region]
     plan set   [4, account, name, limit, home, issued]
+    home set   [5, account, home, number, by, at_s]
     nothing    nil
 
 `when` is start ms << 22 | seconds to the deadline << 2 | unconfirmed << 1 | provisional. The dot of
@@ -36,13 +37,14 @@ from crdt.dots import (
     SessionId,
     dot_at,
     shard_of,
-)
+)  # fmt: skip
 from crdt.errors import CrdtError, LocalError, PeerError
 from crdt.events import (
     ActorKind,
     Device,
     Entry,
     Event,
+    HomeSet,
     Kick,
     Nothing,
     Plan,
@@ -67,6 +69,7 @@ from crdt.fields import (
     number,
     text,
 )
+from crdt.homes import HOME, plain_home, read_home
 from crdt.releases import RELEASE, plain_release, read_release
 
 __all__ = [
@@ -87,7 +90,7 @@ _ACTORS: Final = {int(actor): actor for actor in ActorKind}
 _PROVISIONAL, _UNCONFIRMED = 1, 2
 _SHORT, _LONG = 5, 9
 _WHEN_MAX: Final = TIME_MS_MAX << 22 | (1 << 22) - 1
-T = TypeVar("T", Kick, PlanSet)
+T = TypeVar("T", Kick, PlanSet, HomeSet)
 
 _pack: Final = msgpack.Packer().pack
 
@@ -148,6 +151,8 @@ def plain(event: Event) -> list[Any] | None:
         body = [_PLAN, event.account, *event.plan, event.issued]
         _read_plan(body)
         return body
+    if type(event) is HomeSet:
+        return plain_home(event)
     assert type(event) is Nothing
     return None
 
@@ -209,7 +214,7 @@ def decode_kick(data: bytes) -> Kick:
 
 
 def read_other(item: Any, kind: type[T]) -> T:
-    """An unpacked kick or plan set. Raises PeerError, also for another kind of event."""
+    """An unpacked kick, plan set or home set. Raises PeerError, also for another kind of event."""
     event = None if item is None else _read_event(item, Dot(1))
     if type(event) is not kind:
         raise PeerError(f"expected a {kind.__name__}")
@@ -236,7 +241,9 @@ def _read_event(item: Any, dot: Dot) -> Event:
         return _read_kick(item)
     if kind == _PLAN:
         return _read_plan(item)
-    raise PeerError(f"unknown event {kind}; known are 1 to 4")
+    if kind == HOME:
+        return read_home(item)
+    raise PeerError(f"unknown event {kind}; known are 1 to 5")
 
 
 def read_add(item: list[Any], dot: Dot) -> Entry:

@@ -1,8 +1,9 @@
-"""What a region's log says: five kinds of event, all immutable.
+"""What a region's log says: six kinds of event, all immutable.
 
 A log belongs to one region and one shard; each event takes one position. `Add` and `Release`
-speak only of the writer's own dots; `Stop`, `Kick` and `PlanSet` speak of sessions and accounts
-wherever they are, and win over concurrent adds (remove-wins) or by their time (last writer wins).
+speak only of the writer's own dots; `Stop`, `Kick`, `PlanSet` and `HomeSet` speak of sessions and
+accounts wherever they are, and win over concurrent adds (remove-wins) or by their time or number
+(last writer wins).
 A `Nothing` keeps the place of an add whose session is over.
 """
 
@@ -133,8 +134,22 @@ class PlanSet(NamedTuple):
     issued: int
 
 
+class HomeSet(NamedTuple):
+    """An account's home has moved; the highest `number` wins. Written by the home of before."""
+
+    account: str
+    home: RegionId
+    """Who leases out the account's slots from now on, unless its plan pins another region."""
+    number: int
+    """How often the account's home has moved."""
+    by: RegionId
+    """The home of before."""
+    at_s: int
+    """Wall clock of that region, seconds since 1970, for people."""
+
+
 class Nothing(NamedTuple):
     """Keeps the place of an add whose session is over."""
 
 
-Event = Entry | Release | Stop | Kick | PlanSet | Nothing
+Event = Entry | Release | Stop | Kick | PlanSet | HomeSet | Nothing

@@ -1,4 +1,5 @@
-"""What is judged about a peer's range or snapshot before a shard changes anything for it.
+"""What is judged about a peer's range or snapshot before a shard changes anything for it; and what
+of a snapshot belongs to no writer.
 
 The codec has checked every field by itself; here the fields must fit together and fit what is known
 already. A wrong one raises PeerError while the shard is still as it was.
@@ -7,11 +8,14 @@ Cost: a range its own length; a snapshot one walk over the shard's dots.
 
 from collections.abc import Sequence
 
+from crdt.accounts import AccountTable
 from crdt.dots import SEQUENCE_BITS, SHARD_BITS, Dot, RegionId, dot_at
 from crdt.errors import PeerError
-from crdt.events import Entry, Event, Release
+from crdt.events import Entry, Event, Reason, Release, Stop
+from crdt.ledger import KickLedger
 from crdt.sessions import SessionSet
 from crdt.snapshot import Snapshot
+from crdt.stops import Stops
 
 
 def check_range(
@@ -50,3 +54,18 @@ def compare(
         else:
             raise PeerError(f"dot {entry.dot:#x} names two sessions: double-spent dot")
     return left, list(listed.values())
+
+
+def join_rest(
+    snapshot: Snapshot, ledger: KickLedger, stops: Stops, accounts: AccountTable, now_ms: int
+) -> list[Event]:
+    """Join kicks, ends, plans and homes of a snapshot into what is known; returns what was news."""
+    news: list[Event] = [kick for kick in snapshot.kicks if ledger.join(kick)]
+    news += [
+        Stop(end.session, end.account)
+        for end in snapshot.ends
+        if stops.remember(end, now_ms) and end.reason is Reason.STOPPED
+    ]
+    news += [update for update in snapshot.plans if accounts.set_plan(update)]
+    news += [update for update in snapshot.homes if accounts.set_home(update)]
+    return news

@@ -55,7 +55,7 @@ def snapshot_in(body: Sequence[Any], version: int) -> Sequence[Any]:
     if version == NEWEST:
         return body
     form = _form(version)
-    *head, adds, kicks, ends, plans = body
+    *head, adds, kicks, ends, plans = body[:10]
     older = [[_item_in(item, form) for item in part] for part in (adds, kicks)]
     older_ends = [_end_in(item, form) for item in ends]
     return [*head, *older, older_ends, [_item_in(item, form) for item in plans]]

@@ -1,14 +1,14 @@
 """The replicated state of one shard: what this region writes, and how it takes in the rest.
 
 Of each writer there is its set of dots and its position; of the shard as a whole there are kicks,
-remembered ends and plans. Own changes are applied here and appended to the own log; others' come as
-a contiguous range of the writer's log (`apply`) or as a complete snapshot (`install`).
+remembered ends, plans and homes. Own changes are applied here and go to the own log; others' come
+as a contiguous range of the writer's log (`apply`) or as a complete snapshot (`install`).
 
 Invariants:
 - a writer's dots are a function of its position, so equal positions mean equal dots: positions
   have no gaps, only the writer adds or releases its dots, and a release takes a position too;
 - so the join of two shards is, per writer, the one with the higher position as a whole, and for
-  kicks, ends and plans the maximum; it is associative, commutative and idempotent;
+  kicks, ends, plans and homes the maximum; it is associative, commutative and idempotent;
 - what comes from outside is checked before the first change: a PeerError changes nothing.
 
 The shard decides neither who holds a session nor what a kick does; `georeg/region` does.
@@ -33,8 +33,8 @@ from crdt.dots import (
     shard_of,
 )  # fmt: skip
 from crdt.errors import LocalError, PeerError
-from crdt.events import Device, Entry, Event, Kick, Plan, PlanSet, Reason, Release, Stop
-from crdt.foreign import check_range, compare
+from crdt.events import Device, Entry, Event, HomeSet, Kick, Plan, PlanSet, Reason, Release, Stop
+from crdt.foreign import check_range, compare, join_rest
 from crdt.interner import Interner
 from crdt.ledger import KickLedger
 from crdt.log import Log
@@ -90,7 +90,7 @@ class Shard:
     # ---- own writes --------------------------------------------------------------------------
 
     def begin(self, incarnation: int) -> list[Entry]:
-        """Begin a new incarnation; its log begins with all kicks that are known.
+        """Begin a new incarnation; its log begins with kicks, and homes that moved here or away.
 
         An earlier log of this region may be lost: a kick that it told to some peers only, or that
         a peer told here, must reach the others all the same. Drops what earlier incarnations of
@@ -105,8 +105,9 @@ class Shard:
         self.context.advance(self.me, Position(incarnation, 0))
         self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
         self._begun = True
-        for kick in self.ledger.all():
-            self._append(encode_event(kick))
+        told: list[Event] = [*self.ledger.all(), *self.accounts.say_homes_again(self.me)]
+        for event in told:
+            self._append(encode_event(event))
         return inherited
 
     def add(
@@ -169,10 +170,7 @@ class Shard:
         return event
 
     def kick(self, kick: Kick) -> Kick:
-        """Note, for all regions, that a session was ended for good.
-
-        Returns the kick that holds: of several of one session the earliest.
-        """
+        """Note an end for good, for all regions. Returns the kick that holds: the earliest."""
         encode_event(kick)
         self._next_dot(kick.account)
         changed = self.ledger.join(kick)
@@ -183,16 +181,19 @@ class Shard:
         return holds
 
     def set_plan(self, update: PlanSet) -> bool:
-        """Note a plan for all regions. False when a later statement is known.
-
-        The statement that is known already is no news: True, and nothing is logged.
-        """
+        """Note a plan for all regions, unless it is known. False: a later statement is known."""
         data = encode_event(update)
         self._next_dot(update.account)
         if self.accounts.set_plan(update):
             self._append(data)
             return True
         return self.accounts.plan(update.account) == update
+
+    def set_home(self, update: HomeSet) -> bool:
+        """Say who is home, to all regions, also what they have told. False: it was said before."""
+        data = encode_event(update)
+        self._next_dot(update.account)
+        return self.accounts.say_home(update) and self._append(data) > 0
 
     # ---- from peers --------------------------------------------------------------------------
 
@@ -229,7 +230,7 @@ class Shard:
         return new
 
     def snapshot(self, writer: RegionId) -> Snapshot:
-        """What is known of a writer, complete, with all kicks, ends and plans of the shard."""
+        """What is known of a writer, complete, with all else that the shard knows."""
         return Snapshot(
             writer,
             self.index,
@@ -238,15 +239,15 @@ class Shard:
             self.ledger.all(),
             self.stops.all(),
             self.accounts.plans(),
+            tuple(self.accounts.moved()),
         )
 
     def install(self, snapshot: Snapshot, now_ms: int, *, repair: bool = False) -> list[Event]:
         """Take in a snapshot; returns its news as events, what has left the writer first.
 
-        The dots only when its position is higher (with `repair`: or equal, since the hashes
-        differed); kicks, ends and plans always. A dot that has left is a Release whose reason is
-        MOVED when nothing tells how it ended. Raises PeerError, and changes nothing, for a dot with
-        two contents or when it contradicts the own log.
+        The dots only when its position is higher (with `repair`: or equal, since hashes differed),
+        all else always. A dot that has left is a Release, reason MOVED when nothing tells how it
+        ended. Raises PeerError, and changes nothing, when it contradicts itself or the own log.
         """
         if snapshot.shard != self.index:
             raise PeerError(f"a snapshot of shard {snapshot.shard} for shard {self.index}")
@@ -265,11 +266,7 @@ class Shard:
         if snapshot.position > known:
             self.context.advance(snapshot.writer, snapshot.position)
         news: list[Event] = [*joined]
-        news += [kick for kick in snapshot.kicks if self.ledger.join(kick)]
-        for end in snapshot.ends:
-            if self.stops.remember(end, now_ms) and end.reason is Reason.STOPPED:
-                news.append(Stop(end.session, end.account))
-        news += [update for update in snapshot.plans if self.accounts.set_plan(update)]
+        news += join_rest(snapshot, self.ledger, self.stops, self.accounts, now_ms)
         return [*(self._release_of(entry, now_ms) for entry in left), *news]
 
     def renounce(self, writer: RegionId, incarnation: int) -> int:
@@ -323,6 +320,8 @@ class Shard:
             self.ledger.join(event)
         elif type(event) is PlanSet:
             self.accounts.set_plan(event)
+        elif type(event) is HomeSet:
+            self.accounts.set_home(event)
 
     def _commit_release(self, event: Release, now_ms: int, heard_ms: int = 0) -> None:
         dot, session, account, hop, reason, silent_ms, _ = event

@@ -1,17 +1,18 @@
 """A complete snapshot of one writer's shard, and its bytes.
 
 It says what the writer holds at one position, so that a region too far behind takes it in place of
-the events up to there; and everything that is known of kicks, ends and plans of the shard, whoever
+the events up to there; and all that is known of kicks, ends, plans and homes of the shard, whoever
 wrote it, since those only grow and may be joined at any time.
 
 Invariant: complete or nothing. Part of the sessions with the full position would delete the rest
 (delta_crdt_ex #65, cr-sqlite #299); so it is decoded and checked as a whole before anything is
 installed, however many messages it took to carry it.
 
-    [1, writer, shard, incarnation, top, [position of each add], [add], [kick], [end], [plan set]]
+    [1, writer, shard, incarnation, top, [position of each add], [add], [kick], [end], [plan set],
+     [home set] if there is any]
 
-with adds, kicks and plan sets as in `codec.py`, and an end as [session, account, hop, dot, reason]
-+ [silent_ms] if it is told.
+with adds, kicks, plan sets and home sets as in `codec.py`, and an end as [session, account, hop,
+dot, reason] + [silent_ms] if it is told. Version 1 has no home sets.
 Cost: 60 to 90 B and 5 us a session.
 """
 
@@ -32,7 +33,7 @@ from crdt.dots import (
     shard_of,
 )
 from crdt.errors import PeerError
-from crdt.events import Entry, Kick, PlanSet, Reason
+from crdt.events import Entry, HomeSet, Kick, PlanSet, Reason
 from crdt.fields import HOP_MAX, account_name, number
 from crdt.older import snapshot_in
 from crdt.releases import SILENT_MS_MAX
@@ -43,11 +44,11 @@ SNAPSHOT_BYTES_MAX: Final = 1 << 28
 _FORMAT: Final = 1
 _FIELDS: Final = 10
 
-T = TypeVar("T", Entry, Kick, PlanSet, End)
+T = TypeVar("T", Entry, Kick, PlanSet, HomeSet, End)
 
 
 class Snapshot(NamedTuple):
-    """What one writer holds in one shard at a position, and the shard's kicks, ends and plans."""
+    """What one writer holds in one shard at a position, and the kicks, ends, plans and homes."""
 
     writer: RegionId
     shard: int
@@ -57,6 +58,7 @@ class Snapshot(NamedTuple):
     kicks: list[Kick]
     ends: list[End]
     plans: list[PlanSet]
+    homes: tuple[HomeSet, ...] = ()
 
 
 def encode_snapshot(snapshot: Snapshot, version: int = NEWEST) -> bytes:
@@ -64,7 +66,7 @@ def encode_snapshot(snapshot: Snapshot, version: int = NEWEST) -> bytes:
 
     Raises LocalError for a version that was never spoken.
     """
-    writer, shard, (incarnation, top), entries, kicks, ends, plans = snapshot
+    writer, shard, (incarnation, top), entries, kicks, ends, plans, homes = snapshot
     body = [
         _FORMAT,
         writer,
@@ -77,20 +79,23 @@ def encode_snapshot(snapshot: Snapshot, version: int = NEWEST) -> bytes:
         [end if end.silent_ms else end[:-1] for end in ends],
         [plain(update) for update in plans],
     ]
+    if homes:
+        body.append([plain(update) for update in homes])
     return pack(snapshot_in(body, version))
 
 
 def decode_snapshot(data: bytes, bytes_max: int = SNAPSHOT_BYTES_MAX) -> Snapshot:
     """The snapshot, every field in bounds. Raises PeerError."""
     body = unpack(data, bytes_max)
-    if type(body) is not list or len(body) != _FIELDS or body[0] != _FORMAT:
-        raise PeerError(f"a snapshot is an array of {_FIELDS} fields in format {_FORMAT}")
-    _, writer, shard, incarnation, top, positions, adds, kicks, ends, plans = body
+    if type(body) is not list or len(body) not in (_FIELDS, _FIELDS + 1) or body[0] != _FORMAT:
+        raise PeerError(f"a snapshot is an array of {_FIELDS} fields or one more, {_FORMAT} first")
+    body = (*body, [])[1 : _FIELDS + 1]
+    writer, shard, incarnation, top, positions, adds, kicks, ends, plans, homes = body
     number(writer, 1, REGION_MAX, "writer")
     number(shard, 0, SHARDS - 1, "shard")
     number(incarnation, 0, INCARNATION_MAX, "incarnation")
     number(top, 0, POSITION_MAX, "top")
-    if not all(type(part) is list for part in (positions, adds, kicks, ends, plans)):
+    if not all(type(part) is list for part in (positions, adds, kicks, ends, plans, homes)):
         raise PeerError("a snapshot's parts are arrays")
     return Snapshot(
         RegionId(writer),
@@ -100,6 +105,7 @@ def decode_snapshot(data: bytes, bytes_max: int = SNAPSHOT_BYTES_MAX) -> Snapsho
         [_of_shard(read_other(item, Kick), shard) for item in kicks],
         [_read_end(item, shard) for item in ends],
         [_of_shard(read_other(item, PlanSet), shard) for item in plans],
+        tuple([_of_shard(read_other(item, HomeSet), shard) for item in homes]),
     )
 
 

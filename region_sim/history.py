@@ -199,6 +199,19 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """An account's home moved: its home of before said so (simulated runs only)."""
+
+    at_us: int
+    region: str
+    """The home of before."""
+    account: str
+    home: str
+    number: int
+    """How often it has moved."""
+
+
+@dataclass(frozen=True, slots=True)
 class Voided:
     """A region noticed that a lease of its grants had run out or was void (simulated runs only)."""
 
@@ -284,6 +297,7 @@ class History:
     cloned: list[Cloned] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
     voided: list[Voided] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)

@@ -10,6 +10,14 @@ import pytest
 from tests.tools import ROOT, tool
 
 TOOLS = {
+    "compose": (
+        str(ROOT / ".tools" / "compose-go"),
+        "compose-go is missing; make test builds it where there is Go",
+    ),
+    "kustomize": (
+        str(ROOT / ".tools" / "kustomize"),
+        "kustomize is missing; make test builds it where there is Go",
+    ),
     "prometheus": (
         "promtool",
         "Prometheus is missing; make test gets it from apt's archive where it can",

@@ -71,6 +71,9 @@ class StoreNode:
         tls = config.mesh.tls
         self._server_tls = None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_SERVER)
         self._client_tls = None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_CLIENT)
+        self._relay_tls = (
+            None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_CLIENT, checks_host=False)
+        )
         self._mesh_settings = MeshSettings(versions=Versions(newest=config.mesh.protocol_max))
         name = f"{self._store.node or socket.gethostname()}-{secrets.token_hex(4)}"
         store = self._store
@@ -129,7 +132,7 @@ class StoreNode:
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
             self._me.name, self._mesh_settings, self._duties.node_of, open_session,
-            self._client_tls,
+            self._relay_tls,
         )  # fmt: skip
         self._door = self._relay.door = Door(
             self._mesh_settings, self._server_tls, slices=slices, elsewhere=self._relay.pass_on

@@ -13,7 +13,10 @@ from georeg.config import Config
 from georeg.config.settings import name_in_file
 
 AT_ONCE: Final = frozenset(
-    {"plans", "default_limit", "deadline_ms", "young_ms", "idle_grant_ms", "plan_memory_s"}
+    {
+        "plans", "default_limit", "deadline_ms", "young_ms", "idle_grant_ms", "home_move_after_ms",
+        "plan_memory_s",
+    }  # fmt: skip
 )
 """Fields of Settings that are looked up each time that they are needed."""
 

@@ -103,8 +103,10 @@ class StoreConfig:
     """Into how many parts the accounts are dealt; the same in all regions of the cluster."""
     node: str = ""
     """The node's name in logs; empty: the host's."""
+    host: str = ""
+    """Where the other nodes of the region reach this one; empty: where it listens."""
     edge_url: str = ""
-    """Where the other nodes of the region reach this one's edge, mesh and operators' API."""
+    """The same for its edge, mesh and operators' API, each with its port."""
     mesh_url: str = ""
     ops_url: str = ""
 

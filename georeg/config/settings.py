@@ -38,6 +38,7 @@ BOUNDS: dict[str, Bounds] = {
     "drift": Bounds(0, 0.2),
     "young_ms": Bounds(0, 600),
     "idle_grant_ms": Bounds(0.1, _DAY_S),
+    "home_move_after_ms": Bounds(0, 30 * _DAY_S),
     "token_roll_ms": Bounds(0, _DAY_S),
     "session_limit_s": Bounds(60, 30 * _DAY_S),
     "join_ms": Bounds(0, 60),

@@ -4,6 +4,7 @@ Invariant: a rule is asked only of a slice that is in the table, and a slice is 
 node may decide for it (duties.py takes it out before anybody else may).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -46,6 +47,9 @@ class Parts:
     def __init__(self, count: int) -> None:
         """`count`: of all slices of the region."""
         self.count = count
+        self.counted: Counter[str] = Counter()
+        """What slices had counted that are run here no longer: counters of a process never go back,
+        or whoever takes rates of them would count it all again."""
         self._parts: dict[int, Part] = {}
 
     def __iter__(self) -> Iterator[Part]:
@@ -70,7 +74,10 @@ class Parts:
 
     def take(self, number: int) -> Part | None:
         """It is run here no longer."""
-        return self._parts.pop(number, None)
+        part = self._parts.pop(number, None)
+        if part is not None:
+            self.counted.update(part.region.status().counters)
+        return part
 
     def number_of(self, session: int) -> int:
         """The slice of a session, wherever it is run."""

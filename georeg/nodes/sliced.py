@@ -185,6 +185,8 @@ class SlicedRegion:
         return self.parts.of_session(session).region.watch(session, callback)
 
     def status(self) -> Status:
-        """The numbers of the slices that are run here, added up."""
-        status = sum_of_status([region.status() for region in self.parts.regions], self.ready)
+        """The numbers of the slices that are run here, added up; what is counted, since the start
+        of this node."""
+        slices = [region.status() for region in self.parts.regions]
+        status = sum_of_status(slices, self.ready, self.parts.counted)
         return replace(status, disk_trouble=status.disk_trouble or self.store_trouble())

@@ -5,7 +5,8 @@ so that one slice in trouble is seen in the sum.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from crdt.dots import RegionId
@@ -26,6 +27,7 @@ T = TypeVar("T", int, float)
 STATES: Final = ("up", "joining", "suspect", "down")
 """From good to bad."""
 TOPS: Final = 10
+NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 def worst(states: Iterable[str]) -> str:
@@ -39,9 +41,12 @@ def _most(values: Iterable[T | None]) -> T | None:
     return None if None in known else max(known, default=None)  # type: ignore[type-var]
 
 
-def sum_of_status(slices: Sequence[Status], is_ready: bool) -> Status:
-    """The numbers of a region at one instant; all 0 where no slice is run."""
-    counters: Counter[str] = Counter()
+def sum_of_status(
+    slices: Sequence[Status], is_ready: bool, counted: Mapping[str, int] = NOTHING
+) -> Status:
+    """The numbers of a region at one instant; all 0 where no slice is run, but for what had been
+    `counted` by slices before."""
+    counters: Counter[str] = Counter(counted)
     for each in slices:
         counters.update(each.counters)
     peers = sorted({peer.region for each in slices for peer in each.peers})

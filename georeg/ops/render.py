@@ -6,6 +6,7 @@ was. docs/operations.md explains every field.
 
 from typing import Any, Final
 
+from crdt.events import HomeSet
 from georeg.edge.instants import instant
 from georeg.ops.context import Ops
 from georeg.ops.diagnosis import Trouble
@@ -140,6 +141,9 @@ def account(ops: Ops, report: AccountReport) -> Json:
         "limit": report.limit,
         "is_plan_known": report.is_plan_known,
         "home": ops.name_of(report.home),
+        "home_by": report.home_by.value,
+        "home_moved": _moved(ops, report.home_moved),
+        "is_home_open": report.is_home_open,
         "grants": {ops.name_of(region): slots for region, slots in sorted(report.granted.items())},
         "usable": report.usable,
         "overdraft": report.overdraft,
@@ -148,6 +152,12 @@ def account(ops: Ops, report: AccountReport) -> Json:
         "at_most_if_cut": report.at_most,
         "regions_out_of_reach": [ops.name_of(region) for region in report.out_of_reach],
     }
+
+
+def _moved(ops: Ops, move: HomeSet | None) -> Json | None:
+    if move is None:
+        return None
+    return {"from": ops.name_of(move.by), "at": instant(move.at_s * 1000), "times": move.number}
 
 
 def session(ops: Ops, report: SessionReport) -> Json:

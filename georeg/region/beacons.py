@@ -10,7 +10,7 @@ equal positions hashes must be equal, else the receiver asks for a snapshot of t
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from crdt.dots import INCARNATION_MAX, SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
 from georeg.region.evidence import Evidence
@@ -23,6 +23,15 @@ REMEMBERED: Final = 16
 """Own beacons whose send times and lists are kept; an older echo proves nothing."""
 VITALS_EVERY: Final = 5
 """Every so many beacons say how the sender is, from the first one on: 40 bytes, for operators."""
+
+
+class _Word(NamedTuple):
+    """A peer's word on its set of regions, and what it had written by then that is not here yet."""
+
+    incarnation: int
+    said: bytes
+    echoed: int
+    missing: dict[int, int]
 
 
 class Beacons:
@@ -51,12 +60,16 @@ class Beacons:
         """Set by the region: what this region says of itself."""
         self.on_vitals: Callable[[RegionId, Vitals], None] = lambda peer, vitals: None
         """Set by the region: a peer has said how it is."""
+        self.on_known: Callable[[RegionId], None] = lambda peer: None
+        """Set by joining: a peer that has still to tell of homes knows of this life by now."""
         self._number = 0
         self._sent_ms: dict[int, int] = {}
         self._listed: dict[tuple[RegionId, int], dict[int, int]] = {}
         """(peer, beacon number) -> positions that it named: by its echo they must be there."""
         self._echoes: dict[RegionId, tuple[int, int, int]] = {}
         """peer -> (incarnation, number, when heard) of its newest beacon."""
+        self._words: dict[RegionId, _Word] = {}
+        """Words that do not count yet; of each peer the oldest, while regions do not agree."""
 
     def begin(self) -> None:
         """A new incarnation counts its beacons from 1; echoes of the old one prove nothing."""
@@ -64,6 +77,7 @@ class Beacons:
         self._ways.begin(self._state.clock.now_ms())
         self._sent_ms.clear()
         self._listed.clear()
+        self._words.clear()
         self._state.members.begin()
 
     @property
@@ -74,6 +88,7 @@ class Beacons:
     def forget(self, peer: RegionId) -> None:
         """A region was removed; should it come back, nothing of before is echoed to it."""
         self._echoes.pop(peer, None)
+        self._words.pop(peer, None)
         self._listed = {key: listed for key, listed in self._listed.items() if key[0] != peer}
 
     def send_all(self) -> None:
@@ -126,7 +141,11 @@ class Beacons:
         missing = self._check_heads(peer, beacon)
         link.ack_due.update(shard for shard, _, _ in beacon.heads)
         is_answer = beacon.echo_incarnation == state.incarnation
-        state.members.heard(peer, beacon.regions, beacon.echo_number if is_answer else 0)
+        if not state.members.are_agreed:
+            echoed = beacon.echo_number if is_answer else 0
+            self._hear_set(peer, _Word(beacon.incarnation, beacon.regions, echoed, missing))
+        if is_answer and peer in state.members.untold:
+            self.on_known(peer)
         for shard, incarnation, position in beacon.acks:
             self._replication.acknowledged(peer, shard, incarnation, position)
         sent_ms = None
@@ -138,6 +157,23 @@ class Beacons:
                 if link.acked[shard] < position:
                     self._replication.resend(peer, shard)
         self._evidence.beacon(peer, sent_ms, beacon.echo_held_ms, missing)
+
+    def _hear_set(self, peer: RegionId, word: _Word) -> None:
+        """A word counts when all is applied here that its sender had written by then: so whoever
+        agrees knows which homes had moved before (members.py).
+        """
+        for one in filter(None, (self._words.pop(peer, None), word)):
+            if one.incarnation == word.incarnation and self._has_all(peer, one):
+                self._state.members.heard(peer, one.said, one.echoed)
+            elif one.incarnation == word.incarnation:
+                self._words.setdefault(peer, one)
+
+    def _has_all(self, peer: RegionId, word: _Word) -> bool:
+        shards = self._state.shards
+        return all(
+            shards[index].position(peer) >= (word.incarnation, position)
+            for index, position in word.missing.items()
+        )
 
     def _beacon(self, peer: RegionId) -> Beacon:
         state, link = self._state, self._replication.links[peer]

@@ -41,6 +41,8 @@ class Budget:
     ) -> None:
         self._state = state
         self._send = send
+        self.leaving: set[str] = set()
+        """Accounts whose home this region gives to another one: from before it is on disk."""
         self.begin(incarnation=1, learn_until_ms=0)
 
     def begin(self, incarnation: int, learn_until_ms: int) -> None:
@@ -63,13 +65,12 @@ class Budget:
         return state.limit_of(account) - sum(self.taken(account, state.live(account)).values())
 
     def is_moving(self, account: str) -> bool:
-        """Whether regions may differ about who is home: then no slot is used or lent (members.py).
+        """Whether regions may differ about who is home, since the cluster changes (members.py) or
+        the home is being given away (moves.py): then no slot is used or lent.
         """
-        members = self._state.members
-        if members.are_agreed:
-            return False
-        known = self._state.plan_of(account)
-        return members.is_moving(account, known.plan.home if known is not None else 0)
+        if account in self.leaving:
+            return True
+        return not self._state.members.are_agreed and self._state.is_home_open(account)
 
     def taken(self, account: str, live: list[Entry]) -> dict[RegionId, int]:
         """At the home: what other regions hold or use, per region the larger one."""
@@ -150,6 +151,11 @@ class Budget:
         in_use = self._state.own_count(account)
         if self.holder.usable(home, account, self._state.clock.now_ms()) > in_use:
             self._give_back(home, account, 0, AMOUNT_MAX, in_use)
+
+    def hand_back_all(self, home: RegionId, account: str) -> None:
+        """Give back unasked all that is held: this region is home now, and needs no grant."""
+        if self.holder.usable(home, account, self._state.clock.now_ms()):
+            self._give_back(home, account, 0, AMOUNT_MAX, 0)
 
     def _give_back(self, home: RegionId, account: str, wid: int, at_most: int, in_use: int) -> None:
         now_ms = self._state.clock.now_ms()

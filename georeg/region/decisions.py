@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgpack
 
 from crdt.dots import RegionId, SessionId
-from crdt.events import ActorKind, Device, Entry, Kick, PlanSet, Reason
+from crdt.events import ActorKind, Device, Entry, HomeSet, Kick, PlanSet, Reason
 from georeg.region.model import Basis, Blocker, Refused
 from georeg.region.ports import Clock
 from georeg.region.records import Records
@@ -57,6 +57,10 @@ class Kind(IntEnum):
     """Its device stopped it here, where it was not held."""
     HEARD_KICK = 11
     HEARD_STOP = 12
+    HOME_GIVEN = 13
+    """The account streamed in one other region only: that one is its home from now on."""
+    HOME_TAKEN = 14
+    """This region is the account's home from now on."""
 
 
 class Witness(NamedTuple):
@@ -83,8 +87,8 @@ class Decision(NamedTuple):
     word: str = ""
     """Of admissions the basis, of refusals the weakest evidence, of ends the reason."""
     region: RegionId = _NOWHERE
-    """Of kicks who held it, of adoptions and moves the other region, of what is heard who said it;
-    0: not known."""
+    """Of kicks who held it, of adoptions and moves, of sessions or homes, the other region, of what
+    is heard who said it; 0: not known."""
     actor: str = ""
     who: str = ""
     """Who kicked: the name of the operator, or of the device."""
@@ -210,6 +214,15 @@ class Decisions:
         if self.keeping.records_max:
             stop = Decision(kind, self._clock.wall_ms(), session, "", "", "stopped", region)
             self._note(account, stop)
+
+
+    def home_moved(self, kind: Kind, move: HomeSet) -> None:
+        """The account's home was given to another region, or taken from it."""
+        if self.keeping.records_max:
+            other = move.home if kind is Kind.HOME_GIVEN else move.by
+            self._note(move.account, Decision(
+                kind, self._clock.wall_ms(), SessionId(0), "", "", region=other
+            ))  # fmt: skip
 
 
 def _decoded(record: bytes) -> Decision:

@@ -82,10 +82,16 @@ class Home:
         self._idle_found: dict[str, int] = {}
         """The same, as of the walk that is under way."""
         self._idle_cursor = 0
+        self.on_streaming: Callable[[str], None] = lambda account: None
+        """Set by moves.py: an account of which something is lent has live sessions."""
 
     @property
     def _book(self) -> GrantBook:
         return self._budget.book
+
+    def is_asked(self, account: str) -> bool:
+        """Whether a request of the account waits."""
+        return account in self._queues
 
     # ---- requests ----------------------------------------------------------------------------
 
@@ -325,19 +331,20 @@ class Home:
         for account in accounts:
             valid = self._book.valid(account, now_ms)
             if sum(valid.values()) > state.limit_of(account):
-                self._take_back(account, valid)
+                self.take_back(account, valid)
                 continue
             if state.shard(account).sessions.has_any_of(account, valid) or state.live(account):
+                self.on_streaming(account)
                 continue  # a holder with a dot uses its slots: the usual case, and cheaply seen
             since_ms = self._idle_since.get(account, now_ms)
             if now_ms - since_ms <= state.settings.idle_grant_ms:
                 self._idle_found[account] = since_ms
                 continue
-            self._take_back(account, valid)
+            self.take_back(account, valid)
         if self._idle_cursor == 0:  # the walk is over: what it did not find is idle no more
             self._idle_since, self._idle_found = self._idle_found, {}
 
-    def _take_back(self, account: str, valid: Iterable[RegionId]) -> None:
+    def take_back(self, account: str, valid: Iterable[RegionId]) -> None:
         """Recall what is not in use."""
         for region in sorted(valid):
             self._send(region, Recall(account, 0, AMOUNT_MAX, (), ""))

@@ -19,6 +19,11 @@ also when all of them have lost their power with it.
 Where the disk refuses, nobody but the peers will know of the incarnation: it is drawn from so many
 that the next life, should it hear nobody, hardly takes it again.
 
+One without a journal may have given homes away (moves.py), and an event of its former life may be
+on its way when it asks. So it asks each peer again that has answered a beacon of this life, which
+from then on takes nothing of the former one. Until all have told it is home of nothing
+(members.py).
+
 A region that finds later that a peer knows a higher incarnation of it (its disk was lost while
 nobody could be reached) begins again above that one, with its sessions as they are.
 """
@@ -72,6 +77,7 @@ class Joining:
         self._seen: dict[RegionId, int] = {}
         self._answering: dict[RegionId, int] = {}
         """Peers that begin -> the nonce of the question that is being answered."""
+        beacons.on_known = self._ask_again
         self._is_closed = False
         self._times = TimesWalk(state)
         self.is_joined = False
@@ -121,23 +127,34 @@ class Joining:
         self._answering[peer] = message.nonce
         link.reset()
 
+        sent: list[int] = []
+
         def finish() -> None:
             self._answering.pop(peer, None)
-            self._send(peer, Fetched(message.nonce, self._incarnation_of(peer)))
+            self._send(peer, Fetched(message.nonce, self._incarnation_of(peer), len(sent)))
 
         def step(index: int) -> None:
             if index == SHARDS:
                 self._replication.push_all(peer, finish)
                 return
-            if state.shards[index].position(peer).incarnation:
+            shard = state.shards[index]
+            if shard.position(peer).incarnation or shard.accounts.homes.count:
                 self._replication.send_snapshot(peer, peer, index)
+                sent.append(index)
             state.clock.call_later(0, lambda: step(index + 1))
 
         step(0)
 
+    def _ask_again(self, peer: RegionId) -> None:
+        """The peer knows of this life: it has still to tell which homes have moved."""
+        self._send(peer, Fetch(self._nonce + self._state.incarnation))
+
     def on_fetched(self, peer: RegionId, message: Fetched) -> None:
         """A peer has told all that it knows, or that it knows a later incarnation."""
         if self.is_joined:
+            is_answer = message.nonce == self._nonce + self._state.incarnation
+            if is_answer and len(self._replication.links[peer].told) >= message.snapshots:
+                self._state.members.told(peer)  # else something was lost: it is asked again
             if message.incarnation > self._state.incarnation and not self.is_superseded():
                 self._state.counters["begun_again"] += 1
                 self._begin_at(message.incarnation + 1, self._wait_ms())
@@ -170,7 +187,7 @@ class Joining:
         # A peer that is silent may have seen a later one; a damaged journal had one.
         if stored == 0 and (not has_heard_all or (seen == 0 and state.journal.lost)):
             last += self._random.randrange(BLIND)
-        if stored == 0 and not has_heard_all:
+        if stored == 0 and not is_first:
             state.members.doubt()
         told = [shard.position(state.region) for shard in state.shards]
         self._begin_at(last + 1, 0 if is_first or not state.peers else self._wait_ms())
@@ -188,6 +205,8 @@ class Joining:
         self._budget.begin(incarnation, state.clock.now_ms() + learn_ms)
         for link in self._replication.links.values():
             link.reset()
+        for home in state.journal.homes():
+            state.shard(home.account).accounts.set_home(home)  # before the logs begin with them
         inherited = [entry for shard in state.shards for entry in shard.begin(incarnation)]
         self._replication.is_open = True
         kicks, plans = state.journal.kicks(), state.journal.plans()

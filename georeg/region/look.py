@@ -14,7 +14,7 @@ from crdt.shard import Shard
 class Look:
     """What one shard knew of an account at one number of changes."""
 
-    __slots__ = ("_entries", "account", "changes", "home", "plan", "rows", "shard")
+    __slots__ = ("_entries", "account", "changes", "home", "moved", "plan", "rows", "shard")
 
     def __init__(self, account: str, shard: Shard) -> None:
         self.account = account
@@ -23,12 +23,20 @@ class Look:
         self.rows: list[int] = []
         self._entries: list[Entry] | None = None
         self.plan: PlanSet | None = None
+        self.moved = 0
+        """The region to which the account's home has moved; 0: it has not."""
         self.home: RegionId | None = None
         """Filled in by whoever asks for it first."""
         at = shard.accounts.find(account)
         if at != NONE:
             self.rows = shard.sessions.rows_at(at)
             self.plan = shard.accounts.plan_at(at, account)
+            self.moved = shard.accounts.homes.home(at)
+
+    @property
+    def pinned(self) -> int:
+        """The home that the account's plan names; 0: none."""
+        return self.plan.plan.home if self.plan is not None else 0
 
     @property
     def entries(self) -> list[Entry]:

@@ -8,14 +8,20 @@ has no usable slots here: as home nothing of it is lent or used, as holder nothi
 decided on evidence, as when its home is out of reach. All other accounts are not concerned.
 
 Regions say their sets in their beacons, and a beacon counts only if it echoes one that was sent
-here with the set of now: so it was said by who had heard of the change. Hence two regions that have
+here with the set of now: so it was said by who had heard of the change. And it counts when all that
+its sender had written by then is applied here: homes move only while regions agree (moves.py), so
+whoever agrees knows what had moved before. Hence two regions that have
 agreed at one moment have agreed on the same set: of the two that changed last, the word of the
 other one is younger than that change. And one that has not agreed uses nothing of the accounts
 about which it could differ. No clock plays a part, so the configs may change days apart (P8).
 
-A region that begins takes its config for agreed, unless it is new: then it is home of nothing until
-all others have said that they know it. A peer that speaks protocol version 1 cannot say a set, and
-counts as saying this one. Cost: one further hash a set and account while it lasts, else nothing.
+A region that begins takes its config for agreed, unless it has no memory, since it is new or has
+lost its disk: then it is home of nothing until all others have said that they know it, and have
+told after that what they know of homes that have moved. So it cannot take itself for the home of
+an account that it had given away (moves.py).
+
+A peer that speaks protocol version 1 cannot say a set, and counts as saying this one. Cost: one
+further hash a set and account while it lasts, else nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,6 +49,8 @@ class Members:
         """The sets since the last agreement, that one included; empty: agreed."""
         self._silent: set[RegionId] = set()
         """Who has not said the set of now."""
+        self.untold: set[RegionId] = set()
+        """Who has not told this region yet, which has no memory, which homes have moved."""
 
     @property
     def said(self) -> bytes:
@@ -57,7 +65,7 @@ class Members:
     @property
     def silent(self) -> tuple[RegionId, ...]:
         """Who has not said the same set yet, in order; empty: agreed."""
-        return tuple(sorted(self._silent)) if self._former else ()
+        return tuple(sorted(self._silent | self.untold)) if self._former else ()
 
     def change(self, names: Mapping[RegionId, str], next_number: int) -> None:
         """Another set from now on; the own beacon `next_number` will be the first to say it."""
@@ -66,12 +74,14 @@ class Members:
         self.regions = tuple(sorted(names))
         self.peers = _others(self.region, names)
         self.election = StaticElection(names)
+        self.untold &= set(self.peers)
         self._ask_all(next_number)
 
     def doubt(self) -> None:
-        """This region is new, and may be unknown to others: none of them has it for a home."""
+        """This region has no memory: others may not know it, or have got homes that it had."""
         if self.peers:
             self._former[self.peers] = StaticElection(self.peers)
+            self.untold = set(self.peers)
             self._ask_all(1)
 
     def begin(self) -> None:
@@ -90,16 +100,30 @@ class Members:
             self._silent.discard(peer)
             self._agree_if_all()
 
+    def told(self, peer: RegionId) -> None:
+        """A peer that knows of this life has told all homes that have moved."""
+        self.untold.discard(peer)
+        self._agree_if_all()
+
     def _agree_if_all(self) -> None:
-        if not self._silent:
+        if not self._silent and not self.untold:
             self._former.clear()
 
-    def is_moving(self, account: str, pinned: int) -> bool:
+    def home(self, account: str, pinned: int, moved: int = 0) -> RegionId:
+        """The account's home: pinned, else where it has moved, else by hash. 0: there is no such
+        region; one that the cluster does not have is as good as none.
+        """
+        return self.election.home(account, pinned if pinned in self.regions else moved)
+
+    def is_moving(self, account: str, pinned: int, moved: int = 0) -> bool:
         """Whether regions may differ about the account's home: nobody may use slots of it."""
         if not self._former:
             return False
-        home = self.election.home(account, pinned)
-        return any(former.home(account, pinned) != home for former in self._former.values())
+        home = self.home(account, pinned, moved)
+        return any(
+            former.home(account, pinned if pinned in regions else moved) != home
+            for regions, former in self._former.items()
+        )
 
 
 def _others(region: RegionId, names: Iterable[RegionId]) -> tuple[RegionId, ...]:

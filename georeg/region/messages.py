@@ -112,6 +112,8 @@ class Fetched(NamedTuple):
     nonce: int
     incarnation: int
     """The highest incarnation of the asking region that the answering one has seen; 0: none."""
+    snapshots: int = 0
+    """Of so many shards came one: of fewer, and some were lost on the way."""
 
 
 class Borrow(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 
 
 class Timer(Protocol):
@@ -75,6 +75,9 @@ class Journal(Protocol):
     def store_plan(self, plan: PlanSet) -> None:
         """Queue a plan for writing."""
 
+    def store_home(self, home: HomeSet) -> None:
+        """Queue a home that has moved for writing; the highest number of an account stands."""
+
     def store_peer(self, region: RegionId, incarnation: int) -> None:
         """Queue what a peer's beacons say of its incarnation; the highest stands."""
 
@@ -89,7 +92,7 @@ class Journal(Protocol):
         """Queue that an own session is held no longer, in the same way."""
 
     def sync(self, then: Callable[[OSError | None], None]) -> None:
-        """Make queued kicks and plans durable, then call back: None, or why the disk refused."""
+        """Make durable what is queued of these, then call back: None, or why the disk refused."""
 
     def committed(self, then: Callable[[OSError | None], None]) -> None:
         """Call back when a successor on another machine would know all that was stored so far,
@@ -107,6 +110,9 @@ class Journal(Protocol):
 
     def plans(self) -> list[PlanSet]:
         """All plans that were stored, in the same way."""
+
+    def homes(self) -> list[HomeSet]:
+        """All homes that have moved, of those that are durable."""
 
     def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
         """Some own sessions, of this and earlier incarnations, with ids above `after`, in order.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from crdt.accounts import NONE
 from crdt.dots import RegionId, SessionId, region_of
-from crdt.events import ActorKind, Entry, Event, Kick, PlanSet, Reason, Release, Stop
+from crdt.events import ActorKind, Entry, Event, HomeSet, Kick, PlanSet, Reason, Release, Stop
 from crdt.fields import HOP_MAX
 from georeg.region.budget import Budget
 from georeg.region.decisions import Kind
@@ -27,6 +27,8 @@ class Reactions:
         """Set by the region: when the own beacon of this name was sent; None: not known."""
         self.on_released: Callable[[str, SessionId], None] = lambda account, session: None
         """Set by the region: another region gave up a session."""
+        self.on_home: Callable[[HomeSet], None] = lambda move: None
+        """Set by the region: the home of an account has moved."""
 
     def react(self, event: Event) -> None:
         """What this region does about another region's event."""
@@ -64,6 +66,8 @@ class Reactions:
                 state.apply_kick(event)
             case PlanSet():
                 state.journal.store_plan(event)
+            case HomeSet():
+                self.on_home(event)
 
     def _heard_elsewhere(self, event: Release) -> None:
         """A region gives up a session that is held here: its device may have been heard there last.

@@ -38,6 +38,7 @@ from georeg.region.model import (
     StartRequest,
     Status,
 )  # fmt: skip
+from georeg.region.moves import Moves
 from georeg.region.overdrafts import Overdrafts
 from georeg.region.peers import peer_status
 from georeg.region.pending import Pending
@@ -85,8 +86,7 @@ class Region:
         self.settings = settings
         self._clock = clock
         self._tick_at_ms = 0
-        state = RegionState(region, self._members, settings, clock, journal)
-        self._state = state
+        self._state = state = RegionState(region, self._members, settings, clock, journal)
         self._evidence = Evidence(state)
         self._ways = Ways(
             region, state.peers, round(settings.beacon_ms * SILENT_ROUNDS),
@@ -117,7 +117,7 @@ class Region:
         )
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
-        """Operators begin and end it; the edge asks it what to tell devices."""
+        self._moves = Moves(state, self._budget, self._home, self._replication, self.drain)
         self.report = Reporting(
             state, self._budget, self._overdrafts, self._evidence, self._show, self._peer_status,
             lambda: self.drain.is_on, lambda: self.joined,
@@ -136,6 +136,7 @@ class Region:
         self._starts.on_overdraft = self._overdrafts.admitted
         self._joining.name = reactions.name
         reactions.on_released = self._kicks.released
+        reactions.on_home = self._moves.heard
         reactions.sent_ms = self._beacons.sent_ms
         reactions.beacon_of = lambda peer: self._replication.links[peer].beacon
         self.report.wire(self._starts, self._beacons)
@@ -306,6 +307,7 @@ class Region:
         self.drain.tick()
         self._overdrafts.tick()
         self._home.sweep_idle()
+        self._moves.tick()
         self._asking.expire_flights()
         self.report.tick()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from crdt import codec, snapshot
+from crdt.context import Position
 from crdt.dots import SHARDS, RegionId
 from crdt.errors import PeerError
 from crdt.events import Event, PlanSet
@@ -40,7 +41,8 @@ class Link:
     """What one peer has of this region's logs, as far as is known here."""
 
     __slots__ = (
-        "ack_due", "acked", "beacon", "incarnation", "repairing", "sent", "staged", "version",
+        "ack_due", "acked", "beacon", "incarnation", "repairing", "sent", "staged", "told",
+        "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +58,8 @@ class Link:
         self.staged: list[SnapshotPart] = []
         self.repairing: set[int] = set()
         """Shards of the peer whose hash differed: the next snapshot replaces them."""
+        self.told: set[int] = set()
+        """Shards of which the peer has told this region, which has no memory, all that it knows."""
         self.version = NEWEST
         """Protocol of the connection to the peer: what it can read of what is sent."""
 
@@ -255,7 +259,10 @@ class Replication:
         if (whole.writer, whole.shard, *whole.position) != part[:4]:
             raise PeerError("a snapshot that is not what its parts say")
         if part.writer == self._state.region and self.is_open:
-            return  # an answer to a Fetch that came too late: heartbeats adopt what it names
+            if peer not in self._state.members.untold:
+                return  # an answer to a Fetch that came too late: heartbeats adopt what it names
+            whole = whole._replace(position=Position(0, 0), entries=[])
+            link.told.add(part.shard)
         self._note_plans(whole.plans)
         repair = part.shard in link.repairing and part.writer == peer
         shard = self._state.shards[part.shard]

@@ -5,9 +5,11 @@ sessions from that region's log, and the rest from the last word that it said of
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from crdt.dots import RegionId
+from crdt.events import HomeSet
 from georeg.region.messages import Vitals
 from georeg.region.model import How, SessionInfo
 from georeg.region.top import Top
@@ -117,6 +119,14 @@ class SessionReport:
     hop: int
 
 
+class HomeBy(StrEnum):
+    """Why a region is an account's home."""
+
+    PINNED = "pinned"
+    MOVED = "moved"
+    HASH = "hash"
+
+
 @dataclass(frozen=True, slots=True)
 class AccountReport:
     """One account, as one region sees it."""
@@ -128,6 +138,11 @@ class AccountReport:
     limit: int
     is_plan_known: bool
     home: RegionId
+    home_by: HomeBy
+    home_moved: HomeSet | None
+    """The last move that is known; it says who is home only if `home_by` does."""
+    is_home_open: bool
+    """Nobody may use slots: the regions may differ about the home, or it is being given away."""
     granted: dict[RegionId, int]
     """Region -> slots that it holds: all of them at the home, else the own ones only."""
     usable: int

@@ -22,6 +22,7 @@ from georeg.region.rates import LastMinute
 from georeg.region.report import (
     AccountReport,
     Held,
+    HomeBy,
     QuotaReport,
     RegionReport,
     SessionReport,
@@ -250,6 +251,9 @@ class Reporting:
             limit=limit,
             is_plan_known=state.plan_of(account) is not None,
             home=home,
+            home_by=self._home_by(account),
+            home_moved=state.shard(account).accounts.home(account),
+            is_home_open=budget.is_moving(account),
             granted=granted,
             usable=max(0, usable),
             overdraft=max(0, held - max(0, usable)),
@@ -261,6 +265,14 @@ class Reporting:
             at_most=sum(max(limit, count) for count in by_region),
             out_of_reach=listing.out_of_reach,
         )
+
+    def _home_by(self, account: str) -> HomeBy:
+        state, known = self._state, self._state.plan_of(account)
+        if known is not None and known.plan.home in state.members.regions:
+            return HomeBy.PINNED
+        moved = state.shard(account).accounts.home(account)
+        is_moved = moved is not None and moved.home in state.members.regions
+        return HomeBy.MOVED if is_moved else HomeBy.HASH
 
     def _session(self, entry: Entry, seen: Seen | None) -> SessionReport:
         info = self._show.entry(entry)

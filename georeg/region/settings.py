@@ -72,6 +72,10 @@ class Settings:
     """A provisional session that is disproved within this is ended, whatever the policy."""
     idle_grant_ms: int = 60_000
     """The home takes back grants of an account without live sessions after this."""
+    home_move_after_ms: int = 86_400_000
+    """An account's home moves to the region in which alone it has streamed for so long (moves.py).
+    Shorter: homes follow sooner, and a journey moves them; each move is an event and a row that
+    stays. 0: never."""
     token_roll_ms: int = 300_000
     """Devices get a new token this often, by which copies are noticed; ten heartbeats. Shorter:
     copies are noticed sooner, answers are longer. 0: never, while regions of 0.1 take part."""

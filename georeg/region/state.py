@@ -220,9 +220,12 @@ class RegionState:
         """The region that leases out the account's slots."""
         look = self._look(account)
         if look.home is None:
-            pinned = look.plan.plan.home if look.plan is not None else 0
-            look.home = self.members.election.home(account, pinned)
+            look.home = self.members.home(account, look.pinned, look.moved)
         return look.home
+
+    def is_home_open(self, account: str) -> bool:
+        """Whether regions may differ about who that is (members.py)."""
+        return self.members.is_moving(account, (it := self._look(account)).pinned, it.moved)
 
     # ---- the four changes --------------------------------------------------------------------
 
@@ -290,12 +293,9 @@ class RegionState:
         self.tell_end(account, session)
 
     def kick(
-        self,
-        entry: Entry,
-        reason: Reason,
-        actor: ActorKind = ActorKind.SYSTEM,
+        self, entry: Entry, reason: Reason, actor: ActorKind = ActorKind.SYSTEM,
         actor_device: str = "",
-    ) -> Kick:
+    ) -> Kick:  # fmt: skip
         """End a session for good, wherever it is held. A second kick changes nothing."""
         shard = self.shard(entry.account)
         known = shard.ledger.get(entry.session)

@@ -296,7 +296,9 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
         (_region, _shard, _incarnation, _position, _int(0, PARTS_MAX), _int(1, PARTS_MAX), _part),
     ),
     4: (Fetch, (_number,)),
-    5: (Fetched, (_number, _int(0, INCARNATION_MAX - 1))),  # so that there is one above it
+    5: (  # so that there is an incarnation above it
+        Fetched, (_number, _int(0, INCARNATION_MAX - 1), _int(0, SHARDS)),
+    ),
     6: (
         Borrow,
         (

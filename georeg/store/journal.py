@@ -1,7 +1,7 @@
 """The journal of a region: what is stored is queued, written in batches, synced on request.
 
-Invariant: `sync` says None only when all kicks and plans that were queued before it survive a
-crash. A batch that the disk refuses stays queued and is tried again with the next one, so nothing
+Invariant: `sync` says None only when all kicks, plans and homes that were queued before it survive
+a crash. A batch that the disk refuses stays queued and is tried again with the next one, so nothing
 is lost while the process lives, and the region hears of each failure that it waits for.
 
 Why batches: a sync of the disk takes milliseconds. One worker thread writes one batch at a time;
@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.store.errors import JournalError
 from georeg.store.lazy import LazySessions
 from georeg.store.opening import open_file
@@ -29,7 +29,8 @@ from georeg.store.trouble import Trouble
 
 FLUSH_S: Final = 1.0
 QUEUE_MAX: Final = 100_000
-"""Kicks, and plans, that wait for a disk that refuses; beyond it the oldest are dropped."""
+"""Kicks, and plans, that wait for a disk that refuses; beyond it the oldest are dropped. Homes are
+not: no further one is moved while the disk refuses."""
 
 Then = Callable[[OSError | None], None]
 log = structlog.get_logger("georeg.store")
@@ -49,11 +50,13 @@ class _Batch:
         self.peers: dict[RegionId, int] = {}
         self.kicks: dict[int, Kick] = {}
         self.plans: dict[str, PlanSet] = {}
+        self.homes: dict[str, HomeSet] = {}
         self.waiting: list[Then] = []
 
     def __bool__(self) -> bool:
         return bool(
-            self.incarnation or self.peers or self.kicks or self.plans or self.waiting
+            self.incarnation or self.peers or self.kicks or self.plans or self.homes
+            or self.waiting
         )
 
     def put_kick(self, kick: Kick) -> None:
@@ -129,6 +132,12 @@ class SqliteJournal:
         self._queued.put_plan(plan)
         self._write_soon()
 
+    def store_home(self, home: HomeSet) -> None:
+        """Queue a home that has moved, in the same way; the highest number stands."""
+        known = self._queued.homes.get(home.account, home)
+        self._queued.homes[home.account] = max(known, home, key=lambda h: h.number)
+        self._write_soon()
+
     def store_peer(self, region: RegionId, incarnation: int) -> None:
         """Queue the incarnation of a peer, in the same way; the highest stands."""
         peers = self._queued.peers
@@ -175,6 +184,10 @@ class SqliteJournal:
             found.update(batch.plans)
         return list(found.values())
 
+    def homes(self) -> list[HomeSet]:
+        """All homes that have moved; not those that are still queued: nobody may act on these."""
+        return self._file.homes()
+
     def close(self) -> None:
         """Write what is queued and close the file; the batch under way is waited for."""
         if self._timer is not None:
@@ -215,8 +228,9 @@ class SqliteJournal:
             self._file.store_incarnation(batch.incarnation)
         if batch.peers:
             self._file.store_peers(batch.peers)
-        if batch.kicks or batch.plans:
-            self._file.write(batch.kicks, batch.plans, self._now_s())
+        if batch.kicks or batch.plans or batch.homes:
+            homes = batch.homes.values()
+            self._file.write(batch.kicks, batch.plans, self._now_s(), homes)
 
     def _written(self, batch: _Batch, done: "asyncio.Future[None]") -> None:
         self._writing = None
@@ -247,3 +261,5 @@ class SqliteJournal:
                 self._queued.put_kick(kick)
             for plan in part.plans.values():
                 self._queued.put_plan(plan)
+            for home in part.homes.values():
+                self.store_home(home)

@@ -10,14 +10,14 @@ session 150. Opening checks everything once: 1 s for a million sessions.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.store import rows, schema
 from georeg.store.errors import JournalDamaged, JournalError, JournalForeign, JournalTooNew
 
@@ -43,6 +43,11 @@ DELETE FROM plans WHERE number IN (
     SELECT number FROM plans ORDER BY number LIMIT max(0, (SELECT count(*) FROM plans) - ?)
 )
 """
+_STORE_HOME: Final = """
+INSERT INTO homes (account, number, event) VALUES (?, ?, ?) ON CONFLICT (account)
+DO UPDATE SET number = excluded.number, event = excluded.event
+WHERE excluded.number >= homes.number
+"""
 _SESSIONS: Final = """
 SELECT session, dot, event FROM sessions WHERE session > ? ORDER BY session LIMIT ?
 """
@@ -56,7 +61,7 @@ _SURROUNDINGS: Final = frozenset(
 )  # fmt: skip
 """Errors that are not the file's. Any other one says that it is not what georeg has written."""
 
-E = TypeVar("E", Kick, PlanSet)
+E = TypeVar("E", Kick, PlanSet, HomeSet)
 
 
 class JournalFile:
@@ -104,11 +109,18 @@ class JournalFile:
         """The same for those of peers."""
         self._raise_facts({str(region): number for region, number in incarnations.items()})
 
-    def write(self, kicks: Mapping[int, Kick], plans: Mapping[str, PlanSet], now_s: int) -> None:
+    def write(
+        self,
+        kicks: Mapping[int, Kick],
+        plans: Mapping[str, PlanSet],
+        now_s: int,
+        homes: Iterable[HomeSet] = (),
+    ) -> None:
         """Store a batch, and now and then forget the kicks that expired before `now_s`."""
         with self._lock, self._told("write"), self._transaction():
             self._sql.executemany(_STORE_KICK, map(rows.kick_row, kicks.values()))
             self._sql.executemany(_STORE_PLAN, map(rows.plan_row, plans.values()))
+            self._sql.executemany(_STORE_HOME, map(rows.home_row, homes))
             if self._writes % WRITES_BETWEEN_COUNTS == 0:
                 self._sql.execute("DELETE FROM kicks WHERE expires_s < ?", (now_s,))
                 self._sql.execute(_FORGET_PLANS, (PLANS_MAX,))
@@ -138,6 +150,12 @@ class JournalFile:
         """All plans, in the order in which they were stored."""
         return self._events(
             "SELECT account, issued, event FROM plans ORDER BY number", rows.read_plan
+        )
+
+    def homes(self) -> list[HomeSet]:
+        """All homes that have moved, by account."""
+        return self._events(
+            "SELECT account, number, event FROM homes ORDER BY account", rows.read_home
         )
 
     def sessions(self, after: int, count: int) -> tuple[list[Entry | None], int]:
@@ -180,6 +198,7 @@ class JournalFile:
             self._facts()
         self.kicks(0)
         self.plans()
+        self.homes()
 
     def _check_owner(self) -> None:
         found = schema.tables(self._sql)

@@ -6,7 +6,7 @@ A kick counts as durable at once; it is lost if the region dies before any peer 
 from collections.abc import Callable
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 
 
 class NoJournal:
@@ -27,6 +27,9 @@ class NoJournal:
         """Forgotten at once."""
 
     def store_plan(self, plan: PlanSet) -> None:
+        """Forgotten at once."""
+
+    def store_home(self, home: HomeSet) -> None:
         """Forgotten at once."""
 
     def store_peer(self, region: RegionId, incarnation: int) -> None:
@@ -55,6 +58,10 @@ class NoJournal:
         return []
 
     def plans(self) -> list[PlanSet]:
+        """None."""
+        return []
+
+    def homes(self) -> list[HomeSet]:
         """None."""
         return []
 

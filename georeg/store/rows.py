@@ -11,13 +11,14 @@ from zlib import crc32
 from crdt.codec import encode_event, pack, read_add, read_other, unpack
 from crdt.dots import DOT_MAX, Dot
 from crdt.errors import CrdtError
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 
 EVENT_BYTES_MAX: Final = 4096
 _SEAL_BYTES: Final = 4
 
 KickRow = tuple[bytes, int, int, bytes]
 PlanRow = tuple[str, bytes, bytes]
+HomeRow = tuple[str, int, bytes]
 SessionRow = tuple[bytes, bytes, bytes]
 
 
@@ -80,6 +81,20 @@ def read_plan(row: PlanRow) -> PlanSet:
     if (plan.account, key(plan.issued)) != (account, issued):
         raise Damage("a plan stands in another one's row")
     return plan
+
+
+def home_row(home: HomeSet) -> HomeRow:
+    """account, number, event."""
+    return (home.account, home.number, sealed(encode_event(home)))
+
+
+def read_home(row: HomeRow) -> HomeSet:
+    """The home of a row. Raises one of WRONG."""
+    account, number, event = row
+    home = read_other(unpack(unsealed(event), EVENT_BYTES_MAX), HomeSet)
+    if (home.account, home.number) != (account, number):
+        raise Damage("a home stands in another one's row")
+    return home
 
 
 def session_row(entry: Entry) -> SessionRow:

@@ -5,8 +5,8 @@ every georeg so far looks for it and refuses what is newer. A migration takes on
 transaction in which the file is opened: it is done as a whole, or the file is as it was.
 
     1  kicks, plans, incarnation in `meta`
-    2  rows are sealed with checksums (rows.py); incarnations of peers; own sessions; no index by
-       expiry, which could hide a kick when it was damaged
+    2  rows are sealed with checksums (rows.py); incarnations of peers; own sessions; homes that
+       have moved; no index by expiry, which could hide a kick when it was damaged
 """
 
 import sqlite3
@@ -25,6 +25,9 @@ _SEALED: Final = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
     session BLOB PRIMARY KEY, dot BLOB NOT NULL, event BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE homes (
+    account TEXT PRIMARY KEY, number INTEGER NOT NULL, event BLOB NOT NULL
 ) WITHOUT ROWID;
 """
 _TABLES: Final = f"""

@@ -77,6 +77,8 @@ _MEANINGS: Final[dict[str, str]] = {
     "drained start": "a draining region sent a start elsewhere",
     "drained start went": "such a start was admitted next where it had been sent",
     "drained heartbeat went": "a draining region said where to go, and a device went there",
+    "home moved": "an account's home moved to where its household streams",
+    "home moved on": "it did so again",
     "evacuated": "a region that its operator drained held sessions, and none at the drain's end",
     "budgets checked": "records of usable grants that were added up",
     "convergence checked": "looks at whether the regions agree",
@@ -116,6 +118,8 @@ def count(run: Run) -> dict[str, int]:
         found.update(_of_fault(run, event) if event.is_begin else ())
     _count_lives(run, found)
     found["told by the event stream"] = len(run.history.told)
+    found["home moved"] = len(run.history.moved)
+    found["home moved on"] = sum(moved.number > 1 for moved in run.history.moved)
     found["budgets checked"] = len(run.history.budgets)
     found["convergence checked"] = len(run.history.convergence)
     for name, times in sorted(run.counts.items()):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from crdt.dots import SHARDS
+from crdt.events import HomeSet
+from crdt.versions import NEWEST
 from georeg.region.region import Region
 
 Heads = dict[str, list[tuple[int, int]]]
@@ -53,10 +55,22 @@ def disagreements(regions: Mapping[str, Region]) -> list[str]:
                     f"P7 {name} lacks events of {other_name} in {len(lacking)} shards, the first "
                     f"is {lacking[0]}"
                 )
+            elif strange := _homes(region, other) - _homes(other, region):
+                problems.append(
+                    f"P7 {name} and {other_name} differ about the home of {min(strange).account}"
+                )
         mismatches = region._state.counters.get("state_mismatches", 0)
         if mismatches:
             problems.append(f"P7 {name} met {mismatches} equal positions with unequal state")
     return problems
+
+
+def _homes(region: Region, other: Region) -> set[HomeSet]:
+    """Where the homes have moved, as a region knows it and could tell another one."""
+    link = region._replication.links.get(other.id)
+    if link is None or link.version != NEWEST:
+        return set()
+    return {move for shard in region._state.shards for move in shard.accounts.moved()}
 
 
 def held_twice(regions: Mapping[str, Region], sessions: Mapping[int, str]) -> list[str]:

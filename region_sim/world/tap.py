@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from crdt.events import ActorKind, Entry, Kick, Reason
+from crdt.events import ActorKind, Entry, HomeSet, Kick, Reason
 from georeg.cli.runtime import Node
 from georeg.edge.render import Renderer
 from georeg.region import wire
 from georeg.region.election import StaticElection
-from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Probe, Voided
+from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Moved, Probe, Voided
 from region_sim.world.ground import Ground
 
 if TYPE_CHECKING:
@@ -85,6 +85,14 @@ class Tap:
                 self._history.voided.append(voided)
             return accounts
 
+        stored = region._moves._stored
+
+        def on_stored(move: HomeSet, error: OSError | None) -> None:
+            if error is None:
+                self._moved(move)
+            stored(move, error)
+
+        region._moves._stored = on_stored
         region._budget.take_voided = on_voided
         state.kick, state.release, state.hold = on_kick, on_release, on_hold
         state.apply_kick, overdrafts._judge = on_apply_kick, on_judge
@@ -111,6 +119,14 @@ class Tap:
             )
         )  # fmt: skip
 
+    def _moved(self, move: HomeSet) -> None:
+        names = self._ground.regions
+        self._history.moved.append(
+            Moved(
+                self._now_us, self._ground.name, move.account, names[move.home - 1], move.number
+            )
+        )  # fmt: skip
+
     # ---- budgets -----------------------------------------------------------------------------
 
     def _measure(self, account: str) -> None:
@@ -126,7 +142,7 @@ class Tap:
                 usable[name] = self._usable(region, account)
                 if (known := region._state.plan_of(account)) is not None:
                     # By pin and hash among all: that regions may differ about who belongs to the
-                    # cluster is no excuse for lending twice.
+                    # cluster, or about where a home has moved, is no excuse for lending twice.
                     homes.add(self._election.home(account, known.plan.home))
         limit = self._region._state.limit_of(account)
         self._history.budgets.append(

@@ -5,6 +5,7 @@ import datetime
 import ipaddress
 import random
 import secrets
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from cryptography.x509.oid import NameOID
 
 from crdt.dots import RegionId
 from georeg.cli.demo.plan import RegionPlan, make_plan, write_configs
+from georeg.cli.parts import tls
 from georeg.cli.runtime import LoopClock, Node, StartError, Surroundings
 from georeg.cli.serve import wall_ms
-from georeg.config import load
+from georeg.config import TlsFiles, load
 from georeg.mesh import LinkState
 from georeg.store import NoJournal
 
@@ -138,6 +140,37 @@ async def test_regions_talk_over_tls_when_both_certificates_are_the_authoritys(
         assert link.accepted
     finally:
         await asyncio.gather(*(node.stop() for node in nodes))
+
+
+async def test_between_nodes_of_a_region_the_authority_counts_and_not_the_host(
+    tmp_path: Path,
+) -> None:
+    ours, strange = Authority(tmp_path / "ca"), Authority(tmp_path / "strange")
+
+    def files(authority: Authority) -> TlsFiles:
+        return TlsFiles(*authority.issue("us"), ours.file)
+
+    async def connect(certified: Authority, *, checks_host: bool) -> None:
+        """To an address that the certificate, which is for 127.0.0.1, does not name."""
+        server_tls = tls(files(certified), ssl.PROTOCOL_TLS_SERVER)
+        server_tls.verify_mode = ssl.CERT_NONE
+        client_tls = tls(files(ours), ssl.PROTOCOL_TLS_CLIENT, checks_host=checks_host)
+        server = await asyncio.start_server(_hang_up, "127.0.0.1", 0, ssl=server_tls)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            _, writer = await asyncio.open_connection("localhost", port, ssl=client_tls)
+            writer.close()
+            await writer.wait_closed()
+
+    await connect(ours, checks_host=False)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        await connect(ours, checks_host=True)
+    with pytest.raises(ssl.SSLCertVerificationError, match="signature failure"):
+        await connect(strange, checks_host=False)
+
+
+async def _hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
 
 
 async def test_a_region_that_is_held_to_an_older_protocol_speaks_it_and_says_nothing_newer(

@@ -1,11 +1,22 @@
-"""A cluster under a little load with a real Prometheus that scrapes it, for the modules here."""
+"""A cluster under a little load with a real Prometheus that scrapes it, and keys, for the modules
+here."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.cluster import Cluster, free_ports, running
+from tests.infra.composed import make_keys
 from tests.infra.server import Prometheus
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What infra/make-keys makes."""
+    directory = tmp_path_factory.mktemp("keys") / "keys"
+    make_keys(directory)
+    return directory
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ PROMETHEUS = ROOT / "infra" / "prometheus"
 GRAFANA = ROOT / "infra" / "grafana"
 RULES = PROMETHEUS / "georeg.rules.yaml"
 DASHBOARD = GRAFANA / "dashboards" / "georeg.json"
-_SELECTOR = re.compile(r"(?:region:)?\b(?:georeg|process)_\w+(?::\w+)?(?:\{[^}]*\})?|\bup\{[^}]*\}")
+_SELECTOR = re.compile(
+    r"(?:(?:region|instance):)?\b(?:georeg|process)_\w+(?::\w+)?(?:\{[^}]*\})?|\bup\{[^}]*\}"
+)
 
 
 def read_yaml(*parts: str) -> Any:
@@ -56,4 +58,4 @@ def as_sent(expr: str) -> str:
 
 def selectors(expr: str) -> set[str]:
     """`metric` or `metric{labels}`, wherever the expression reads series of georeg."""
-    return set(_SELECTOR.findall(re.sub(r"(by|on|without) \([^)]*\)", "", expr)))
+    return set(_SELECTOR.findall(re.sub(r"(by|on|without|ignoring) \([^)]*\)", "", expr)))

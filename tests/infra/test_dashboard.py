@@ -96,6 +96,14 @@ def test_every_query_follows_the_choice_of_regions_and_the_pace_of_scrapes() -> 
             as_sent(expr)
 
 
+def test_a_region_of_several_nodes_is_one_line_and_what_is_a_nodes_own_names_it() -> None:
+    for panel in panels():
+        for target in panel["targets"]:
+            expr = target["expr"]
+            is_of_region = re.search(r"\b(sum|min|max|avg|count)\b|region:", expr) is not None
+            assert is_of_region is not ("{{instance}}" in target["legendFormat"]), expr
+
+
 def test_what_grafana_is_provisioned_with_fits_the_dashboard() -> None:
     (source,) = read_yaml("grafana", "provisioning", "datasources", "georeg.yaml")["datasources"]
     pace = read_yaml("prometheus", "prometheus.yaml")["global"]["scrape_interval"]

@@ -54,6 +54,12 @@ class Faults:
         for _ in range(random.randint(0, 4)):
             self._stall()
 
+    def _stormy_movers(self) -> None:
+        """As where anything may fail, and disks are lost: who has given a home away forgets it."""
+        self._faulty()
+        for _ in range(self.random.choice((1, 2))):
+            self._kill(keep_disk=self.random.random() < 0.4)
+
     # ---- one fault each ----------------------------------------------------------------------
 
     def _some_time(self, last: float, act: Callable[[], None]) -> None:

@@ -28,6 +28,10 @@ class Kind:
     """Messages of one link overtake one another, as when it breaks and comes up again and again."""
     on_limit: OnLimit = OnLimit.REFUSE
     excess: Excess = Excess.FINISH
+    home_move_after_s: int = 86_400
+    """Longer than a run: no home moves."""
+    loses_disks: bool = False
+    """Also while links are cut, when a kick may go with the only disk that has it."""
 
     def plans(self) -> dict[str, PlanPolicy]:
         return {
@@ -48,6 +52,11 @@ KINDS = {
         Kind("lossy", _SLOW, drift=0.02, doubled=0.05, reorders=True),
         Kind("restart", (0.003, 0.010), drift=0.02),
         Kind("faulty", _SLOW, drift=0.02, doubled=0.05, reorders=True),
+        Kind("movers", _FAST, is_calm=True, is_instant=True, home_move_after_s=2),
+        Kind(
+            "stormy_movers", _SLOW, drift=0.02, doubled=0.05, reorders=True, home_move_after_s=2,
+            loses_disks=True,
+        ),
         Kind("oldest", _FAST, is_calm=True, is_instant=True, on_limit=OnLimit.END_OLDEST),
         Kind("excess", (0.003, 0.014), is_cut=True, excess=Excess.END),
     )

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.region.ports import Times
 from georeg.region.region import Region
 
@@ -28,6 +28,8 @@ class Disk:
         self.stored: dict[int, Kick] = {}
         self.queued: dict[int, Kick] = {}
         self.statements: dict[str, PlanSet] = {}
+        self.moved: dict[str, HomeSet] = {}
+        self.moving: dict[str, HomeSet] = {}
         self.held: dict[int, Entry] = {}
         self.heard: dict[RegionId, int] = {}
         self.ended: set[int] = set()
@@ -47,6 +49,13 @@ class Disk:
     def store_plan(self, plan: PlanSet) -> None:
         self.statements[plan.account] = plan
 
+    def store_home(self, home: HomeSet) -> None:
+        known = self.moving.get(home.account, home)
+        self.moving[home.account] = max(known, home, key=lambda h: h.number)
+
+    def homes(self) -> list[HomeSet]:
+        return [self.moved[a] for a in sorted(self.moved)]
+
     def store_peer(self, region: RegionId, incarnation: int) -> None:
         self.heard[region] = incarnation
 
@@ -63,6 +72,8 @@ class Disk:
     def sync(self, then: Callable[[OSError | None], None]) -> None:
         self.stored.update(self.queued)
         self.queued.clear()
+        self.moved.update(self.moving)
+        self.moving.clear()
         self.held = {s: entry for s, entry in self.held.items() if s not in self.ended}
         self.ended.clear()
         then(None)

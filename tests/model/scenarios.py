@@ -22,7 +22,10 @@ SLACK_S = 0.6
 
 def run(seed: int, kind: str, *, trace: bool = False, end_s: float = END_S) -> Oracle:
     """One seed. The shorter `end_s`, the less happens; faults that are drawn fit in."""
-    settings = replace(SETTINGS, plans=KINDS[kind].plans())
+    settings = replace(
+        SETTINGS, plans=KINDS[kind].plans(),
+        home_move_after_ms=KINDS[kind].home_move_after_s * 1000,
+    )  # fmt: skip
     world = World(seed, KINDS[kind], settings, trace=trace)
     _regions(world)
     Faults(world, end_s).plan()

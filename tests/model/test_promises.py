@@ -13,6 +13,8 @@ SEEDS = {
     "lossy": (0, 1, 38, 42),
     "restart": (0, 1, 2, 126),
     "faulty": (0, 1, 2, 3),
+    "movers": (0, 1, 2),
+    "stormy_movers": (0, 1, 2, 3),
     "oldest": (0, 1, 2),
     "excess": (0, 1, 2),
 }

@@ -97,6 +97,7 @@ class World:
         life = self.lives[region]
         if not life.is_alive:
             life.disk.queued.clear()
+            life.disk.moving.clear()
             self.boot(region, life.disk if keep_disk else None)
 
     # ---- network -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
-from crdt.events import Device, Entry, Kick, Plan, PlanSet
+from crdt.events import Device, Entry, HomeSet, Kick, Plan, PlanSet
 from crdt.versions import NEWEST
 from georeg.region import wire
 from georeg.region.messages import Message
@@ -53,6 +53,8 @@ class Disk:
         self.stored_kicks: dict[int, Kick] = {}
         self.queued: dict[int, Kick] = {}
         self.stored_plans: dict[str, PlanSet] = {}
+        self.stored_homes: dict[str, HomeSet] = {}
+        self.queued_homes: dict[str, HomeSet] = {}
         self.stored_peers: dict[RegionId, int] = {}
         self.stored_sessions: dict[int, Entry] = {}
         self.read: dict[int, Entry] = {}
@@ -81,6 +83,13 @@ class Disk:
     def store_plan(self, plan: PlanSet) -> None:
         self.stored_plans[plan.account] = plan
 
+    def store_home(self, home: HomeSet) -> None:
+        known = self.queued_homes.get(home.account, home)
+        self.queued_homes[home.account] = max(known, home, key=lambda h: h.number)
+
+    def homes(self) -> list[HomeSet]:
+        return [self.stored_homes[a] for a in sorted(self.stored_homes)]
+
     def store_peer(self, region: RegionId, incarnation: int) -> None:
         self.stored_peers[region] = incarnation
 
@@ -100,6 +109,8 @@ class Disk:
         if self.error is None:
             self.stored_kicks.update(self.queued)
             self.queued.clear()
+            self.stored_homes.update(self.queued_homes)
+            self.queued_homes.clear()
         then(self.error)
 
     def committed(self, then: Callable[[OSError | None], None]) -> None:
@@ -308,6 +319,7 @@ class Cluster:
         """The process is gone, and what its disk had not yet stored."""
         self.clocks[region].is_stopped = True
         self.disks[region].queued.clear()
+        self.disks[region].queued_homes.clear()
         del self.regions[region]
 
     # ---- links -------------------------------------------------------------------------------

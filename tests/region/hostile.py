@@ -136,7 +136,9 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         st.binary(max_size=30),
     ),
     messages.Fetch: st.builds(messages.Fetch, NUMBERS),
-    messages.Fetched: st.builds(messages.Fetched, NUMBERS, st.integers(0, INCARNATION_MAX - 1)),
+    messages.Fetched: st.builds(
+        messages.Fetched, NUMBERS, st.integers(0, INCARNATION_MAX - 1), st.integers(0, SHARDS)
+    ),
     messages.Borrow: st.builds(
         messages.Borrow, ACCOUNTS, NUMBERS, NUMBERS, NUMBERS, AMOUNTS, AMOUNTS,
         many(st.tuples(SESSIONS.map(SessionId), HAND_OVERS)), TEXTS, NUMBERS, PLANS, ISSUES,

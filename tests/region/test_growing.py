@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from crdt.dots import SHARDS, RegionId
+from georeg.region import messages
 from georeg.region.budget import Budget
 from georeg.region.model import Admitted, Basis, Renewed
 from tests.region.cluster import BEGIN_MS, NAMES, A, B, C, Cluster, D, Disk, Stream
@@ -231,3 +232,21 @@ def test_a_lease_of_a_removed_region_counts_until_it_has_run_out() -> None:
     assert isinstance(outcome, Admitted)
     assert outcome.basis is Basis.OVERDRAFT
     assert cluster.usable(A) + cluster.usable(B) + cluster.usable(C) <= 1
+
+
+def test_a_word_counts_when_all_is_here_that_was_written_before_it() -> None:
+    """A home that has moved away from a region that goes is known to whoever comes after it."""
+    cluster = Cluster(A, B, C, home=RegionId(0))
+    cluster.loses = lambda sent: (sent.source, sent.target) == (B, A) and isinstance(
+        sent.message, messages.Range | messages.Bundle | messages.SnapshotPart
+    )
+    cluster.start(B, "tv")
+    cluster.kill(C)
+    for at in (A, B):
+        cluster.regions[at].set_regions({A: "us", B: "eu"})
+    cluster.run(10_000)
+    assert cluster.regions[B]._members.are_agreed
+    assert cluster.regions[A]._members.silent == (B,)
+    cluster.lose()
+    cluster.run(3_000)
+    assert cluster.regions[A]._members.are_agreed

@@ -174,7 +174,33 @@ def test_a_new_region_that_is_not_known_everywhere_is_home_of_nothing() -> None:
     assert [a for a in ACCOUNTS if members.is_moving(a, 0)] == mine
     for peer in members.peers:
         members.heard(peer, members.said, 1)
+    assert members.silent == members.peers
+    assert [a for a in ACCOUNTS if members.is_moving(a, 0)] == mine
+    for peer in members.peers:
+        members.told(peer)
     assert members.are_agreed
+
+
+def test_a_pinned_home_counts_before_one_that_has_moved_and_the_hash_last() -> None:
+    members = Members(REAL[0], named([*REAL, THIRD]), None)
+    by_hash = members.home("acc-1", 0)
+    other, third = [region for region in (*REAL, THIRD) if region != by_hash][:2]
+    assert members.home("acc-1", 0, other) == other
+    assert members.home("acc-1", third, other) == third
+    assert members.home("acc-1", 99, other) == other  # the cluster has no such region
+    assert members.home("acc-1", 0, 99) == by_hash
+
+
+def test_a_home_that_moved_to_a_region_that_goes_is_open_until_all_agree() -> None:
+    members = Members(REAL[0], named([*REAL, FOURTH]), None)
+    account = next(a for a in ACCOUNTS if members.home(a, 0) in REAL)
+    members.change(named(REAL), 5)
+    assert members.is_moving(account, 0, FOURTH)
+    assert not members.is_moving(account, 0)
+    for peer in members.peers:
+        members.heard(peer, members.said, 5)
+    assert not members.is_moving(account, 0, FOURTH)
+    assert members.home(account, 0, FOURTH) in REAL
 
 
 def test_what_an_earlier_incarnation_said_is_not_echoed_to_this_one() -> None:

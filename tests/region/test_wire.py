@@ -94,7 +94,7 @@ def test_a_field_of_any_other_kind_raises_a_peer_error_or_is_in_bounds(
         ([4, 1, 2], "Fetch has 1 fields, got 2"),
         ([4, -1], "Fetch: expected an integer from 0"),
         ([4, True], "Fetch: expected an integer"),
-        ([5, 1, INCARNATION_MAX], "Fetched: expected an integer"),
+        ([5, 1, INCARNATION_MAX, 0], "Fetched: expected an integer"),
         ([11, "", 1], "Confirm: expected a text"),
         ([11, "a" * 129, 1], "Confirm: expected a text of at most 128 bytes"),
         ([11, b"a", 1], "Confirm: expected a text"),

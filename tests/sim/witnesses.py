@@ -98,6 +98,11 @@ WITNESSES: Final[dict[str, Witness]] = {
     "lease_dead_renewed": Witness("held-back", (2,), "P8 usable grants above L"),
     "lease_never_learns": Witness("home-blinks", (1, 2, 3), "P8 usable grants above L"),
     "lease_never_renewed": Witness("quiet", (1, 2, 3), "P8 a lease ran out in calm"),
+    # A home that is given away
+    "moves_lent": Witness("moves-lent", (5, 8), "P8 usable grants above L"),
+    "moves_learning": Witness("moves-learning", (1, 2, 5), "P8 usable grants above L"),
+    "moves_unwritten": Witness("moves-alone", (1, 2, 3), "P8 usable grants above L"),
+    "moves_undoubted": Witness("moves-wiped", (1, 2, 3), "P8 usable grants above L"),
     # A region that is drained
     "drain_admits": Witness("drained", (1, 2, 3), "evacuation start admitted while drained"),
     "drain_mute": Witness("drained", (1, 2, 3), "evacuation not told where to go"),

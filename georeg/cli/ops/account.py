@@ -34,6 +34,9 @@ def merged(answers: dict[str, Json], unreachable: dict[str, str]) -> Json:
         "limits": {name: answer["limit"] for name, answer in answers.items()},
         "is_plan_known": first["is_plan_known"],
         "home": first["home"],
+        "home_by": first["home_by"],
+        "home_moved": first["home_moved"],
+        "is_home_open": any(answer["is_home_open"] for answer in answers.values()),
         "is_home_asked": home is not None,
         "grants": grants,
         "usable": {name: answer["usable"] for name, answer in answers.items()},
@@ -53,7 +56,7 @@ def account_lines(whole: Json) -> list[Line]:
     lines = [
         Line(f"{whole['account']}: plan {plan}, limit {whole['limit']}, {devices} playing", "bold"),
         Line(
-            f"home {whole['home']}; if every link were cut now, at most "
+            f"home {whole['home']}, {_home_by(whole)}; if every link were cut now, at most "
             f"{plural(whole['at_most_if_cut'], 'stream')} at once"
         ),
         Line(""),
@@ -61,12 +64,22 @@ def account_lines(whole: Json) -> list[Line]:
     if len(set(whole["limits"].values())) > 1:
         told = ", ".join(f"{name} {limit}" for name, limit in whole["limits"].items())
         lines.insert(2, Line(f"! the regions do not agree on the limit yet: {told}", "yellow"))
+    if whole["is_home_open"]:
+        lines.insert(2, Line("! its home is changing: starts are decided on evidence", "yellow"))
     lines += _grants(whole)
     lines.append(Line(""))
     lines += _sessions(whole) if whole["sessions"] else [Line("no live session")]
     for name, why in sorted(whole["unreachable"].items()):
         lines.append(Line(f"{name}: {why}", "bold red"))
     return lines
+
+
+def _home_by(whole: Json) -> str:
+    """Why it is the home."""
+    if whole["home_by"] == "moved":
+        moved = whole["home_moved"]
+        return f"moved there from {moved['from']} at {moved['at'][:19].replace('T', ' ')}"
+    return {"pinned": "pinned by its plan", "hash": "by hash"}[whole["home_by"]]
 
 
 def _grants(whole: Json) -> list[Line]:

@@ -12,7 +12,11 @@ from georeg.edge.instants import instant, parse_instant
 
 ECHO_MS: Final = 3_000
 """What another region hears this soon after it was done is no news."""
-_DONE: Final = {"heard_kick": {"kicked"}, "heard_stop": {"ended", "stop_passed_on"}}
+_DONE: Final = {
+    "heard_kick": {"kicked"},
+    "heard_stop": {"ended", "stop_passed_on"},
+    "home_taken": {"home_given"},
+}
 _BEGINS: Final = {"admitted", "revived", "adopted"}
 _ENDS: Final = {"kicked", "heard_kick", "ended", "moved", "heard_stop"}
 

@@ -170,6 +170,16 @@ def _heard_stop(decision: Json, call: Naming) -> str:
     return f"{decision['decided_by']} heard that {_who(decision, call)} has stopped{where}"
 
 
+def _home_given(decision: Json, _call: Naming) -> str:
+    region, to = decision["decided_by"], decision["region"]
+    return f"{region} made {to} the account's home: it had streamed nowhere else for long enough"
+
+
+def _home_taken(decision: Json, _call: Naming) -> str:
+    region, before = decision["decided_by"], decision["region"]
+    return f"{region} is the account's home from here on, after {before}"
+
+
 _SENTENCES: Final[dict[str, Callable[[Json, Naming], str]]] = {
     "admitted": _admitted,
     "revived": _admitted,
@@ -183,4 +193,6 @@ _SENTENCES: Final[dict[str, Callable[[Json, Naming], str]]] = {
     "stop_passed_on": _stop_passed_on,
     "heard_kick": _heard_kick,
     "heard_stop": _heard_stop,
+    "home_given": _home_given,
+    "home_taken": _home_taken,
 }

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.store.redis.client import Arg
-from georeg.store.redis.records import kick_value, plan_value, session_value
+from georeg.store.redis.records import home_value, kick_value, plan_value, session_value
 from georeg.store.rows import key
 
 QUEUE_MAX: Final = 100_000
@@ -34,6 +34,8 @@ class Changes:
         self.peers: dict[RegionId, int] = {}
         self.kicks: dict[int, Kick] = {}
         self.plans: dict[str, PlanSet] = {}
+        self.homes: dict[str, HomeSet] = {}
+        """Never dropped: no further home moves while Redis refuses."""
         self.sessions: dict[int, Entry | None] = {}
         """None: to be forgotten."""
         self.heard: dict[int, bytes | None] = {}
@@ -43,7 +45,7 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(
             self.sessions or self.waiting or self.heard or self.kicks or self.plans or self.peers
-            or self.incarnation
+            or self.incarnation or self.homes
         )  # fmt: skip
 
     def put_kick(self, kick: Kick) -> None:
@@ -61,6 +63,11 @@ class Changes:
         if len(self.plans) > QUEUE_MAX:
             del self.plans[next(iter(self.plans))]
 
+    def put_home(self, home: HomeSet) -> None:
+        """The highest number of an account stands."""
+        known = self.homes.get(home.account, home)
+        self.homes[home.account] = max(known, home, key=lambda h: h.number)
+
     def put_peer(self, region: RegionId, incarnation: int) -> None:
         """The highest incarnation of a peer stands."""
         self.peers[region] = max(incarnation, self.peers.get(region, 0))
@@ -72,9 +79,10 @@ class Changes:
         batch.peers, self.peers = self.peers, {}
         batch.kicks = _moved(self.kicks, ITEMS_MAX)
         batch.plans = _moved(self.plans, ITEMS_MAX)
+        batch.homes = _moved(self.homes, ITEMS_MAX)
         batch.sessions = _moved(self.sessions, ITEMS_MAX)
         batch.heard = _moved(self.heard, BLOCKS_MAX)
-        if not (self.kicks or self.plans or self.sessions):
+        if not (self.kicks or self.plans or self.homes or self.sessions):
             batch.waiting, self.waiting = self.waiting, []
         return batch
 
@@ -91,6 +99,8 @@ class Changes:
             self.put_kick(kick)
         for plan in later[1].values():
             self.put_plan(plan)
+        for home in batch.homes.values():
+            self.put_home(home)
 
     def sections(self, now_s: int) -> list[Arg]:
         """The arguments of a commit, after its numbers; `now_s`: see `session_value`."""
@@ -103,6 +113,9 @@ class Changes:
         plans: list[Arg] = []
         for plan in self.plans.values():
             plans += plan.account, plan_value(plan)
+        homes: list[Arg] = []
+        for home in self.homes.values():
+            homes += home.account, home_value(home)
         held: list[Arg] = []
         gone: list[Arg] = []
         for session, entry in self.sessions.items():
@@ -119,7 +132,8 @@ class Changes:
                 heard += block, times
         args: list[Arg] = []
         for name, items in (
-            ("highest", highest), ("kicks", kicks), ("plans", plans), ("held", held),
+            ("highest", highest), ("kicks", kicks), ("plans", plans), ("homes", homes),
+            ("held", held),
             ("gone", gone), ("heard", heard), ("unheard", unheard),
         ):  # fmt: skip
             if items:

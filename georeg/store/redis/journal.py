@@ -22,7 +22,7 @@ from typing import Any, Final
 import structlog
 
 from crdt.dots import RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.store.redis import scripts
 from georeg.store.redis.changes import Changes, Then
 from georeg.store.redis.client import Arg, RedisClient
@@ -81,15 +81,9 @@ class RedisJournal:
 
     @classmethod
     async def open(
-        cls,
-        client: RedisClient,
-        gatherer: Gatherer,
-        tag: str,
-        fence: int,
-        *,
-        on_fenced: Callable[[], None],
-        on_lost: Callable[[], None],
-    ) -> "RedisJournal":
+        cls, client: RedisClient, gatherer: Gatherer, tag: str, fence: int,
+        *, on_fenced: Callable[[], None], on_lost: Callable[[], None],
+    ) -> "RedisJournal":  # fmt: skip
         """Take the slice's data over and load them.
 
         `tag`: the hash tag of its keys, `cluster:region:slice`. `fence`: of the lock that the
@@ -183,6 +177,11 @@ class RedisJournal:
         self._queued.put_plan(plan)
         self._ask()
 
+    def store_home(self, home: HomeSet) -> None:
+        """Queue a home that has moved."""
+        self._queued.put_home(home)
+        self._ask()
+
     def store_peer(self, region: RegionId, incarnation: int) -> None:
         """Queue the incarnation of a peer; the highest stands."""
         self._queued.put_peer(region, incarnation)
@@ -234,6 +233,10 @@ class RedisJournal:
     def plans(self) -> list[PlanSet]:
         """Plans that were there when the journal was opened, in the same way."""
         return list(self._loaded.plans)
+
+    def homes(self) -> list[HomeSet]:
+        """Homes that have moved, as they were when the journal was opened."""
+        return list(self._loaded.homes)
 
     def sessions(self, after: int = 0) -> tuple[list[Entry], int | None]:
         """Sessions that were there when the journal was opened; each is told once."""

@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 import structlog
 
 from crdt.dots import REGION_MAX, RegionId
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.store.redis.client import RedisClient
 from georeg.store.redis.records import (
     WRONG,
     read_heard,
+    read_home,
     read_kick,
     read_plan,
     read_session,
@@ -41,6 +42,7 @@ class Loaded:
     def __init__(self) -> None:
         self.kicks: list[Kick] = []
         self.plans: list[PlanSet] = []
+        self.homes: list[HomeSet] = []
         self.peers: dict[RegionId, int] = {}
         self.blocks: set[int] = set()
         """Numbers of the blocks of times that are there."""
@@ -53,11 +55,12 @@ class Loaded:
         cls, client: RedisClient, keys: Sequence[str], meta: Sequence[bytes]
     ) -> "Loaded":
         """Read all. `meta`: as it was taken over. Raises RedisTrouble."""
-        _, sessions, kicks, _, plans, heard = keys
+        _, sessions, kicks, _, plans, heard, homes = keys
         loaded = cls()
         loaded.peers = _peers(meta)
         loaded.kicks = _read(await _scan(client, kicks, COUNT), read_kick, "kicks")
         loaded.plans = _read(await _scan(client, plans, COUNT), read_plan, "plans")
+        loaded.homes = _read(await _scan(client, homes, COUNT), read_home, "homes")
         for field, block in (await _scan(client, heard, BLOCKS)).items():
             loaded.blocks.add(int(field))
             try:
@@ -103,7 +106,7 @@ class Loaded:
 
     def let_go(self) -> None:
         """The region has begun, and knows all that for itself."""
-        self.kicks, self.plans = [], []
+        self.kicks, self.plans, self.homes = [], [], []
         self.blocks.clear()
         self._sessions.clear()
         self._heard_ms.clear()

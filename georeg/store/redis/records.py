@@ -3,6 +3,7 @@
     session   version, started as 4 bytes, msgpack [dot or 0, add]   field: its id, 8 bytes
     kick      version, at_ms as 8 bytes, msgpack event               field: its session, 8 bytes
     plan      version, issued as 8 bytes, msgpack event              field: its account
+    home      version, number as 8 bytes, msgpack event              field: its account
     heard     written_ms as 8 bytes, ids of sessions, then one byte each: silent for so many seconds
 
 A dot of 0 is the session's own id, as it mostly is; `started` is when, in seconds of Redis' clock,
@@ -20,12 +21,12 @@ from typing import Final
 
 from crdt.codec import encode_event, pack, plain, read_add, read_other, unpack
 from crdt.dots import DOT_MAX, Dot
-from crdt.events import Entry, Kick, PlanSet
+from crdt.events import Entry, HomeSet, Kick, PlanSet
 from georeg.store.rows import EVENT_BYTES_MAX, WRONG, Damage, key
 
 __all__ = [
-    "SILENT_MAX_S", "WRONG", "heard_block", "kick_value", "plan_value", "read_heard", "read_kick",
-    "read_plan", "read_session", "session_value", "started_s",
+    "SILENT_MAX_S", "WRONG", "heard_block", "home_value", "kick_value", "plan_value", "read_heard",
+    "read_home", "read_kick", "read_plan", "read_session", "session_value", "started_s",
 ]  # fmt: skip
 
 VERSION: Final = b"\x01"
@@ -78,6 +79,20 @@ def read_kick(field: bytes, value: bytes) -> Kick:
     if (key(kick.session), key(kick.at_ms)) != (field, body[:8]):
         raise Damage("a kick stands in another one's field")
     return kick
+
+
+def home_value(home: HomeSet) -> bytes:
+    """The value of a home that has moved."""
+    return VERSION + key(home.number) + encode_event(home)
+
+
+def read_home(field: bytes, value: bytes) -> HomeSet:
+    """The home in a field. Raises one of WRONG."""
+    body = _versioned(value)
+    home = read_other(unpack(body[8:], EVENT_BYTES_MAX), HomeSet)
+    if (home.account.encode(), key(home.number)) != (field, body[:8]):
+        raise Damage("a home stands in another one's field")
+    return home
 
 
 def plan_value(plan: PlanSet) -> bytes:

@@ -3,7 +3,7 @@
 A slice's data are six keys with one hash tag:
 
     meta     hash: fence, attempt, format, incarnation, peer:NUMBER
-    sessions, kicks, plans, heard    hashes: see records.py
+    sessions, kicks, plans, heard, homes    hashes: see records.py
     ends     sorted set: sessions of kicks by their expiry
 
 Who runs a slice has a fence from its lock. `take` moves the fence of the data up to it: from then
@@ -18,7 +18,7 @@ from typing import Final
 
 from georeg.store.redis.client import Script
 
-KEYS: Final = ("meta", "sessions", "kicks", "ends", "plans", "heard")
+KEYS: Final = ("meta", "sessions", "kicks", "ends", "plans", "heard", "homes")
 FORMAT: Final = 1
 
 DONE: Final = b"done"
@@ -94,11 +94,12 @@ while ARGV[i] do
         redis.call('ZADD', KEYS[4], ARGV[k + 2], ARGV[k])
       end
     end
-  elseif name == 'plans' then
+  elseif name == 'plans' or name == 'homes' then
+    local hash = name == 'plans' and KEYS[5] or KEYS[7]
     for k = first, last, 2 do
-      local known = redis.call('HGET', KEYS[5], ARGV[k])
+      local known = redis.call('HGET', hash, ARGV[k])
       if not known or not is_below(ARGV[k + 1], known) then
-        redis.call('HSET', KEYS[5], ARGV[k], ARGV[k + 1])
+        redis.call('HSET', hash, ARGV[k], ARGV[k + 1])
       end
     end
   end

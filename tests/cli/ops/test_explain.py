@@ -131,6 +131,14 @@ GOLDEN = [
         decision("heard_stop", None, session="s-1", word="stopped", region="us"),
         "eu heard that s-1 has stopped; us held it",
     ),
+    (
+        decision("home_given", None, region="us"),
+        "eu made us the account's home: it had streamed nowhere else for long enough",
+    ),
+    (
+        decision("home_taken", None, region="us"),
+        "eu is the account's home from here on, after us",
+    ),
 ]  # fmt: skip
 
 

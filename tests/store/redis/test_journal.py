@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from crdt.dots import RegionId
+from crdt.events import HomeSet
 from georeg.store.redis import (
     DataLost,
     Fenced,
@@ -80,6 +81,17 @@ async def test_what_was_committed_is_there_for_the_next_owner(node: Node) -> Non
     assert second.plans() == [plan()]
     assert second.peers() == {2: 7}
     assert sessions_of(second) == sorted(held, key=lambda e: e.session)
+
+
+async def test_homes_that_have_moved_are_there_for_the_next_owner(node: Node) -> None:
+    first = await node.open(1)
+    moves = [HomeSet("ann", RegionId(to), number, RegionId(1), 5) for to, number in
+             ((2, 300), (3, 301), (2, 255))]  # fmt: skip
+    for move in moves:
+        first.store_home(move)
+        assert await committed(first) is None
+    second = await node.open(2)
+    assert second.homes() == [moves[1]]
 
 
 async def test_sessions_are_told_a_piece_at_a_time_in_order_and_once(node: Node) -> None:
