@@ -8,6 +8,7 @@ import pytest
 
 from crdt.dots import incarnation_of
 from georeg.edge.app import EDGE
+from georeg.nodes.front import STORE_PATH
 from georeg.nodes.parts import ELSEWHERE
 from georeg.nodes.passing import PASSED_ON
 from tests.nodes.world import SLICES, World, account_in
@@ -201,6 +202,14 @@ async def test_a_call_whose_caller_left_while_its_node_stood_still_is_not_passed
     writer.close()
     assert await reader.read() == b""
     assert await world.heartbeat("a", body["token"]) == 200, "nobody stopped it"
+
+
+async def test_only_other_nodes_are_told_whether_the_store_is_reached(world: World) -> None:
+    assert (await world.call("a", "GET", STORE_PATH))[0] == 404
+    other = {PASSED_ON: "b"}
+    assert (await world.call("a", "GET", STORE_PATH, headers=other))[0] == 200
+    world.table.has_store = False
+    assert (await world.call("a", "GET", STORE_PATH, headers=other))[0] == 503
 
 
 async def test_too_large_a_body_is_refused_by_the_node_that_gets_it(world: World) -> None:
