@@ -11,7 +11,7 @@ from typing import Any, Final
 from bench import machine
 from bench.child import PARTS as CHILD_PARTS
 from bench.figures import Figure
-from bench.parts import http
+from bench.parts import http, nodes
 from bench.processes import Missing, output_of
 from bench.progress import say
 from bench.report import Result, document, table
@@ -27,6 +27,7 @@ parts, in the order in which they run:
   inside   starts and heartbeats in the region's code, starts while all links are cut
   http     heartbeats, batches and starts over HTTP, beside an empty aiohttp handler
   peers    the same beside aiohttp + Redis + Lua, plain and tuned (needs redis-server)
+  nodes    nodes of one region on Redis and Redis Cluster, beside the same (needs redis-server)
   memory   a region with a million sessions: memory, garbage collection, sweep
   wire     bytes between three real regions, per session and per idle second
   apply    replicated events, in a small region and in one with a million sessions
@@ -41,7 +42,7 @@ examples:
   python -m bench --only http peers        two parts
   python -m bench --json bench.json        the table, and the same as JSON
 """
-PART_NAMES: Final = ("inside", "http", "peers", "memory", "wire", "apply")
+PART_NAMES: Final = ("inside", "http", "peers", "nodes", "memory", "wire", "apply")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,6 +106,7 @@ def _measure(part: str, scale: Scale) -> Sequence[Figure]:
     over_http: dict[str, Callable[[Scale], list[Figure]]] = {
         "http": http.run,
         "peers": http.run_peers,
+        "nodes": nodes.run,
     }
     return over_http[part](scale)
 

@@ -7,6 +7,9 @@ every server. Requests are made beforehand but for starts, which must each be of
 
 With `rate_hz` requests come when they are due, whatever the server does (an open loop), and waiting
 for a free connection counts; without it each connection sends as soon as it has its answer.
+
+A server may be several processes (the nodes of a region): connections are dealt to their ports.
+With `owners`, who runs which slice, each call goes to the node that decides it; without, to any.
 """
 
 import asyncio
@@ -14,8 +17,9 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
 from typing import Any, Final, cast
 
@@ -25,6 +29,8 @@ import uvloop
 from bench.figures import quantile
 from bench.machine import LOAD_CPU, cpu_s, pin
 from bench.population import HERE, accounts_at, watchers
+from georeg.mesh.slices import slice_of_account
+from georeg.nodes.addressing import slice_of_token
 
 _TICK_S: Final = 0.001
 _DRAIN_S: Final = 10.0
@@ -36,8 +42,6 @@ Source = Iterator[bytes]
 class Run:
     """One job while it runs."""
 
-    port: int
-    source: Source
     is_open_loop: bool
     latencies_s: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -52,8 +56,9 @@ class Run:
 class Connection(asyncio.Protocol):
     """One connection with at most one request on its way."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, source: Source) -> None:
         self._run = run
+        self._source = source
         self._since_s = 0.0
         self._buffer = b""
         self.is_busy = False
@@ -63,7 +68,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, since_s: float) -> None:
         """Send the next request; `since_s`: when it was due."""
-        request = next(self._run.source, None)
+        request = next(self._source, None)
         if request is None:
             self._run.is_over = True
             self._run.idle.append(self)
@@ -76,8 +81,7 @@ class Connection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
         head = data.find(b"\r\n\r\n")
-        at = data.find(_LENGTH, 0, head) if head >= 0 else -1
-        if head < 0 or len(data) < head + 4 + int(data[at + 16 : data.find(b"\r", at)]):
+        if head < 0 or len(data) < head + 4 + _length(data, head):
             self._buffer = data
             return
         self._buffer = b""
@@ -102,15 +106,20 @@ class Connection(asyncio.Protocol):
             raise RuntimeError(f"the server closed a connection: {exc}")
 
 
-async def drive(
-    run: Run, connections: int, warm_s: float, round_s: float, rate_hz: float, pid: int
-) -> dict[str, Any]:
-    """Load the server and say what came of it."""
+def _length(data: bytes, head: int) -> int:
+    """Of the body; an answer without one, a 204, does not say."""
+    at = data.find(_LENGTH, 0, head)
+    return 0 if at < 0 else int(data[at + 16 : data.find(b"\r", at)])
+
+
+async def drive(run: Run, sources: Sequence[Source], job: dict[str, Any]) -> dict[str, Any]:
+    """Load the server, each of its ports with its source, and say what came of it."""
     loop = asyncio.get_running_loop()
-    opened = [
-        (await loop.create_connection(lambda: Connection(run), "127.0.0.1", run.port))[1]
-        for _ in range(connections)
-    ]
+    opened, ports, rate_hz = [], job["ports"], job.get("rate_hz", 0)
+    for number in range(job["connections"]):
+        at = number % len(ports)
+        make = partial(Connection, run, sources[at])
+        opened.append((await loop.create_connection(make, "127.0.0.1", ports[at]))[1])
     pacer = None
     if run.is_open_loop:
         run.idle += opened
@@ -118,14 +127,16 @@ async def drive(
     else:
         for connection in opened:
             connection.send(time.perf_counter())
-    await asyncio.sleep(warm_s)
+    await asyncio.sleep(job["warm_s"])
     run.is_counting = True
-    began_s, cpu_began_s, own_began_s = time.perf_counter(), cpu_s(pid), time.process_time()
-    while not run.is_over and time.perf_counter() - began_s < round_s:  # noqa: ASYNC110
+    began_s, own_began_s = time.perf_counter(), time.process_time()
+    cpu_began_s, store_began_s = _used_s(job["pids"]), _used_s(job["store_pids"])
+    while not run.is_over and time.perf_counter() - began_s < job["round_s"]:  # noqa: ASYNC110
         # Looked at now and then: an event would cost the connections time at each answer.
-        await asyncio.sleep(min(0.05, round_s))
+        await asyncio.sleep(min(0.05, job["round_s"]))
     run.is_counting = False
-    took_s, used_s = time.perf_counter() - began_s, cpu_s(pid) - cpu_began_s
+    took_s, used_s = time.perf_counter() - began_s, _used_s(job["pids"]) - cpu_began_s
+    store_s = _used_s(job["store_pids"]) - store_began_s
     own_s = time.process_time() - own_began_s
     run.is_over = True
     if pacer is not None:
@@ -136,7 +147,12 @@ async def drive(
     for connection in opened:
         connection.is_busy = False
         connection.transport.abort()
-    return _result(run, took_s, used_s, own_s)
+    return _result(run, took_s, used_s, store_s, own_s)
+
+
+def _used_s(pids: Sequence[int]) -> float:
+    """CPU seconds of all these processes."""
+    return sum(map(cpu_s, pids))
 
 
 async def _pace(run: Run, rate_hz: float) -> None:
@@ -153,14 +169,18 @@ async def _pace(run: Run, rate_hz: float) -> None:
         sent = owed
 
 
-def _result(run: Run, took_s: float, used_s: float, own_s: float) -> dict[str, Any]:
+def _result(
+    run: Run, took_s: float, used_s: float, store_s: float, own_s: float
+) -> dict[str, Any]:
     ordered = sorted(run.latencies_s)
     count = len(ordered)
     return {
         "rate_hz": count / took_s,
         "per_cpu_s": count / used_s if used_s > 0 else 0.0,
+        "per_store_cpu_s": count / store_s if store_s > 0 else 0.0,
         "p50_ms": quantile(ordered, 0.50) * 1000 if ordered else 0.0,
         "p99_ms": quantile(ordered, 0.99) * 1000 if ordered else 0.0,
+        "count": count,
         "server_cpu": used_s / took_s,
         "load_cpu": own_s / took_s,
         "statuses": {str(status): n for status, n in sorted(run.statuses.items())},
@@ -175,7 +195,7 @@ def _request(method: str, path: str, headers: str, body: bytes) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def starts(accounts: Iterator[str], plan: str) -> Source:
+def starts(accounts: Iterable[str], plan: str) -> Source:
     """One start each, of a device and an account that were never seen before.
 
     Without a plan they are what most starts are: a region is told an account's plan once an hour.
@@ -194,6 +214,11 @@ def heartbeat(token: str) -> bytes:
     return _request("POST", "/v1/sessions/heartbeat", f"Authorization: Bearer {token}\r\n", b"")
 
 
+def stop(token: str) -> bytes:
+    """The end of one session."""
+    return _request("POST", "/v1/sessions/stop", f"Authorization: Bearer {token}\r\n", b"")
+
+
 def batch(tokens: list[str]) -> bytes:
     """Many heartbeats in one request, tokens as devices send them."""
     body = msgpack.packb([token.encode() for token in tokens])
@@ -209,30 +234,67 @@ class Generator:
         self._accounts: dict[str, Iterator[str]] = {}
 
     async def do(self, job: dict[str, Any]) -> dict[str, Any]:
-        """One job: `start`, `plan`, `borrow`, `heartbeat`, `batch`, or `prepare` some sessions."""
-        port, kind = job["port"], job["kind"]
-        run = Run(port, self._source(job, port), job.get("rate_hz", 0) > 0)
-        if kind == "prepare":
-            tokens = self._tokens.setdefault(port, [])
-            run.on_body = lambda body: tokens.append(json.loads(body)["token"])
-        return await drive(
-            run, job["connections"], job["warm_s"], job["round_s"], job.get("rate_hz", 0),
-            job["pid"],
-        )  # fmt: skip
-
-    def _source(self, job: dict[str, Any], port: int) -> Source:
+        """One job: `start`, `plan`, `borrow`, `heartbeat`, `batch`, `stop`; `prepare` starts too.
+        """
         kind = job["kind"]
+        run = Run(job.get("rate_hz", 0) > 0)
+        if kind == "prepare":
+            tokens = self._tokens.setdefault(job["ports"][0], [])
+            run.on_body = lambda body: tokens.append(json.loads(body)["token"])
+        return await drive(run, self._sources(job), job)
+
+    def _sources(self, job: dict[str, Any]) -> list[Source]:
+        """What is sent to each port."""
+        ports, kind, owners = job["ports"], job["kind"], job["owners"]
         if kind in ("start", "plan", "borrow", "prepare"):
             home = None if kind == "borrow" else HERE
-            names = self._accounts.setdefault(f"{kind}-{port}", accounts_at(home, kind))
-            made = starts(names, "standard" if kind == "plan" else "")
-            return iter(list(islice(made, job["requests"])))
-        tokens = self._tokens[job.get("tokens_of", port)]
+            names = self._accounts.setdefault(f"{kind}-{ports[0]}", accounts_at(home, kind))
+            plan = "standard" if kind == "plan" else ""
+            by_port = _dealt(
+                list(islice(names, job["requests"])), ports, owners, slice_of_account
+            )
+            return _shared(by_port, ports, lambda accounts: iter(list(starts(accounts, plan))))
+        tokens = self._tokens[job.get("tokens_of", ports[0])]
+        if kind == "stop":
+            kept, tokens = tokens, tokens[: job["requests"]]
+            del kept[: len(tokens)]
+        by_port = _dealt(tokens, ports, owners, slice_of_token)
         if kind == "heartbeat":
-            return cycle([heartbeat(token) for token in tokens])
+            return _shared(by_port, ports, lambda own: cycle([heartbeat(token) for token in own]))
+        if kind == "stop":
+            return _shared(by_port, ports, lambda own: iter([stop(token) for token in own]))
         size = job["batch_tokens"]
-        source, count = cycle(tokens), max(1, len(tokens) // size)
-        return cycle([batch(list(islice(source, size))) for _ in range(count)])
+        return _shared(by_port, ports, lambda own: _batches(own, size))
+
+
+def _batches(tokens: Sequence[str], size: int) -> Source:
+    source, count = cycle(tokens), max(1, len(tokens) // size)
+    return cycle([batch(list(islice(source, size))) for _ in range(count)])
+
+
+def _dealt(
+    items: list[str], ports: Sequence[int], owners: Sequence[int],
+    slice_of: Callable[[str, int], object],
+) -> list[list[str]]:
+    """Accounts or tokens by the place of the port whose node runs their slice; without owners
+    all in one."""
+    if not owners:
+        return [items]
+    by_port: list[list[str]] = [[] for _ in ports]
+    place = [ports.index(port) for port in owners]
+    for item in items:
+        number = slice_of(item, len(owners))
+        assert isinstance(number, int), "these tokens are ours"
+        by_port[place[number]].append(item)
+    return by_port
+
+
+def _shared(
+    by_port: list[list[str]], ports: Sequence[int], made: Callable[[list[str]], Source]
+) -> list[Source]:
+    """A source for each port; all have the same where nothing was dealt."""
+    sources = [made(items) for items in by_port]
+    return sources if len(sources) == len(ports) else sources * len(ports)
 
 
 async def _serve() -> None:

@@ -69,6 +69,15 @@ def load_average() -> float:
 
 def cpu_s(pid: int) -> float:
     """CPU seconds that a process has used, all its threads, user and system."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+    except OSError:
+        return _ticked_cpu_s(pid)
+
+
+def _ticked_cpu_s(pid: int) -> float:
+    """The same where the kernel counts it in hundredths of a second only."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -76,7 +85,12 @@ def cpu_s(pid: int) -> float:
 def resident_bytes() -> int:
     """Memory that this process has now, after a full collection."""
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return resident_bytes_of(os.getpid())
+
+
+def resident_bytes_of(pid: int) -> int:
+    """Memory that a process has now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 

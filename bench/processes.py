@@ -59,15 +59,14 @@ def serving(module: str, *arguments: str) -> Iterator[Server]:
 
 
 @contextmanager
-def redis_serving() -> Iterator[Server]:
+def redis_serving(*options: str) -> Iterator[Server]:
     """A redis-server without persistence, on the core of the load generator. Raises Missing."""
     program = shutil.which("redis-server")
     if program is None:
         raise Missing("redis-server is missing; make tools installs it where it can")
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = int(holder.getsockname()[1])
-    options = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no")
-    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    port = free_ports(1)[0]
+    memory_only = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no")
+    process = subprocess.Popen([program, *memory_only, *options], stdout=subprocess.DEVNULL)
     try:
         if can_pin():
             os.sched_setaffinity(process.pid, {LOAD_CPU})
@@ -75,6 +74,15 @@ def redis_serving() -> Iterator[Server]:
         yield Server(process.pid, port)
     finally:
         end(process)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all held at once, so that they differ."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(each.getsockname()[1]) for each in held]
+    for each in held:
+        each.close()
+    return ports
 
 
 def end(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:

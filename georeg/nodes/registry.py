@@ -17,6 +17,8 @@ from georeg.store.redis.client import Arg, Script
 
 TTL_MS: Final = 2_000
 """Of a node and of its locks. Longer: survives longer pauses; slices of a dead node wait longer."""
+FORMAT: Final = 1
+"""Of what a node says. Fields may be added at its end under the same number."""
 
 # KEYS: nodes by expiry, what they say. ARGV: name, what it says, ttl in ms. Gives all that live.
 _BEAT: Final = Script("""
@@ -51,15 +53,18 @@ class NodeEntry:
         """As it is stored."""
         address = self.address
         where = [address.edge_url, address.mesh_url, address.ops_url]
-        packed: bytes = msgpack.packb([1, *where, self.is_leaving, dict(self.fences), self.beats])
+        packed: bytes = msgpack.packb(
+            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats]
+        )
         return packed
 
 
-def _entry(name: str, packed: bytes) -> NodeEntry:
-    version, edge_url, mesh_url, ops_url, is_leaving, fences, beats, *_ = msgpack.unpackb(
-        packed, strict_map_key=False
-    )
-    assert version == 1, "written by an older or a newer georeg"
+def _entry(name: str, packed: bytes) -> NodeEntry | None:
+    """What a node has said; None: it is of a release that says it in another way."""
+    version, *said = msgpack.unpackb(packed, strict_map_key=False)
+    if version != FORMAT:
+        return None
+    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *_ = said
     return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences, beats)
 
 
@@ -84,4 +89,5 @@ class Registry:
 
 def _entries(flat: list[Any]) -> dict[str, NodeEntry]:
     said = {name.decode(): packed for name, packed in zip(flat[::2], flat[1::2], strict=True)}
-    return {name: _entry(name, said[name]) for name in sorted(said)}
+    entries = {name: _entry(name, said[name]) for name in sorted(said)}
+    return {name: entry for name, entry in entries.items() if entry is not None}

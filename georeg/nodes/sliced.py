@@ -10,6 +10,7 @@ nobody up (P3). Cost: one look into a dict a call.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Plan
@@ -56,6 +57,8 @@ class SlicedRegion:
         self._clock = clock
         self.unchecked: Unchecked | None = None
         """What is said for slices that no node runs; None: nothing."""
+        self.store_trouble: Callable[[], str] = lambda: ""
+        """Set by the node: why the store is out of reach; empty: it is not."""
         self.is_open = False
         """Whether this node takes calls: it knows who runs which slice, and is not leaving."""
         self.drain = SlicedDrain(parts, clock)
@@ -185,4 +188,5 @@ class SlicedRegion:
         """The numbers of the slices that are run here, added up; what is counted, since the start
         of this node."""
         slices = [region.status() for region in self.parts.regions]
-        return sum_of_status(slices, self.ready, self.parts.counted)
+        status = sum_of_status(slices, self.ready, self.parts.counted)
+        return replace(status, disk_trouble=status.disk_trouble or self.store_trouble())

@@ -52,6 +52,7 @@ async def a_region_dies(cluster: Cluster) -> None:
     cluster["us"].kill()
     await asyncio.sleep(LOAD_S / 4)
     cluster["us"].start()
+    await asyncio.to_thread(cluster["us"].wait_until_ready)
 
 
 @pytest.mark.slow

@@ -135,9 +135,8 @@ async def test_nodes_share_the_slices_and_never_run_one_together(
     assert len(a.runner.noted("handed over")) == SLICES // 2
     assert a.runner.noted("dropped") == []
     for number in b.decides:
-        await a.duties.look_again()
-        found = a.duties.node_of(number)
-        assert found is not None
+        while (found := a.duties.node_of(number)) is None:
+            await a.duties.look_again()
         assert found.name == "b"
 
 
@@ -205,6 +204,39 @@ async def test_a_former_owner_decides_nothing_when_it_wakes_up(
     assert not a.duties._duties[3].is_adrift
 
 
+async def test_a_former_owner_does_not_go_on_from_memory_where_another_one_has_been_meanwhile(
+    node: Callable[[str], OneNode],
+) -> None:
+    a, b = node("a"), node("b")
+    await a.duties.open()
+    await until(lambda: len(a.decides) == SLICES)
+    await a.crash()
+    await b.duties.open()
+    await until(lambda: len(b.decides) == SLICES)
+    await b.duties.close()
+    a.skew_ms = 2 * TTL_MS
+    assert not await a.duties.may_run(3), "its lock is free, but its memory is old"
+    assert a.runner.noted("dropped") == [3]
+
+
+async def test_a_lock_that_is_lost_while_its_slice_is_handed_over_is_not_taken_again(
+    node: Callable[[str], OneNode], server: RedisServer
+) -> None:
+    a = node("a")
+    await a.duties.open()
+    await until(lambda: len(a.decides) == SLICES)
+    await a.crash()
+    a.runner.calls[3] += 1
+    duty = a.duties._duties[3]
+    leaving = asyncio.ensure_future(duty.hand_over())
+    await until(lambda: not duty.is_kept)
+    server.cli("FLUSHALL")
+    await duty.renew()
+    a.runner.calls[3] -= 1
+    await leaving
+    assert (a.runner.noted("regained"), a.runner.noted("handed over")) == ([], [3])
+
+
 async def test_a_node_that_nobody_missed_goes_on_from_memory(
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
@@ -223,6 +255,8 @@ async def test_slices_go_back_to_whom_the_store_has_forgotten(
     a, b = node("a"), node("b")
     await asyncio.gather(a.duties.open(), b.duties.open())
     await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2)
+    await until(lambda: all(b.duties.node_of(number) for number in a.decides))
+    await until(lambda: all(a.duties.node_of(number) for number in b.decides))
     of_a, of_b = a.decides, b.decides
     server.kill()
     await until(lambda: len(a.runner.noted("adrift")) == len(b.runner.noted("adrift")) == 4)
@@ -231,6 +265,22 @@ async def test_slices_go_back_to_whom_the_store_has_forgotten(
     await until(lambda: len(a.runner.noted("regained")) == len(b.runner.noted("regained")) == 4)
     assert (a.decides, b.decides) == (of_a, of_b)
     assert a.runner.noted("dropped") == b.runner.noted("dropped") == []
+
+
+async def test_what_others_ran_is_left_to_them_for_as_long_as_their_locks_would_have_lasted(
+    node: Callable[[str], OneNode], server: RedisServer
+) -> None:
+    a, b = node("a"), node("b")
+    await asyncio.gather(a.duties.open(), b.duties.open())
+    await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2)
+    await until(lambda: all(b.duties.node_of(number) for number in a.decides))
+    server.kill()
+    await until(lambda: len(b.runner.noted("adrift")) == 4)
+    await a.crash()
+    began_ms = now_ms()
+    server.start()
+    await until(lambda: len(b.decides) == SLICES)
+    assert now_ms() - began_ms >= TTL_MS
 
 
 async def test_who_is_cut_off_from_the_store_alone_decides_nothing(

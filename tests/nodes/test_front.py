@@ -7,6 +7,8 @@ import msgpack
 import pytest
 
 from crdt.dots import incarnation_of
+from georeg.edge.app import EDGE
+from georeg.nodes.front import STORE_PATH
 from georeg.nodes.parts import ELSEWHERE
 from georeg.nodes.passing import PASSED_ON
 from tests.nodes.world import SLICES, World, account_in
@@ -159,6 +161,15 @@ async def test_a_batch_goes_to_all_nodes_and_comes_back_in_order(world: World) -
     assert (status, msgpack.unpackb(body)) == (200, [401, 200, 200, 200, 200])
 
 
+async def test_a_part_of_a_batch_that_was_passed_on_is_passed_on_no_further(world: World) -> None:
+    tokens = [(await world.start("a", account))[1]["token"] for account in ALL]
+    status, body, _ = await world.call(
+        "b", "POST", "/v1/sessions/heartbeats", data=msgpack.packb(tokens),
+        headers={"Content-Type": "application/msgpack", PASSED_ON: "c"},
+    )  # fmt: skip
+    assert (status, msgpack.unpackb(body)) == (200, [503, 503, 200, 200])
+
+
 @pytest.mark.parametrize("body", [b"", b"\xc0", msgpack.packb(["x"] * 1001), b"\x91"])
 async def test_a_bad_batch_is_refused_as_ever(world: World, body: bytes) -> None:
     headers = {"Content-Type": "application/msgpack"}
@@ -174,6 +185,31 @@ async def test_a_node_that_is_gone_costs_its_callers_no_refusal(world: World) ->
     assert await world.heartbeat("a", body["token"]) == 200
     status, told = await world.start("a", account_in(2))
     assert (status, told["decision"]["basis"]) == (201, "unchecked")
+
+
+async def test_a_call_whose_caller_left_while_its_node_stood_still_is_not_passed_on(
+    world: World,
+) -> None:
+    _, body = await world.start("a", account_in(3))
+    stalls = world.nodes["a"].app[EDGE].stalls
+    stalls._until_s = asyncio.get_running_loop().time() + 5
+    url = world.table.addresses["a"].edge_url
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    writer.write(
+        b"POST /v1/sessions/stop HTTP/1.1\r\nHost: us\r\nContent-Length: 0\r\n"
+        b"Authorization: Bearer %b\r\n\r\n" % body["token"].encode()
+    )
+    writer.close()
+    assert await reader.read() == b""
+    assert await world.heartbeat("a", body["token"]) == 200, "nobody stopped it"
+
+
+async def test_only_other_nodes_are_told_whether_the_store_is_reached(world: World) -> None:
+    assert (await world.call("a", "GET", STORE_PATH))[0] == 404
+    other = {PASSED_ON: "b"}
+    assert (await world.call("a", "GET", STORE_PATH, headers=other))[0] == 200
+    world.table.has_store = False
+    assert (await world.call("a", "GET", STORE_PATH, headers=other))[0] == 503
 
 
 async def test_too_large_a_body_is_refused_by_the_node_that_gets_it(world: World) -> None:

@@ -23,6 +23,7 @@ class Others:
 
     def __init__(self) -> None:
         self.others: list[NodeEntry] = []
+        self.trouble = ""
 
     def add(self, name: str, ops_url: str, *, is_leaving: bool = False) -> None:
         self.others.append(NodeEntry(Address(name, "", "", ops_url), is_leaving))
@@ -100,11 +101,33 @@ async def test_a_node_that_does_not_answer_is_named_as_a_problem() -> None:
     assert "lost" in problem["detail"]
 
 
-async def test_other_nodes_are_asked_only_for_those_who_may_ask_this_one() -> None:
+async def test_a_store_out_of_reach_is_a_problem_that_says_what_it_means() -> None:
     mine = Others()
     async with serving(mine, "one") as one:
-        mine.add("lost", "http://127.0.0.1:1")
+        assert (await call(f"{one}/v1/status"))[1]["problems"] == []
+        mine.trouble = "Redis at h:6379 did not answer within 500 ms"
+        (problem,) = (await call(f"{one}/v1/status"))[1]["problems"]
+    assert (problem["kind"], problem["severity"]) == ("store", "critical")
+    assert problem["detail"].startswith(mine.trouble)
+
+
+async def test_other_nodes_are_asked_only_for_those_who_may_ask_this_one() -> None:
+    mine, asked = Others(), list[str]()
+
+    async def other(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(status=401)
+
+    runner = web.ServerRunner(web.Server(other))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    mine.add("other", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with serving(mine, "one") as one:
         assert (await call(f"{one}/v1/status", headers={}))[0] == 401
+        assert asked == []
+        assert (await call(f"{one}/v1/status"))[1]["nodes_missing"] == ["other"]
+        assert asked == ["/v1/status"]
+    await runner.cleanup()
 
 
 async def test_a_drain_that_a_node_did_not_hear_of_says_so() -> None:

@@ -22,6 +22,7 @@ from georeg.nodes.batch import Batches
 from georeg.nodes.front import Front
 from georeg.nodes.parts import Part, Parts
 from georeg.nodes.passing import Address, Passing
+from georeg.nodes.renewals import Renewals
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.telling import Telling
 from georeg.nodes.unchecked import Unchecked, incarnation_of_node
@@ -98,6 +99,7 @@ class Node:
         routes = RoutesOf(world.table, name)
         self.front = Front(self.app[EDGE], routes, self.passing, SLICES)
         Batches(self.front, self.app[EDGE], routes, self.passing, SLICES)
+        Renewals(self.front, self.app[EDGE], routes, self.passing, SLICES)
         self.app[FRONT] = self.front.before
         self.unchecked = self.region.unchecked = Unchecked(
             US, incarnation_of_node(number), lambda: world.settings, world.clock
