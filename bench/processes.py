@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.machine import LOAD_CPU, ROOT, can_pin
+from georeg.cli.demo.ports import free_ports
 
 _START_S = 20.0
 _STOP_S = 5.0
@@ -75,14 +76,6 @@ def redis_serving(*options: str) -> Iterator[Server]:
     finally:
         end(process)
 
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; all held at once, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def end(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:

@@ -18,9 +18,10 @@ import msgpack
 from yarl import URL
 
 from bench.machine import ROOT, SERVER_CPU, can_pin
-from bench.processes import Server, end, free_ports
+from bench.processes import Server, end
 from bench.stores import Store
 from georeg.cli.demo.plan import RegionPlan, write_configs
+from georeg.cli.demo.ports import free_ports
 from georeg.nodes.registry import Registry
 from georeg.store.redis import RedisClient, RedisSettings
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-from bench.processes import Server, free_ports, redis_serving
+from bench.processes import Server, redis_serving
+from georeg.cli.demo.ports import free_ports
 
 MASTERS: Final = 3
 SLOTS: Final = 16_384

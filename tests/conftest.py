@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from georeg.cli.demo import ports
 from tests.tools import ROOT, tool
 
 TOOLS = {
@@ -86,12 +87,4 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def free_ports() -> Callable[[int], list[int]]:
     """`free_ports(3)`: so many different ports of 127.0.0.1 that nobody listens on just now."""
-
-    def find(count: int) -> list[int]:
-        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        ports = [server.getsockname()[1] for server in held]
-        for server in held:
-            server.close()
-        return ports
-
-    return find
+    return ports.free_ports

@@ -5,12 +5,12 @@ Only the process that was started here is ever stopped, killed or paused, by its
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
+from georeg.cli.demo.ports import free_ports
 from tests.tools import tool
 
 START_S: Final = 10.0
@@ -21,8 +21,7 @@ READY: Final = (b"Ready to accept connections", b"Sentinel ID is")
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class RedisServer:

@@ -12,11 +12,11 @@ from itertools import permutations
 from pathlib import Path
 from typing import Final
 
+from georeg.cli.demo.ports import HOST, free_ports
 from georeg.cli.keygen import new_secret
 from georeg.edge.backends import mint_backend_key
 from georeg.region.settings import Settings
 from region_sim.live.links import Pair
-from region_sim.live.ports import HOST, free_ports
 from region_sim.plan.scenario import Scenario
 from region_sim.world.georeg import settings_of, settings_text
 

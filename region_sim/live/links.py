@@ -28,8 +28,8 @@ from typing import Any, Final
 from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import NotFound
 
+from georeg.cli.demo.ports import HOST
 from region_sim.live.errors import LiveError
-from region_sim.live.ports import HOST
 from region_sim.live.toxiproxy import ToxiproxyServer
 from region_sim.plan.faults import Fault, FaultKind
 

@@ -21,9 +21,9 @@ from typing import Final, TypeVar
 import requests
 from toxiproxy import Toxiproxy
 
+from georeg.cli.demo.ports import HOST, free_ports
 from region_sim.live import guard
 from region_sim.live.errors import LiveError
-from region_sim.live.ports import HOST, free_ports
 
 ENVIRONMENT: Final = "GEOREG_TOXIPROXY"
 """Names the server's program where it is neither on PATH nor built by `make tools`."""

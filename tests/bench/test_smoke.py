@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("inside", "http", "peers", "nodes", "memory", "wire", "apply")
 

@@ -8,14 +8,14 @@ line of level error, or a line that is no log at all.
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from georeg.cli.demo.plan import HOST, RegionPlan, write_configs
+from georeg.cli.demo.plan import RegionPlan, write_configs
+from georeg.cli.demo.ports import free_ports
 from tests.cli.processes import ROOT, call, eventually
 from tests.redis_server import RedisServer
 
@@ -254,12 +254,3 @@ def _store(directory: Path, region: str) -> RedisServer:
     folder = directory / f"redis-{region}"
     folder.mkdir()
     return RedisServer(folder).start()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; all held at once, so that they differ."""
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports: list[int] = [server.getsockname()[1] for server in held]
-    for server in held:
-        server.close()
-    return ports

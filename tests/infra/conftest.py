@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import Cluster, free_ports, running
+from georeg.cli.demo.ports import free_ports
+from tests.e2e.cluster import Cluster, running
 from tests.infra.composed import make_keys
 from tests.infra.server import Prometheus
 

@@ -18,12 +18,12 @@ from georeg.cli.demo.plan import (
     PlanError,
     RegionPlan,
     curl_example,
-    free_ports,
     make_plan,
     region_names,
     status_example,
     write_configs,
 )
+from georeg.cli.demo.ports import free_ports
 from georeg.cli.demo.screen import show
 from georeg.cli.demo.stores import DemoStores
 from georeg.cli.demo.view import plain_table

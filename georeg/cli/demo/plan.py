@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from georeg.cli.demo.ports import HOST, free_ports
 from georeg.cli.keygen import new_secret
 from georeg.ops.keys import mint_operator_key
 
-HOST = "127.0.0.1"
 REGIONS_MAX = 9
 """One key of the keyboard each."""
 OPS_PORT_OFFSET = 100
@@ -133,22 +133,6 @@ def _check_free(port: int, count: int) -> None:
                 ) from None
             raise PlanError(f"port {port} cannot be used: {error.strerror}") from None
 
-
-def free_ports(count: int, *, avoid: Sequence[int] = ()) -> list[int]:
-    """Ports that nobody listens on; all held at once, so that they differ."""
-    held: list[socket.socket] = []
-    ports: list[int] = []
-    try:
-        while len(ports) < count:
-            listener = socket.create_server((HOST, 0))
-            held.append(listener)
-            port: int = listener.getsockname()[1]
-            if port not in avoid:
-                ports.append(port)
-    finally:
-        for listener in held:
-            listener.close()
-    return ports
 
 
 def write_configs(plan: Sequence[RegionPlan], *, heartbeat_s: float, lease_s: float | None) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from georeg.cli.demo.plan import HOST, PlanError
+from georeg.cli.demo.plan import PlanError
+from georeg.cli.demo.ports import HOST
 
 PROGRAM: Final = "redis-server"
 READY_S: Final = 10.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from georeg.cli.demo.ports import HOST, free_ports
 from region_sim.live.links import Links
-from region_sim.live.ports import HOST, free_ports
 from region_sim.live.toxiproxy import ToxiproxyServer, find_server
 
 QUIET_S = 0.3

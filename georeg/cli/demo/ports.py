@@ -8,7 +8,7 @@ drawn from below that range.
 
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +20,13 @@ _ROOM_MIN: Final = 1_000
 _TRIES_MAX: Final = 10_000
 
 
-def free_ports(count: int) -> list[int]:
-    """So many different ports that nobody listens on just now."""
+def free_ports(count: int, *, avoid: Collection[int] = ()) -> list[int]:
+    """So many different ports that nobody listens on just now, and none of `avoid`."""
     end = _first_ephemeral()
     if end - _LOWEST < _ROOM_MIN:
         # Somebody has made nearly all ports ephemeral: then any free one is as good as another.
-        return _held(count, lambda: 0)
-    return _held(count, lambda: _LOWEST + secrets.randbelow(end - _LOWEST))
+        return _held(count, lambda: 0, avoid)
+    return _held(count, lambda: _LOWEST + secrets.randbelow(end - _LOWEST), avoid)
 
 
 def _first_ephemeral() -> int:
@@ -36,19 +36,23 @@ def _first_ephemeral() -> int:
         return _EPHEMERAL_USUAL
 
 
-def _held(count: int, candidate: Callable[[], int]) -> list[int]:
+def _held(count: int, candidate: Callable[[], int], avoid: Collection[int]) -> list[int]:
     """Ports that could all be listened on at once."""
     held: list[socket.socket] = []
+    ports: list[int] = []
     try:
         for _ in range(_TRIES_MAX):
-            if len(held) == count:
+            if len(ports) == count:
                 break
             try:
                 held.append(socket.create_server((HOST, candidate())))
             except OSError:
                 continue  # taken: another one
-        assert len(held) == count, "no free ports are left on this machine"
-        return [int(server.getsockname()[1]) for server in held]
+            port = int(held[-1].getsockname()[1])
+            if port not in avoid:
+                ports.append(port)
+        assert len(ports) == count, "no free ports are left on this machine"
+        return ports
     finally:
         for server in held:
             server.close()
