@@ -105,7 +105,7 @@ class GrantBook:
             raise LocalError(f"a home's term must be at least 1, not {term}")
         self.term = term
         self._wait_ms = home_wait_ms(lease_ms, drift)
-        self._learn_until_ms = learn_until_ms
+        self.learn_until_ms = learn_until_ms
         self.is_paused = False
         """Nothing new is lent, as while learning, for as long as this is set."""
         self._regions: dict[RegionId, _Lent] = {}
@@ -123,7 +123,7 @@ class GrantBook:
 
     def is_learning(self, now_ms: int) -> bool:
         """Whether an earlier home's grants may still be in use, so that nothing is to be lent."""
-        return self.is_paused or now_ms < self._learn_until_ms
+        return self.is_paused or now_ms < self.learn_until_ms
 
     def meet(self, region: RegionId, generation: int, now_ms: int) -> Meet:
         """First step of handling any message of a region: judge the generation it carries.

@@ -1,8 +1,9 @@
 """A region's side of the budgets: the grants that it holds from the homes.
 
-What it holds from one home shares one lease, one generation and one term. Invariant: for each
-account, what `usable` says is never more than what the home counts for this region (book.py),
-whatever is lost, late, doubled or out of order.
+What it holds of one seat (georeg/region/seats.py) shares one lease, one generation and one term,
+whichever region sits there as home. Invariant: for each account, what `usable` says is never more
+than what the homes count for this region (book.py), whatever is lost, late, doubled or out of
+order.
 
 The rules that this side keeps (numbers as in DESIGN part 6):
 1. a lease counts from the time at which its request was sent, on this region's clock;
@@ -35,7 +36,7 @@ _NEVER: Final = -(1 << 62)
 
 
 class _Held:
-    """What is held from one home, all under one lease."""
+    """What is held of one seat, all under one lease."""
 
     __slots__ = (
         "amounts", "deadline_ms", "generation", "grown_ms", "newer", "older", "slots", "term",
@@ -83,7 +84,7 @@ class _Held:
 
 
 class GrantHolder:
-    """All grants that one region holds, by home. Times are this region's monotonic clock, ms."""
+    """All grants that one region holds, by seat. Times are this region's monotonic clock, ms."""
 
     def __init__(self, lease_ms: int, incarnation: int) -> None:
         """`incarnation` of the region: its generations and requests follow all older ones."""
@@ -92,54 +93,54 @@ class GrantHolder:
         self._lease_ms = lease_ms
         self._first_generation = incarnation << GENERATION_BITS
         self._number = incarnation << REQUEST_BITS
-        self._homes: dict[RegionId, _Held] = {}
+        self._seats: dict[RegionId, _Held] = {}
         self._voided: list[dict[str, int]] = []
 
-    def usable(self, home: RegionId, account: str, now_ms: int) -> int:
+    def usable(self, seat: RegionId, account: str, now_ms: int) -> int:
         """Slots of the account that this region may fill now without asking."""
-        held = self._homes.get(home)
+        held = self._seats.get(seat)
         if held is None or now_ms >= held.deadline_ms:
             return 0
         return held.amounts.get(account, 0)
 
-    def generation(self, home: RegionId) -> int:
+    def generation(self, seat: RegionId) -> int:
         """The generation to put into requests and renewals."""
-        return self._of(home).generation
+        return self._of(seat).generation
 
-    def term(self, home: RegionId) -> int:
+    def term(self, seat: RegionId) -> int:
         """The home's term under which something is held; 0: nothing is, nothing to confirm."""
-        held = self._of(home)
+        held = self._of(seat)
         return held.term if held.amounts else 0
 
-    def held(self, home: RegionId) -> int:
-        """Slots held from this home, over all accounts."""
-        held = self._homes.get(home)
+    def held(self, seat: RegionId) -> int:
+        """Slots held of this seat, over all accounts."""
+        held = self._seats.get(seat)
         return 0 if held is None else held.slots
 
-    def accounts(self, home: RegionId) -> list[str]:
-        """The accounts of which something is held from this home, in the order of the grants."""
-        held = self._homes.get(home)
+    def accounts(self, seat: RegionId) -> list[str]:
+        """The accounts of which something is held of this seat, in the order of the grants."""
+        held = self._seats.get(seat)
         return [] if held is None else list(held.amounts)
 
-    def lease_left_ms(self, home: RegionId, now_ms: int) -> int:
-        """How long what is held from this home may be used without another word; 0: no more."""
-        held = self._homes.get(home)
+    def lease_left_ms(self, seat: RegionId, now_ms: int) -> int:
+        """How long what is held of this seat may be used without another word; 0: no more."""
+        held = self._seats.get(seat)
         return 0 if held is None else max(0, held.deadline_ms - now_ms)
 
-    def claims(self, home: RegionId) -> tuple[int, list[tuple[str, int]]]:
-        """What a new term of this home must confirm: (request number, sorted (account, slots)).
+    def claims(self, seat: RegionId) -> tuple[int, list[tuple[str, int]]]:
+        """What a new term of this seat must confirm: (request number, sorted (account, slots)).
 
         Call `expire` first: what has lapsed must not be claimed. Claims are a request with a
         number, for the new home has no memory of those before: without it, an old word of giving
         back that is still under way would lower what is claimed here.
         """
         self._number += 1
-        return self._number, sorted(self._of(home).amounts.items())
+        return self._number, sorted(self._of(seat).amounts.items())
 
-    def request(self, home: RegionId, account: str, now_ms: int) -> int:
+    def request(self, seat: RegionId, account: str, now_ms: int) -> int:
         """Number a new request for slots: from now on only its reply counts for the account."""
-        self.expire(home, now_ms)
-        held = self._of(home)
+        self.expire(seat, now_ms)
+        held = self._of(seat)
         if now_ms - held.turned_ms >= self._lease_ms:
             held.older, held.newer, held.turned_ms = held.newer, {}, now_ms
         self._number += 1
@@ -148,7 +149,7 @@ class GrantHolder:
 
     def accept_slot(
         self,
-        home: RegionId,
+        seat: RegionId,
         account: str,
         request: int,
         generation: int,
@@ -163,7 +164,7 @@ class GrantHolder:
         not to the latest request, of another generation or term, or too late; nothing is held
         that was not held before.
         """
-        held = self._of(home)
+        held = self._of(seat)
         if generation != held.generation or request != held.latest(account):
             return False
         if not self._may_follow(held, term) or sent_ms + self._lease_ms <= now_ms:
@@ -174,13 +175,13 @@ class GrantHolder:
         held.grown_ms = now_ms
         return True
 
-    def leased(self, home: RegionId, generation: int, term: int, sent_ms: int, now_ms: int) -> bool:
+    def leased(self, seat: RegionId, generation: int, term: int, sent_ms: int, now_ms: int) -> bool:
         """The home answers a renewal that was sent at `sent_ms`: the lease runs on.
 
         A higher term counts as confirming the claims that were sent with the renewal. False: of
         an old generation or term, or it does not confirm all that is held; nothing changes.
         """
-        held = self._of(home)
+        held = self._of(seat)
         if generation != held.generation:
             return False
         if not self._may_follow(held, term) and not self._confirms(held, term, sent_ms, now_ms):
@@ -188,20 +189,20 @@ class GrantHolder:
         self._extend(held, term, sent_ms)
         return True
 
-    def voided(self, home: RegionId, generation: int) -> bool:
+    def voided(self, seat: RegionId, generation: int) -> bool:
         """The home says that this generation's lease has run out there."""
-        held = self._of(home)
+        held = self._of(seat)
         if generation != held.generation:
             return False
         self._void(held)
         return True
 
-    def expire(self, home: RegionId, now_ms: int) -> bool:
-        """Void what is held from this home if its lease has run out; True if it had.
+    def expire(self, seat: RegionId, now_ms: int) -> bool:
+        """Void what is held of this seat if its lease has run out; True if it had.
 
         To be called at each tick and before each message to the home.
         """
-        held = self._of(home)
+        held = self._of(seat)
         if held.deadline_ms == _NEVER or now_ms < held.deadline_ms:
             return False
         self._void(held)
@@ -222,14 +223,14 @@ class GrantHolder:
         return accounts
 
     def give_back(
-        self, home: RegionId, account: str, at_most: int, in_use: int, now_ms: int
+        self, seat: RegionId, account: str, at_most: int, in_use: int, now_ms: int
     ) -> tuple[int, int]:
         """Give back up to `at_most` slots, but none of the `in_use`: (request number, slots left).
 
         The home must be told both. A request for slots that is under way is thereby withdrawn.
         """
-        self.expire(home, now_ms)
-        held = self._of(home)
+        self.expire(seat, now_ms)
+        held = self._of(seat)
         has = held.amounts.get(account, 0)
         left = has - min(at_most, max(0, has - in_use))
         held.set(account, left)
@@ -237,12 +238,12 @@ class GrantHolder:
         self._number += 1
         return self._number, left
 
-    def _of(self, home: RegionId) -> _Held:
-        held = self._homes.get(home)
+    def _of(self, seat: RegionId) -> _Held:
+        held = self._seats.get(seat)
         if held is None:
-            if not 0 < home <= REGION_MAX:
-                raise LocalError(f"no home {home}: regions are 1 to {REGION_MAX}")
-            held = self._homes[home] = _Held(self._first_generation)
+            if not 0 < seat <= REGION_MAX:
+                raise LocalError(f"no seat {seat}: regions are 1 to {REGION_MAX}")
+            held = self._seats[seat] = _Held(self._first_generation)
         return held
 
     def _may_follow(self, held: _Held, term: int) -> bool:

@@ -212,6 +212,15 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Sat:
+    """A region was seen to be home in a seat, and had learnt (simulated runs with an election)."""
+
+    at_us: int
+    region: str
+    seat: str
+
+
+@dataclass(frozen=True, slots=True)
 class Voided:
     """A region noticed that a lease of its grants had run out or was void (simulated runs only)."""
 
@@ -299,10 +308,14 @@ class History:
     budgets: list[Budget] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     voided: list[Voided] = field(default_factory=list)
+    sat: list[Sat] = field(default_factory=list)
+    """At each probe, the oldest first."""
     frames: list[Frame] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
     convergence: list[Convergence] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
+    election: str = "static"
+    """How homes are elected."""
     is_tapped: bool = True
     """Whether `ended`, `learned`, `budgets` and `probes` were recorded: not in live runs."""
     is_crossed: bool = True

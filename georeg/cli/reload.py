@@ -19,6 +19,8 @@ AT_ONCE: Final = frozenset(
     }  # fmt: skip
 )
 """Fields of Settings that are looked up each time that they are needed."""
+OF_HOME: Final = frozenset({"election", "lock_ttl_ms"})
+"""Fields of Settings that stand in [home]."""
 
 
 class ReloadError(Exception):
@@ -49,8 +51,9 @@ def _fixed(now: Config, new: Config) -> list[str]:
         "edge.public_url": (now.edge.public_url, new.edge.public_url),
         "[mesh]": (now.mesh, new.mesh),
         "[ops]": (now.ops, new.ops),
+        "[home]": (now.home, new.home),
     }
-    others = {field.name for field in fields(now.settings)} - AT_ONCE
+    others = {field.name for field in fields(now.settings)} - AT_ONCE - OF_HOME
     return [key for key, (a, b) in pairs.items() if a != b] + _changed_settings(now, new, others)
 
 

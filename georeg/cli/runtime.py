@@ -35,7 +35,7 @@ from georeg.ops.context import Ops
 from georeg.ops.drains import DRAIN_ROUTES
 from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
-from georeg.region.ports import Clock, Journal, Timer
+from georeg.region.ports import Clock, Journal, Locks, Timer
 from georeg.region.region import Region
 
 _JOIN_POLL_S = 0.01
@@ -70,6 +70,8 @@ class Surroundings:
     journal: Journal
     session_factory: Callable[[], ClientSession] = open_session
     """Opens the lines to the other regions."""
+    locks: Locks | None = None
+    """For a fenced election of homes."""
 
 
 class Node:
@@ -89,6 +91,7 @@ class Node:
             surroundings.journal,
             surroundings.random,
             former=config.former,
+            locks=surroundings.locks,
         )
         self._watch_by(config)
         self._clock = clock

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from georeg.cli.locks import RedisLocks
 from georeg.cli.nodes import StoreNode
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
@@ -32,6 +33,7 @@ from georeg.cli.runtime import Node, Surroundings
 from georeg.config import Config, ConfigError, load
 from georeg.config.store import stored_in, with_addresses
 from georeg.edge.logs import configure_logs
+from georeg.region.settings import ElectionKind
 from georeg.store import JournalError, SqliteJournal
 from georeg.store.redis import UnusableRedis
 
@@ -119,6 +121,8 @@ def _stored(config: Config, url: str | None) -> Config:
     """The config, with a store that was given on the command line."""
     if url is None:
         return config
+    if config.home.election is not ElectionKind.STATIC:
+        raise UnusableRedis("a region of many nodes has static homes only: remove [home]")
     given = config.store
     store = stored_in(url)
     if given is not None:
@@ -148,10 +152,15 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
         await _run(StoreNode(config, wall_ms, random.SystemRandom()), config, stops)
         return 0
     journal = _open_journal(config.data_dir)
+    locks = None if config.home.locks is None else RedisLocks(config.home.locks, config.cluster)
     try:
-        surroundings = Surroundings(wall_ms, random.SystemRandom(), secrets.token_bytes, journal)
+        surroundings = Surroundings(
+            wall_ms, random.SystemRandom(), secrets.token_bytes, journal, locks=locks
+        )
         await _run(Node(config, surroundings), config, stops)
     finally:
+        if locks is not None:
+            await locks.close()
         journal.close()
     return 0
 

@@ -9,6 +9,7 @@ from georeg.config.mistakes import ConfigError, Mistake, describe
 from georeg.config.model import (
     Config,
     EdgeConfig,
+    HomeConfig,
     Keys,
     LogLevel,
     MeshConfig,
@@ -22,6 +23,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "EdgeConfig",
+    "HomeConfig",
     "Keys",
     "LogLevel",
     "MeshConfig",

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from crdt.dots import REGION_MAX, RegionId
 from crdt.versions import NEWEST, OLDEST
 from georeg.config.check import check_places, check_public_urls, check_regions
 from georeg.config.explain import read_explain
+from georeg.config.home import check_home, read_home
 from georeg.config.keys import Sources, read_keys
 from georeg.config.lines import key_lines
 from georeg.config.mistakes import ConfigError, Findings, Mistake
@@ -100,7 +102,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     operators = read_operators(table, sources)
     keys = read_keys(table, sources, is_dev=edge.dev, operators=operators)
     former = _read_former(top.table("former", "write it as [former] with ap = 3"))
-    explain, shadow = read_explain(top), read_shadow(top, settings)
+    home, explain, shadow = read_home(top, sources), read_explain(top), read_shadow(top, settings)
     top.finish()
     config = Config(
         file,
@@ -112,10 +114,11 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
         edge,
         mesh,
         peers,
-        settings,
+        replace(settings, election=home.election, lock_ttl_ms=home.lock_ttl_ms),
         keys,
         former,
         ops,
+        home,
         explain,
         shadow,
         store,
@@ -124,6 +127,7 @@ def _read(top: Table, file: Path, environment: Mapping[str, str]) -> Config:
     check_public_urls(config, top.findings)
     check_places(config, top.findings)
     check_ops(config, top.findings)
+    check_home(config, top.findings)
     check_store(config, top.findings)
     return config
 

@@ -13,7 +13,7 @@ from crdt.versions import NEWEST
 from georeg.edge.jwk import VerificationKey
 from georeg.ops.keys import OperatorKey
 from georeg.region.decisions import Keeping
-from georeg.region.settings import Settings
+from georeg.region.settings import ElectionKind, Settings
 from georeg.store.redis import RedisSettings
 
 
@@ -79,6 +79,16 @@ class MeshConfig:
     protocol_max: int = NEWEST
     """The highest version of the protocol that is spoken. Lower: a region that is about to go back
     to an older release says nothing already that this release would not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeConfig:
+    """Who is home of a region's accounts while it is down. The same in all regions."""
+
+    election: ElectionKind = ElectionKind.STATIC
+    locks: RedisSettings | None = None
+    """Where the locks of the seats are; None: the election needs none."""
+    lock_ttl_ms: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,7 @@ class Config:
     """Names of regions that were removed: ids of sessions that began there are still read."""
     ops: OpsConfig | None = None
     """None: operators have no API here."""
+    home: HomeConfig = field(default_factory=HomeConfig)
     explain: Keeping = field(default_factory=Keeping)
     """How much is remembered of decisions."""
     shadow: dict[str, int] = field(default_factory=dict)

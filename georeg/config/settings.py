@@ -48,7 +48,7 @@ BOUNDS: dict[str, Bounds] = {
     "plan_ahead_ms": Bounds(1, 3600),
     "default_limit": Bounds(1, LIMIT_MAX),
 }
-"""Of every field of Settings except the plans."""
+"""Of every field of Settings except the plans and those of [home] (home.py)."""
 
 
 def name_in_file(field: str) -> str:

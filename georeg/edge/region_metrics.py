@@ -71,7 +71,22 @@ def region_metrics(
     yield GaugeMetricFamily(
         "georeg_grants_used_slots", "Slots leased from other homes that are in use.", value=used
     )
+    yield from _seats(status, name_of)
     yield from _peers(status, name_of)
+
+
+def _seats(status: StatusReport, name_of: Callable[[RegionId], str]) -> Iterator[Metric]:
+    sits = GaugeMetricFamily(
+        "georeg_seat_home", "1: this region is home of the accounts of that one.", labels=("seat",)
+    )
+    vacant = GaugeMetricFamily(
+        "georeg_seat_vacant", "1: as seen here, nobody is home of its accounts.", labels=("seat",)
+    )
+    for seat in status.seats:
+        name = (name_of(seat.seat),)
+        sits.add_metric(name, seat.home == status.region)
+        vacant.add_metric(name, not seat.home)
+    yield from (sits, vacant)
 
 
 def shadow_metrics(counts: Iterable[ShadowCount]) -> Iterator[Metric]:

@@ -228,7 +228,7 @@ def unpacked(path: str, data: bytes) -> StatusReport | QuotaReport:
     """What `packed` made, for the call of this path."""
     values = msgpack.unpackb(data, strict_map_key=False)
     if path == STATUS:
-        region, wall_ms, regions, recent = values
+        region, wall_ms, regions, recent, *_ = values  # of a static election
         return StatusReport(region, wall_ms, tuple(_region(one) for one in regions), recent)
     region, wall_ms, held, lent, worst_case, overdraft, refused, overdrawn = values
     return QuotaReport(

@@ -200,6 +200,7 @@ def _held(home: RegionId, slices: Sequence[Held]) -> Held:
         sum(each.slots for each in slices),
         sum(each.used for each in slices),
         min(each.lease_left_ms for each in slices),
+        home,  # homes of a region of many nodes are static
     )
 
 

@@ -60,7 +60,7 @@ def troubles(
 ) -> list[Trouble]:
     """The problems that this view shows, worst first."""
     own = next(r for r in status.regions if r.region == status.region)
-    found = [*_own(own, name_of), *_recent(status, name_of)]
+    found = [*_own(own, name_of), *_recent(status, name_of), *_seats(status, name_of)]
     for region in status.regions:
         if region.region != status.region:
             found += _peer(region, own, settings, name_of, links.get(region.region))
@@ -82,6 +82,30 @@ def _own(own: RegionReport, name_of: Callable[[RegionId], str]) -> Iterable[Trou
             "adopted without a slot, and end, are covered or finish once the home is reached"
         )
         yield Trouble(Severity.WARNING, "overdraft", own.region, detail)
+
+
+def _seats(status: StatusReport, name_of: Callable[[RegionId], str]) -> Iterable[Trouble]:
+    for seat in status.seats:
+        name, home = name_of(seat.seat), name_of(seat.home) if seat.home else ""
+        if not home:
+            why = f" ({seat.trouble})" if seat.trouble else ""
+            detail = (
+                f"nobody is home for the accounts of {name}{why}: starts that need a slot are "
+                "decided on evidence, grants run out, streams go on"
+            )
+            yield Trouble(Severity.WARNING, "no-home", seat.seat, detail)
+        elif seat.trouble:
+            detail = f"the lock of {name}'s accounts, which {home} holds: {seat.trouble}"
+            yield Trouble(Severity.WARNING, "locks", seat.seat, detail)
+        if home and seat.home != seat.seat:
+            detail = f"{home} is home for the accounts of {name} while that is away"
+            yield Trouble(Severity.NOTE, "seat", seat.seat, detail)
+        if seat.learning_ms:
+            detail = (
+                f"{home} learns for {seat.learning_ms // 1000 + 1} s what is lent of the accounts "
+                f"of {name}, and lends nothing until then"
+            )
+            yield Trouble(Severity.NOTE, "learning", seat.seat, detail)
 
 
 def _recent(status: StatusReport, name_of: Callable[[RegionId], str]) -> Iterable[Trouble]:
@@ -126,6 +150,12 @@ def _peer(
     if peer.events_behind > EVENTS_BEHIND_MAX:
         detail = f"{name} lacks {peer.events_behind:,} events of {here}: it catches up by snapshot"
         yield Trouble(Severity.WARNING, "lag", peer.region, detail)
+    if peer.election not in (None, own.election):
+        detail = (
+            f"{name} goes by a {peer.election} election of homes, {here} by a {own.election} one: "
+            "give all regions the same [home]"
+        )
+        yield Trouble(Severity.WARNING, "election", peer.region, detail)
     if peer.vitals is None or own.vitals is None:
         return
     if peer.clock_ahead_ms is not None and abs(peer.clock_ahead_ms) > CLOCK_MS_MAX:

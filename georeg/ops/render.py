@@ -6,12 +6,19 @@ was. docs/operations.md explains every field.
 
 from typing import Any, Final
 
+from crdt.dots import RegionId
 from crdt.events import HomeSet
 from georeg.edge.instants import instant
 from georeg.ops.context import Ops
 from georeg.ops.diagnosis import Trouble
 from georeg.region.messages import Vitals
-from georeg.region.report import AccountReport, QuotaReport, RegionReport, SessionReport
+from georeg.region.report import (
+    AccountReport,
+    QuotaReport,
+    RegionReport,
+    SeatReport,
+    SessionReport,
+)
 
 Json = dict[str, Any]
 _LETTERS: Final = {"up": "U", "suspect": "S", "down": "D", "joining": "J"}
@@ -77,6 +84,22 @@ def _said(vitals: Vitals | None, age_ms: int) -> Json:
     }
 
 
+def seat(ops: Ops, report: SeatReport) -> Json:
+    """Who is home of a region's accounts."""
+    return {
+        "seat": ops.name_of(report.seat),
+        "home": _home(ops, report.home),
+        "term": report.term,
+        "learning_s": seconds(report.learning_ms),
+        "trouble": report.trouble or None,
+    }
+
+
+def _home(ops: Ops, home: RegionId) -> str | None:
+    """None: nobody is."""
+    return ops.name_of(home) if home else None
+
+
 def trouble(ops: Ops, found: Trouble) -> Json:
     """One problem."""
     return {
@@ -95,7 +118,8 @@ def quota(ops: Ops, report: QuotaReport) -> Json:
         "at": instant(report.wall_ms),
         "as_holder": [
             {
-                "home": ops.name_of(held.home),
+                "seat": ops.name_of(held.seat),
+                "home": _home(ops, held.home),
                 "held": held.slots,
                 "used": min(held.used, held.slots),
                 "free": max(0, held.slots - held.used),
@@ -140,7 +164,7 @@ def account(ops: Ops, report: AccountReport) -> Json:
         "plan": report.plan,
         "limit": report.limit,
         "is_plan_known": report.is_plan_known,
-        "home": ops.name_of(report.home),
+        "home": _home(ops, report.home),
         "home_by": report.home_by.value,
         "home_moved": _moved(ops, report.home_moved),
         "is_home_open": report.is_home_open,

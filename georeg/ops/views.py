@@ -27,6 +27,8 @@ async def status(ops: Ops, _operator: Operator, _request: web.Request) -> web.Re
             "cluster": ops.cluster,
             "at": instant(report.wall_ms),
             "regions": [render.region(ops, region) for region in report.regions],
+            "election": report.election.value,
+            "seats": [render.seat(ops, seat) for seat in report.seats],
             "recent": report.recent,
             "problems": [render.trouble(ops, trouble) for trouble in found],
         }

@@ -14,6 +14,7 @@ from crdt.events import Plan
 from crdt.liveness import RegionState as Liveness
 from georeg.region.budget import Budget
 from georeg.region.messages import LIST_MAX, Borrow, Confirm, Confirmed, Message, No, Slot
+from georeg.region.seats import NOBODY
 from georeg.region.seen import Seen, vouched
 from georeg.region.state import RegionState
 
@@ -190,9 +191,11 @@ class Asking:
         ):
             inquiry.is_waiting = True
             return
-        home = state.home_of(account)
+        seat, home = state.seat_of(account), state.home_of(account)
+        if home == NOBODY:
+            return  # until there is a home, what the regions answer decides
         self._flights[account] = _Flight(inquiry.rid, home, now_ms)
-        request, generation = self._budget.next_request(home, account)
+        request, generation = self._budget.next_request(seat, account)
         known = state.plan_of(account)
         plan, issued = (known.plan, known.issued) if known is not None else (Plan("", 0, 0), 0)
         self._send(
@@ -200,7 +203,7 @@ class Asking:
             Borrow(
                 account, request, generation, now_ms, min(need, 255),
                 min(want + self.waiting(account), 255), gone, device_name, inquiry.rid,
-                plan, issued,
+                plan, issued, seat,
             ),
         )  # fmt: skip
 

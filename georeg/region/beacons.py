@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from crdt.dots import INCARNATION_MAX, SEQUENCE_BITS, SHARDS, RegionId, pack, sequence_of
 from georeg.region.evidence import Evidence
-from georeg.region.messages import Beacon, Fetched, Message, Vitals
+from georeg.region.messages import ELECTIONS, Beacon, Fetched, Message, Vitals
 from georeg.region.replication import Replication
 from georeg.region.state import RegionState
 from georeg.region.ways import DIRECT, Ways
@@ -56,6 +56,8 @@ class Beacons:
         """Set by the region: whether this one drains."""
         self.on_draining: Callable[[RegionId, bool], None] = lambda peer, is_draining: None
         """Set by the region: whether another one drains, as its beacon says."""
+        self.on_seats: Callable[[], None] = lambda: None
+        """Set by the region: a peer has said something new of where it sits."""
         self.vitals: Callable[[], tuple[Vitals, ...]] = lambda: ()
         """Set by the region: what this region says of itself."""
         self.on_vitals: Callable[[RegionId, Vitals], None] = lambda peer, vitals: None
@@ -138,6 +140,8 @@ class Beacons:
         link.beacon = pack(peer, beacon.incarnation, sequence_of(beacon.number))
         if beacon.incarnation > link.incarnation:
             self._new_incarnation(peer, beacon)
+        if state.seats.heard(peer, ELECTIONS[beacon.election], beacon.seats):
+            self.on_seats()
         missing = self._check_heads(peer, beacon)
         link.ack_due.update(shard for shard, _, _ in beacon.heads)
         is_answer = beacon.echo_incarnation == state.incarnation
@@ -199,12 +203,13 @@ class Beacons:
             state.incarnation, self._number, incarnation, number, held_ms, heads, acks,
             self.is_draining(), state.members.said, vitals,
             self._ways.hears(now_ms), self._ways.reaches(now_ms),
+            ELECTIONS.index(state.seats.kind), state.seats.says(),
         )  # fmt: skip
 
     def _new_incarnation(self, peer: RegionId, beacon: Beacon) -> None:
         """The peer has begun anew: it has nothing of ours, and quiet shards hold nothing of it."""
         state, link = self._state, self._replication.links[peer]
-        state.incarnations[peer] = beacon.incarnation
+        state.seats.incarnations[peer] = beacon.incarnation
         state.journal.store_peer(peer, beacon.incarnation)
         if link.incarnation:
             link.reset()

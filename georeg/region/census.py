@@ -12,6 +12,7 @@ from collections.abc import Generator
 from typing import Final
 
 from crdt.accounts import NONE
+from crdt.book import GrantBook
 from crdt.dots import RegionId
 from georeg.region.budget import Budget
 from georeg.region.report import Lent, WorstCase
@@ -28,40 +29,40 @@ class Census:
         self._state = state
         self._budget = budget
         self._used_of: dict[RegionId, int] = {}
-        """Home -> slots held of it that were in use at the last walk."""
-        self._homes: list[RegionId] = []
-        """Homes that the present walk has still to begin."""
-        self._home: RegionId | None = None
+        """Seat -> slots held of it that were in use at the last walk."""
+        self._seats: list[RegionId] = []
+        """Seats that the present walk has still to begin."""
+        self._seat: RegionId | None = None
         self._accounts: list[str] = []
         self._used = 0
 
-    def used(self, home: RegionId) -> int:
-        """Slots held of a home that were in use when that was last counted."""
-        return self._used_of.get(home, 0)
+    def used(self, seat: RegionId) -> int:
+        """Slots held of a seat that were in use when that was last counted."""
+        return self._used_of.get(seat, 0)
 
     def step(self) -> bool:
         """One slice of the walk over all grants that are held; True: there is more to look at."""
         left = SLICE
         for _ in range(len(self._state.peers) + 1):
-            if self._home is None:
-                self._homes = self._homes or list(self._state.peers)[::-1]
-                if not self._homes:
+            if self._seat is None:
+                self._seats = self._seats or self._budget.seats()[::-1]
+                if not self._seats:
                     return False
-                self._home, self._used = self._homes.pop(), 0
-                self._accounts = self._budget.holder.accounts(self._home)
+                self._seat, self._used = self._seats.pop(), 0
+                self._accounts = self._budget.holder.accounts(self._seat)
             if not self._accounts:
-                self._used_of[self._home], self._home = self._used, None
+                self._used_of[self._seat], self._seat = self._used, None
                 continue
             piece, self._accounts = self._accounts[-left:], self._accounts[:-left]
-            self._used += sum(self._in_use(self._home, account) for account in piece)
+            self._used += sum(self._in_use(self._seat, account) for account in piece)
             left -= len(piece)
             if left <= 0:
                 return True
         return False
 
-    def _in_use(self, home: RegionId, account: str) -> int:
+    def _in_use(self, seat: RegionId, account: str) -> int:
         state = self._state
-        usable = self._budget.holder.usable(home, account, state.clock.now_ms())
+        usable = self._budget.holder.usable(seat, account, state.clock.now_ms())
         return min(usable, self._counts(account).get(state.region, 0))
 
     def _counts(self, account: str) -> dict[int, int]:
@@ -71,21 +72,27 @@ class Census:
 
     def lent(self) -> Generator[None, None, tuple[Lent, ...]]:
         """As home: what each region has and uses of it."""
-        state, book = self._state, self._budget.book
+        state = self._state
         slots: dict[RegionId, int] = dict.fromkeys(state.peers, 0)
         used: dict[RegionId, int] = dict.fromkeys(state.peers, 0)
-        row, is_first = 0, True
+        for _, term in sorted(state.seats.terms.items()):
+            yield from self._lent_of(term.book, slots, used)
+        return tuple(Lent(region, slots[region], used[region]) for region in state.peers)
+
+    def _lent_of(
+        self, book: GrantBook, slots: dict[RegionId, int], used: dict[RegionId, int]
+    ) -> Generator[None, None, None]:
+        row, is_first, clock = 0, True, self._state.clock
         while row or is_first:
             is_first = False
             accounts, row = book.accounts_with_grants(row, SLICE)
             for account in accounts:
                 counts = self._counts(account)
-                for region, amount in book.valid(account, state.clock.now_ms()).items():
+                for region, amount in book.valid(account, clock.now_ms()).items():
                     if region in slots:
                         slots[region] += amount
                         used[region] += min(amount, counts.get(region, 0))
             yield
-        return tuple(Lent(region, slots[region], used[region]) for region in state.peers)
 
     def worst_case(self) -> Generator[None, None, WorstCase]:
         """What could be admitted beyond the limits if every link were cut now.

@@ -237,13 +237,13 @@ class Drain:
         """Look at the next accounts; when all were looked at, begin again with what is held now."""
         if not self._walk:
             self._walk = [
-                (home, account)
-                for home in self._state.peers
-                for account in self._budget.holder.accounts(home)
+                (seat, account)
+                for seat in self._budget.seats()
+                for account in self._budget.holder.accounts(seat)
             ]
         self._walk, turn = self._walk[:-HAND_BACK_MAX], self._walk[-HAND_BACK_MAX:]
-        for home, account in turn:
-            self._budget.hand_back(home, account)
+        for seat, account in turn:
+            self._budget.hand_back(seat, account)
 
 
 def _share(session: int) -> int:

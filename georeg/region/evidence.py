@@ -73,5 +73,7 @@ class Evidence:
 
     def is_far(self, home: RegionId, deadline_ms: int) -> bool:
         """Whether the home's answer cannot be here by the deadline: ask, but do not wait."""
-        round_trip_ms = None if home == self._state.region else self._words.round_trip_ms(home)
+        if home not in self._state.peers:
+            return False  # this region itself, or nobody
+        round_trip_ms = self._words.round_trip_ms(home)
         return round_trip_ms is not None and round_trip_ms > deadline_ms

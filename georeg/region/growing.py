@@ -51,7 +51,6 @@ class Growing:
         self._replication.set_peers()
         for peer in removed:
             self._beacons.forget(peer)
-            state.incarnations.pop(peer, None)
             state.clock.call_later(state.settings.client_lease_ms, partial(self._drop, peer))
 
     def _drop(self, removed: RegionId) -> None:

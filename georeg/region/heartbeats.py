@@ -93,6 +93,14 @@ class Heartbeats:
             and (state.holder(account, session) is not None or not self._has_surely_ended(claims))
         )
 
+    def ended(self, claims: Claims) -> Ended | None:
+        """How the session ended, if this region knows that it did."""
+        if self.is_live(claims):
+            return None
+        state, account, session = self._state, claims.account, claims.session
+        end = state.end_of(account, session)
+        return state.ended(account, session, Reason.EXPIRED if end is None else end.reason)
+
     def _has_surely_ended(self, claims: Claims) -> bool:
         state = self._state
         if state.clock.wall_ms() - claims.issued_ms <= state.settings.ends_memory_ms:

@@ -2,19 +2,22 @@
 
 It judges a request on fresh answers: it recalls from every holder and asks every region with live
 sessions. Room is the limit minus, per region, the larger of its valid grant and its live devices.
-Its "no" carries the answers that it rests on. It takes back grants of accounts without live
-sessions. Cost: nothing is asked while there is room; else one round of recalls, and a second one
-when sessions yield.
+Its "no" carries the answers that it rests on. Cost: nothing is asked while there is room; else one
+round of recalls, and a second one when sessions yield.
+
+A region is home in the seats in which it sits (seats.py), and each has a book of its own. A request
+for another seat comes from a region that has not heard yet who sits there: no answer.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from crdt.book import Claimed, GrantBook, Meet
 from crdt.dots import RegionId, SessionId
 from crdt.events import ActorKind, Reason
 from georeg.region.budget import Budget
+from georeg.region.idle import IdleGrants
 from georeg.region.messages import (
     AMOUNT_MAX,
     LIST_MAX,
@@ -36,9 +39,6 @@ PATIENCE_MS: Final = 1_000
 """A request that is not decided within this gets no answer; its region has decided long since."""
 QUEUE_MAX: Final = 64
 """Requests of one account that may wait; regions have one in flight each."""
-IDLE_SWEEP_MAX: Final = 2_000
-IDLE_ROUNDS: Final = 5
-"""Idle is a matter of minutes: nobody needs each account to be looked at each second."""
 WID_BITS: Final = 40
 """Requests of one incarnation: an answer to a former process never speaks for this one."""
 
@@ -46,12 +46,21 @@ WID_BITS: Final = 40
 class _Request:
     """One borrow request and its own round of recalls."""
 
-    __slots__ = ("answers", "asked", "asker", "borrow", "is_latest", "phase", "since_ms", "wid")
+    __slots__ = (
+        "answers", "asked", "asker", "borrow", "is_latest", "phase", "seat", "since_ms", "wid",
+    )  # fmt: skip
 
     def __init__(
-        self, wid: int, asker: RegionId, borrow: Borrow, is_latest: bool, since_ms: int
+        self,
+        wid: int,
+        asker: RegionId,
+        seat: RegionId,
+        borrow: Borrow,
+        is_latest: bool,
+        since_ms: int,
     ) -> None:
         self.wid = wid
+        self.seat = seat
         self.asker = asker
         self.borrow = borrow
         self.is_latest = is_latest
@@ -77,17 +86,11 @@ class Home:
         self._queues: dict[str, deque[_Request]] = {}
         self._requests: dict[int, _Request] = {}
         self._count = 0
-        self._idle_since: dict[str, int] = {}
-        """account -> since when it has been found without sessions, as of the last walk."""
-        self._idle_found: dict[str, int] = {}
-        """The same, as of the walk that is under way."""
-        self._idle_cursor = 0
-        self.on_streaming: Callable[[str], None] = lambda account: None
-        """Set by moves.py: an account of which something is lent has live sessions."""
+        self.idle = IdleGrants(state, send)
 
-    @property
-    def _book(self) -> GrantBook:
-        return self._budget.book
+    def _book(self, seat: RegionId) -> GrantBook | None:
+        """The book of a seat in which this region is home now."""
+        return self._state.seats.acting(seat, self._state.clock.now_ms())
 
     def is_asked(self, account: str) -> bool:
         """Whether a request of the account waits."""
@@ -98,21 +101,23 @@ class Home:
     def on_borrow(self, asker: RegionId, borrow: Borrow) -> None:
         """A region wants slots: queue its request behind the others of the account."""
         account, now_ms = borrow.account, self._state.clock.now_ms()
+        seat = borrow.seat or self._state.region
         if borrow.issued:
             state_plan(self._state, account, borrow.plan, borrow.issued)
         is_latest = True
         if asker != self._state.region:
-            if not self._meet(asker, borrow.generation):
+            book = self._book(seat)
+            if book is None or not self._meet(book, seat, asker, borrow.generation):
                 return
-            is_latest = self._book.is_latest(account, asker, borrow.request)
+            is_latest = book.is_latest(account, asker, borrow.request)
             if is_latest:
-                self._book.renew(asker, now_ms)
+                book.renew(asker, now_ms)
         queue = self._queues.setdefault(account, deque())
         if len(queue) >= QUEUE_MAX:
             return
         self._count += 1
         wid = self._state.incarnation << WID_BITS | self._count
-        request = _Request(wid, asker, borrow, is_latest, now_ms)
+        request = _Request(wid, asker, seat, borrow, is_latest, now_ms)
         self._requests[request.wid] = request
         queue.append(request)
         self._state.clock.call_later(PATIENCE_MS, lambda: self._give_up(request.wid))
@@ -122,8 +127,10 @@ class Home:
     def on_recalled(self, holder: RegionId, message: Recalled) -> None:
         """A holder has given back what it does not use and said who lives there."""
         account, now_ms = message.account, self._state.clock.now_ms()
-        if self._meet(holder, message.generation):
-            self._book.returned(account, holder, message.request, message.has, now_ms)
+        seat = message.seat or self._state.region
+        book = self._book(seat)
+        if book is not None and self._meet(book, seat, holder, message.generation):
+            book.returned(account, holder, message.request, message.has, now_ms)
         self._state.hints.note(account, message.hints)
         request = self._requests.get(message.wid)
         if request is not None and request.borrow.account == account:
@@ -162,14 +169,13 @@ class Home:
         A slot is given back with a later number, so the holder refuses the answer to this one, and
         the book would count what nobody has.
         """
-        state, borrow = self._state, request.borrow
-        if state.home_of(borrow.account) != state.region:
-            return False  # the region asked by an older plan, which names another home
-        if self._book.is_learning(state.clock.now_ms()) or self._budget.is_moving(borrow.account):
+        state, borrow, book = self._state, request.borrow, self._book(request.seat)
+        if book is None or state.seat_of(borrow.account) != request.seat:
+            return False  # the region asked by an older plan, which names another seat
+        if book.is_learning(state.clock.now_ms()) or self._budget.is_moving(borrow.account):
             return False
         return request.asker == state.region or (
-            request.is_latest
-            and self._book.is_current(borrow.account, request.asker, borrow.request)
+            request.is_latest and book.is_current(borrow.account, request.asker, borrow.request)
         )
 
     def _room(self, request: _Request) -> tuple[int, dict[RegionId, int]]:
@@ -179,7 +185,8 @@ class Home:
         """
         state, account = self._state, request.borrow.account
         live = state.live(account)
-        granted = self._book.valid(account, state.clock.now_ms())
+        book = self._book(request.seat)
+        granted = {} if book is None else book.valid(account, state.clock.now_ms())
         taken = {}
         for region in sorted({state.region, *state.peers, *granted}):  # one may have been removed
             if region == request.asker:
@@ -196,17 +203,16 @@ class Home:
 
     def _grant(self, request: _Request, room: int, *, in_use_elsewhere: bool) -> None:
         """The first region that asks gets all that are free: a household mostly stays in one."""
-        borrow, now_ms = request.borrow, self._state.clock.now_ms()
+        borrow, now_ms, book = request.borrow, self._state.clock.now_ms(), self._book(request.seat)
+        assert book is not None, "it may grant"
         amount = min(borrow.want, max(room, borrow.need))
         if not in_use_elsewhere:
             amount = room
         if request.asker != self._state.region:
-            amount = self._book.grant(
-                borrow.account, request.asker, min(amount, AMOUNT_MAX), now_ms
-            )
+            amount = book.grant(borrow.account, request.asker, min(amount, AMOUNT_MAX), now_ms)
         slot = Slot(
-            borrow.account, borrow.request, borrow.generation, self._book.term, borrow.sent_ms,
-            amount, borrow.rid,
+            borrow.account, borrow.request, borrow.generation, book.term, borrow.sent_ms, amount,
+            borrow.rid, request.seat,
         )  # fmt: skip
         self._finish(request, slot)
 
@@ -263,7 +269,10 @@ class Home:
     ) -> None:
         borrow = request.borrow
         need = min(need, AMOUNT_MAX)
-        self._send(region, Recall(borrow.account, request.wid, need, take, borrow.device_name))
+        self._send(
+            region,
+            Recall(borrow.account, request.wid, need, take, borrow.device_name, request.seat),
+        )
 
     def _finish(self, request: _Request, answer: Slot | No) -> None:
         """Answer, and serve the next request of the account."""
@@ -294,57 +303,27 @@ class Home:
 
     def on_renew(self, holder: RegionId, renew: Renew) -> None:
         """A holder renews its region lease; after a restart it tells what it had."""
-        now_ms = self._state.clock.now_ms()
-        if not self._meet(holder, renew.generation):
+        now_ms, seat = self._state.clock.now_ms(), renew.seat or self._state.region
+        self._state.seats.note(seat, renew.term)
+        book = self._book(seat)
+        if book is None or not self._meet(book, seat, holder, renew.generation):
             return
-        if renew.term not in (0, self._book.term):
-            if renew.for_term != self._book.term:
+        if renew.term not in (0, book.term):
+            if renew.for_term != book.term:
                 return  # it has not heard of this term: its next renewal brings the claims
-            claimed = self._book.claim(
+            claimed = book.claim(
                 holder, renew.request, renew.part, renew.parts, renew.claims, now_ms
             )
             if claimed is Claimed.LATE:
-                self._send(holder, Void(renew.generation))
+                self._send(holder, Void(renew.generation, seat))
             if claimed is not Claimed.ALL:
                 return
-        self._book.renew(holder, now_ms)
-        self._send(holder, Leased(renew.generation, self._book.term, renew.sent_ms))
+        book.renew(holder, now_ms)
+        self._send(holder, Leased(renew.generation, book.term, renew.sent_ms, seat))
 
-    def _meet(self, holder: RegionId, generation: int) -> bool:
+    def _meet(self, book: GrantBook, seat: RegionId, holder: RegionId, generation: int) -> bool:
         """Whether the generation is alive; answers void to one whose lease has run out here."""
-        meeting = self._book.meet(holder, generation, self._state.clock.now_ms())
+        meeting = book.meet(holder, generation, self._state.clock.now_ms())
         if meeting is Meet.VOID:
-            self._send(holder, Void(generation))
+            self._send(holder, Void(generation, seat))
         return meeting is Meet.OK
-
-    # ---- idle grants -------------------------------------------------------------------------
-
-    def sweep_idle(self) -> None:
-        """Recall the grants of accounts that have had no live session for a while, and those beyond
-        the limit of accounts whose plan was lowered.
-
-        Bounded: a slice of the book per call, round robin, the whole book in IDLE_ROUNDS at best.
-        """
-        state, now_ms = self._state, self._state.clock.now_ms()
-        count = min(IDLE_SWEEP_MAX, self._book.rows // IDLE_ROUNDS + 1)
-        accounts, self._idle_cursor = self._book.accounts_with_grants(self._idle_cursor, count)
-        for account in accounts:
-            valid = self._book.valid(account, now_ms)
-            if sum(valid.values()) > state.limit_of(account):
-                self.take_back(account, valid)
-                continue
-            if state.shard(account).sessions.has_any_of(account, valid) or state.live(account):
-                self.on_streaming(account)
-                continue  # a holder with a dot uses its slots: the usual case, and cheaply seen
-            since_ms = self._idle_since.get(account, now_ms)
-            if now_ms - since_ms <= state.settings.idle_grant_ms:
-                self._idle_found[account] = since_ms
-                continue
-            self.take_back(account, valid)
-        if self._idle_cursor == 0:  # the walk is over: what it did not find is idle no more
-            self._idle_since, self._idle_found = self._idle_found, {}
-
-    def take_back(self, account: str, valid: Iterable[RegionId]) -> None:
-        """Recall what is not in use."""
-        for region in sorted(valid):
-            self._send(region, Recall(account, 0, AMOUNT_MAX, (), ""))

@@ -14,7 +14,7 @@ from crdt.shard import Shard
 class Look:
     """What one shard knew of an account at one number of changes."""
 
-    __slots__ = ("_entries", "account", "changes", "home", "moved", "plan", "rows", "shard")
+    __slots__ = ("_entries", "account", "changes", "moved", "plan", "rows", "seat", "shard")
 
     def __init__(self, account: str, shard: Shard) -> None:
         self.account = account
@@ -25,7 +25,7 @@ class Look:
         self.plan: PlanSet | None = None
         self.moved = 0
         """The region to which the account's home has moved; 0: it has not."""
-        self.home: RegionId | None = None
+        self.seat: RegionId | None = None
         """Filled in by whoever asks for it first."""
         at = shard.accounts.find(account)
         if at != NONE:

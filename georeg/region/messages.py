@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from crdt.dots import RegionId, SessionId
 from crdt.events import Entry, Plan
 from georeg.region.seen import Seen
+from georeg.region.settings import ElectionKind
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
 RELAYED_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 32
@@ -25,10 +26,16 @@ CLAIMS_MAX: Final = 5_000
 CLAIM_PARTS_MAX: Final = 4_096
 EVENTS_MAX: Final = 2_000
 NUMBER_MAX: Final = (1 << 63) - 1
+TERM_MAX: Final = (1 << 62) - 1
+"""So that there is a term above each."""
 PART_BYTES: Final = 200_000
 PARTS_MAX: Final = 10_000
 VERSION_BYTES_MAX: Final = 32
 AMOUNT_MAX: Final = 255
+ELECTIONS: Final = (ElectionKind.STATIC, ElectionKind.BEST_EFFORT, ElectionKind.FENCED)
+OWN_SEAT: Final = RegionId(0)
+"""Of a message between a holder and a home: the seat that it is about is the home's own. Regions
+that speak version 1 know no other."""
 
 
 class Vitals(NamedTuple):
@@ -77,6 +84,12 @@ class Beacon(NamedTuple):
     """Regions that the sender hears on their own links (ways.py)."""
     reaches: tuple[tuple[RegionId, int], ...] = ()
     """Regions that hear the sender on its own link, with the round trip in milliseconds."""
+    election: int = 0
+    """By which election the sender goes, its place in `ELECTIONS`; all regions should by the same.
+    """
+    seats: tuple[tuple[RegionId, int], ...] = ()
+    """(seat, term) where the sender sits; term 0: it does not, and would. Empty by static election:
+    it sits in its own seat, in the term of its incarnation."""
 
 
 class Range(NamedTuple):
@@ -133,6 +146,7 @@ class Borrow(NamedTuple):
     rid: int
     plan: Plan
     issued: int
+    seat: RegionId = OWN_SEAT
 
 
 class Slot(NamedTuple):
@@ -145,6 +159,7 @@ class Slot(NamedTuple):
     sent_ms: int
     amount: int
     rid: int
+    seat: RegionId = OWN_SEAT
 
 
 class No(NamedTuple):
@@ -165,6 +180,7 @@ class Recall(NamedTuple):
     """Sessions that hand over their slot, each with its Reason: those that a start ends are
     kicked; a suspect one is released (DISPLACED)."""
     device_name: str
+    seat: RegionId = OWN_SEAT
 
 
 class Recalled(NamedTuple):
@@ -178,6 +194,7 @@ class Recalled(NamedTuple):
     seen: tuple[Seen, ...]
     hints: tuple[Entry, ...]
     """What the holder's view shows elsewhere: causal handover."""
+    seat: RegionId = OWN_SEAT
 
 
 class Confirm(NamedTuple):
@@ -210,6 +227,7 @@ class Renew(NamedTuple):
     parts: int
     claims: tuple[tuple[str, int], ...]
     """When the two terms differ: what was leased, told to a home that has lost its book."""
+    seat: RegionId = OWN_SEAT
 
 
 class Leased(NamedTuple):
@@ -218,12 +236,14 @@ class Leased(NamedTuple):
     generation: int
     term: int
     sent_ms: int
+    seat: RegionId = OWN_SEAT
 
 
 class Void(NamedTuple):
     """The generation is dead: its lease had expired at the home."""
 
     generation: int
+    seat: RegionId = OWN_SEAT
 
 
 class Repair(NamedTuple):

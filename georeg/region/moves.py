@@ -6,7 +6,9 @@ for that and no stream notices it: from then on X decides its starts by itself, 
 cut off. It moves back in the same way and no sooner, since X looks as long.
 
 Invariant (P8): of all regions one at most acts as home of an account. For that
-1. only the home gives, while all regions agree on who they are (members.py) and nothing pins it;
+1. only the home gives, in its own seat and to a region that sits in its own one, while all regions
+   agree on who they are (members.py), nothing pins it, and homes are not fenced: whoever took the
+   seat next might not have heard of the move, and the fence would not keep it from lending;
 2. and only when its book, which is complete, counts nothing for any region but X: unused grants
    of others are taken back first;
 3. from the moment it decides, it lends and uses nothing of the account;
@@ -23,6 +25,7 @@ is one sync of the disk, two events, and a row of the account table that stays (
 
 from typing import Final, NamedTuple
 
+from crdt.book import GrantBook
 from crdt.dots import RegionId
 from crdt.events import HomeSet
 from crdt.homes import HOMES_MAX
@@ -33,6 +36,7 @@ from georeg.region.decisions import Kind
 from georeg.region.drain import Drain
 from georeg.region.home import Home
 from georeg.region.replication import Replication
+from georeg.region.settings import ElectionKind
 from georeg.region.state import RegionState
 
 OBSERVED_MAX: Final = 100_000
@@ -68,7 +72,7 @@ class Moves:
         self._home = home
         self._replication = replication
         self._drain = drain
-        home.on_streaming = self.streams
+        home.idle.on_streaming = self.streams
         self._observed: dict[str, _Observed] = {}
         self._walk: list[str] = []
         """What is still to be looked at in this walk, the next one last."""
@@ -120,15 +124,19 @@ class Moves:
         """Whether this region is the account's home, and not by its plan, which would win."""
         state, known = self._state, self._state.plan_of(account)
         is_pinned = known is not None and known.plan.home in state.members.regions
-        return not is_pinned and state.home_of(account) == state.region
+        return not is_pinned and state.seat_of(account) == state.home_of(account) == state.region
 
     def _may_move(self, account: str, to: RegionId) -> bool:
         """Whether the home can be given away now; if not, the next look asks again."""
-        state, book, now_ms = self._state, self._budget.book, self._state.clock.now_ms()
+        state, now_ms = self._state, self._state.clock.now_ms()
+        book = state.seats.acting(state.region, now_ms)
         return (
-            state.members.are_agreed
+            book is not None
             and not book.is_learning(now_ms)
-            and self._is_free(account, to)
+            and state.members.are_agreed
+            and state.settings.election is not ElectionKind.FENCED
+            and state.seats.home(to) == to
+            and self._is_free(book, account, to)
             and not self._home.is_asked(account)
             and state.regions.state(to, now_ms) is Liveness.UP
             and not self._drain.is_draining(to)
@@ -137,10 +145,10 @@ class Moves:
             and state.shard(account).accounts.homes.count < HOMES_MAX
         )
 
-    def _is_free(self, account: str, to: RegionId) -> bool:
+    def _is_free(self, book: GrantBook, account: str, to: RegionId) -> bool:
         """Whether the book counts nothing for others; else what they do not use is recalled."""
-        holders = set(self._budget.book.valid(account, self._state.clock.now_ms())) - {to}
-        self._home.take_back(account, holders)
+        holders = set(book.valid(account, self._state.clock.now_ms())) - {to}
+        self._home.idle.take_back(self._state.region, account, holders)
         return not holders
 
     # ---- giving ------------------------------------------------------------------------------

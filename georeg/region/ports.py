@@ -5,7 +5,7 @@ Small protocols, so that the simulator can own time and network and the tests ca
 
 from array import array
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from crdt.dots import RegionId
 from crdt.events import Entry, HomeSet, Kick, PlanSet
@@ -35,6 +35,37 @@ class Mesh(Protocol):
 
     def send(self, peer: RegionId, payload: bytes) -> None:
         """Queue one message (see messages.py); dropped when the link is down or its queue full."""
+
+
+class Locked(NamedTuple):
+    """What a lock service answers."""
+
+    number: int = 0
+    """The fencing number under which the lock is held from now on; 0: somebody else holds it, or
+    it is held no longer."""
+    error: str = ""
+    """Why the service could not be asked, in words; empty: it has answered."""
+
+
+class Locks(Protocol):
+    """A lock for each seat, in a service outside of all regions (fenced.py).
+
+    A lock has one owner at a time, for the time that was asked, on the clock of the service. Each
+    call returns at once and calls `then` later, once, or never.
+    """
+
+    def acquire(
+        self, seat: RegionId, owner: str, ttl_ms: int, above: int, then: Callable[[Locked], None]
+    ) -> None:
+        """Take the lock if it is free, under a number above `above` and all that it ever had."""
+
+    def renew(
+        self, seat: RegionId, owner: str, number: int, ttl_ms: int, then: Callable[[Locked], None]
+    ) -> None:
+        """Let the lock last on if this owner still holds it under this number."""
+
+    def release(self, seat: RegionId, owner: str, number: int) -> None:
+        """Let the lock go if this owner still holds it under this number."""
 
 
 class Times(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from crdt.dots import RegionId, SessionId
 from crdt.errors import PeerError
-from crdt.events import ActorKind, Plan, Reason
+from crdt.events import ActorKind, Plan
 from crdt.versions import NEWEST
 from georeg.region import messages
 from georeg.region.asking import Asking
@@ -43,7 +43,7 @@ from georeg.region.overdrafts import Overdrafts
 from georeg.region.peers import peer_status
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
-from georeg.region.ports import Clock, Journal, Mesh
+from georeg.region.ports import Clock, Journal, Locks, Mesh
 from georeg.region.reactions import Reactions
 from georeg.region.renewal import renewer
 from georeg.region.replication import Replication
@@ -52,6 +52,7 @@ from georeg.region.settings import Settings
 from georeg.region.show import Show
 from georeg.region.starts import Starts
 from georeg.region.state import RegionState
+from georeg.region.succession import succession_of
 from georeg.region.sweep import Sweep
 from georeg.region.talking import Talking
 from georeg.region.tenure import Tenure
@@ -76,6 +77,7 @@ class Region:
         random: Random,
         election: Election | None = None,
         former: Mapping[RegionId, str] | None = None,
+        locks: Locks | None = None,
     ) -> None:
         """`names`: all regions of the cluster, this one included. `former`: those removed."""
         self.id = region
@@ -93,7 +95,8 @@ class Region:
             self._evidence.round_trip_ms, clock.now_ms(),
         )  # fmt: skip
         self._talking = talking = Talking(state, self._ways, self._evidence, mesh)
-        self._budget = Budget(state, talking.send)
+        succession = succession_of(state.seats, settings, clock, locks)
+        self._budget = Budget(state, succession, talking.send)
         self._asking = Asking(state, self._budget, talking.send)
         self._home = Home(state, self._budget, talking.send)
         self._show = Show(state, self._evidence)
@@ -112,9 +115,7 @@ class Region:
             state, self._budget, self._replication, self._beacons, random, talking.send,
             self._joined,
         )  # fmt: skip
-        self._growing = Growing(
-            state, self._replication, self._beacons, self._evidence, self._ways
-        )
+        self._growing = Growing(state, self._replication, self._beacons, self._evidence, self._ways)
         self._sweep = Sweep(state)
         self.drain = Drain(state, self._budget, self._evidence, self._say_drain)
         self._moves = Moves(state, self._budget, self._home, self._replication, self.drain)
@@ -126,9 +127,10 @@ class Region:
 
     def _connect(self, reactions: Reactions) -> None:
         """What the parts tell one another beside what they are made with."""
-        self.tenure = Tenure(self._state, self._budget, self._joining)
+        self.tenure = Tenure(self._state, self._joining)
         self._beacons.is_draining = lambda: self.drain.is_on
         self._beacons.on_draining = self.drain.heard
+        self._beacons.on_seats = self._budget.succession.heard
         self._overdrafts.is_leaving = lambda: self.drain.has_effect
         self._state.on_dirty = self._replication.dirty
         self._state.on_uncovered = self._overdrafts.held
@@ -196,6 +198,7 @@ class Region:
         """Take part no more; nothing is said to the peers, as in a crash."""
         self._talking.is_open = False
         self._joining.close()
+        self._budget.succession.close()
 
     def set_regions(self, names: Mapping[RegionId, str]) -> None:
         """The cluster has these regions from now on, this one included; only while `joined`."""
@@ -255,12 +258,7 @@ class Region:
 
     def ended(self, claims: Claims) -> Ended | None:
         """How the session ended, if this region knows that it did."""
-        if self.is_live(claims):
-            return None
-        state = self._state
-        end = state.end_of(claims.account, claims.session)
-        reason = end.reason if end is not None else Reason.EXPIRED
-        return state.ended(claims.account, claims.session, reason)
+        return self._heartbeats.ended(claims)
 
     def watch(self, session: int, callback: Callable[[Ended], None]) -> Callable[[], None]:
         """Call back once when the session ends; returns how to stop watching."""
@@ -302,11 +300,12 @@ class Region:
         now_ms = self._clock.now_ms()
         self._tick_at_ms = max(self._tick_at_ms + period_ms, now_ms + period_ms // 2)
         self._clock.call_later(self._tick_at_ms - now_ms, self._tick)
+        self._budget.succession.tick()
         self._beacons.send_all()
         self._budget.renew()
         self.drain.tick()
         self._overdrafts.tick()
-        self._home.sweep_idle()
+        self._home.idle.tick()
         self._moves.tick()
         self._asking.expire_flights()
         self.report.tick()
@@ -330,7 +329,7 @@ class Region:
             sessions=sum(s.sessions.own_count for s in state.shards),
             sessions_known=sum(s.sessions.count for s in state.shards),
             grants_held=self._budget.held(),
-            grants_lent=self._budget.book.lent,
+            grants_lent=self._budget.lent(),
             overdraft=self._overdrafts.count,
             kicks_remembered=sum(len(s.ledger) for s in state.shards),
             peers=tuple(self._peer_status(peer) for peer in state.peers),

@@ -12,6 +12,7 @@ from crdt.dots import RegionId
 from crdt.events import HomeSet
 from georeg.region.messages import Vitals
 from georeg.region.model import How, SessionInfo
+from georeg.region.settings import ElectionKind
 from georeg.region.top import Top
 
 
@@ -41,8 +42,24 @@ class RegionReport:
     """Events of this region, named by its newest beacon, that are not applied here."""
     missing_ms: int | None
     """How old the evidence for its sessions is where that is oldest; None: there is none."""
+    election: ElectionKind | None = None
+    """By which it goes, as it says; None: it has not been heard."""
     via: RegionId | None = None
     """The region over which the two hear each other while their own link is cut."""
+
+
+class SeatReport(NamedTuple):
+    """Who is home of the accounts of one seat, as the reporting region sees it."""
+
+    seat: RegionId
+    home: RegionId
+    """0: nobody is."""
+    term: int
+    """0: not known."""
+    learning_ms: int
+    """How long the reporting region, as home there, still learns; 0: it does not, or is not."""
+    trouble: str
+    """Why the reporting region cannot take it although it is its turn; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,10 @@ class StatusReport:
     """In the order of their numbers, the own one included."""
     recent: dict[str, int]
     """Counters of trouble -> how often in the last minute."""
+    election: ElectionKind = ElectionKind.STATIC
+    """By which the reporting region goes."""
+    seats: tuple[SeatReport, ...] = ()
+    """In the order of their numbers."""
 
 
 class Held(NamedTuple):
@@ -67,6 +88,8 @@ class Held(NamedTuple):
     """As of the last walk over the grants."""
     lease_left_ms: int
     """How long the grants may be used if the home is not heard again."""
+    seat: RegionId
+    """Another region than the home when this one sits for it."""
 
 
 class Lent(NamedTuple):

@@ -157,6 +157,8 @@ class Reporting:
             wall_ms=state.clock.wall_ms(),
             regions=tuple(sorted(regions, key=lambda report: report.region)),
             recent={name: minute[name] for name in TROUBLE},
+            election=state.settings.election,
+            seats=state.seats.report(self._budget.succession.troubles()),
         )
 
     def _own(self) -> RegionReport:
@@ -175,6 +177,7 @@ class Reporting:
             events_behind=0,
             events_missing=0,
             missing_ms=0,
+            election=self._state.settings.election,
         )
 
     def _peer(self, peer: RegionId) -> RegionReport:
@@ -201,6 +204,7 @@ class Reporting:
             events_behind=status.events_behind,
             events_missing=missing,
             missing_ms=self._evidence.oldest_age_ms(peer),
+            election=state.seats.kind_of(peer),
             via=status.via or status.heard_via,
         )
 
@@ -214,8 +218,11 @@ class Reporting:
             region=state.region,
             wall_ms=state.clock.wall_ms(),
             held=tuple(
-                Held(h, holder.held(h), self._census.used(h), holder.lease_left_ms(h, now_ms))
-                for h in state.peers
+                Held(
+                    state.seats.home(seat), holder.held(seat), self._census.used(seat),
+                    holder.lease_left_ms(seat, now_ms), seat,
+                )  # fmt: skip
+                for seat in self._budget.seats()
             ),
             lent=lent,
             worst_case=worst_case,
@@ -229,13 +236,14 @@ class Reporting:
     def account(self, account: str) -> AccountReport:
         """One account as this region knows it."""
         state, budget = self._state, self._budget
-        now_ms, home = state.clock.now_ms(), state.home_of(account)
+        now_ms, seat = state.clock.now_ms(), state.seat_of(account)
+        book = state.seats.acting(seat, now_ms)
         own = {seen.session: seen for seen in state.own(account)}
         usable = budget.usable(account)
-        if home == state.region:
-            granted = dict(budget.book.valid(account, now_ms))
+        if book is not None:
+            granted = dict(book.valid(account, now_ms))
         else:
-            granted = {state.region: budget.holder.usable(home, account, now_ms)}
+            granted = {state.region: budget.holder.usable(seat, account, now_ms)}
         entries = {entry.session: entry for entry in state.live(account)}
         listing = self._show.listing(account)
         limit, held = listing.limit, len(own)
@@ -250,7 +258,7 @@ class Reporting:
             plan=listing.plan,
             limit=limit,
             is_plan_known=state.plan_of(account) is not None,
-            home=home,
+            home=state.home_of(account),
             home_by=self._home_by(account),
             home_moved=state.shard(account).accounts.home(account),
             is_home_open=budget.is_moving(account),

@@ -29,6 +29,14 @@ class OnClone(StrEnum):
     END = "end"
 
 
+class ElectionKind(StrEnum):
+    """Who is home of a seat whose own region is down: nobody, the next one, or who has its lock."""
+
+    STATIC = "static"
+    BEST_EFFORT = "best-effort"
+    FENCED = "fenced"
+
+
 @dataclass(frozen=True, slots=True)
 class PlanPolicy:
     """A named product: how many streams at once, and what happens at the limit."""
@@ -68,6 +76,10 @@ class Settings:
     """A region lease. Longer: survives longer cuts; slots of a lost region come back later."""
     drift: float = 0.02
     """Largest rate error of a monotonic clock that P8 bears."""
+    election: ElectionKind = ElectionKind.STATIC
+    lock_ttl_ms: int = 10_000
+    """Fenced: a home's lock lasts so long without a renewal. Longer: survives longer troubles of
+    the lock service; the slots of a lost home's accounts are lent again later."""
     young_ms: int = 10_000
     """A provisional session that is disproved within this is ended, whatever the policy."""
     idle_grant_ms: int = 60_000

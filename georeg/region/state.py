@@ -29,6 +29,7 @@ from georeg.region.members import Members
 from georeg.region.model import Ended
 from georeg.region.nameless import Nameless
 from georeg.region.ports import Clock, Journal
+from georeg.region.seats import Seats
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
 
@@ -59,8 +60,7 @@ class RegionState:
             now_ms=clock.now_ms(),
         )
         self.incarnation = 0
-        self.incarnations: dict[RegionId, int] = {}
-        """Of the peers, as their beacons say; a static home's term is its incarnation."""
+        self.seats = Seats(region, members, self.regions, settings, clock)
         self.dirty: set[int] = set()
         """Shards whose log has grown since the last flush."""
         self.counters: Counter[str] = Counter()
@@ -80,6 +80,7 @@ class RegionState:
         """The cluster has grown or shrunk: homes may have moved, and who is listened for."""
         self.peers = self.members.peers
         self.regions.set_peers(self.peers, self.clock.now_ms())
+        self.seats.set_peers()
         self._looked = Look("", self.shards[shard_of("")])
 
     # ---- looking -----------------------------------------------------------------------------
@@ -216,12 +217,16 @@ class RegionState:
         policy = self.settings.plans.get(known.plan.name) if known is not None else None
         return policy or PlanPolicy(self.limit_of(account))
 
-    def home_of(self, account: str) -> RegionId:
-        """The region that leases out the account's slots."""
+    def seat_of(self, account: str) -> RegionId:
+        """The seat whose home leases out the account's slots."""
         look = self._look(account)
-        if look.home is None:
-            look.home = self.members.home(account, look.pinned, look.moved)
-        return look.home
+        if look.seat is None:
+            look.seat = self.members.home(account, look.pinned, look.moved)
+        return look.seat
+
+    def home_of(self, account: str) -> RegionId:
+        """The region that leases out the account's slots; NOBODY: none does at present."""
+        return self.seats.home(self.seat_of(account))
 
     def is_home_open(self, account: str) -> bool:
         """Whether regions may differ about who that is (members.py)."""
@@ -248,19 +253,11 @@ class RegionState:
         """Hold a session from now on: new, adopted or revived. `heard_ms`: None is now."""
         shard = self.shard(account)
         entry = shard.add(
-            session=session,
-            account=account,
-            device=device,
-            title=title,
-            started_ms=started_ms,
-            placed_ms=placed_ms,
-            deadline_s=deadline_s,
-            hop=hop,
-            provisional=provisional,
-            unconfirmed=unconfirmed,
+            session=session, account=account, device=device, title=title, started_ms=started_ms,
+            placed_ms=placed_ms, deadline_s=deadline_s, hop=hop, provisional=provisional,
+            unconfirmed=unconfirmed, is_settled=not provisional,
             heard_ms=self.clock.now_ms() if heard_ms is None else heard_ms,
-            is_settled=not provisional,
-        )
+        )  # fmt: skip
         self.journal.store_session(entry)
         self.logged(shard.index, at_once)
         if provisional or hop or unconfirmed:

@@ -12,7 +12,6 @@ what it had; all of it is here.
 from collections.abc import Callable
 
 from crdt.dots import RegionId
-from georeg.region.budget import Budget
 from georeg.region.joining import Joining
 from georeg.region.state import RegionState
 
@@ -20,14 +19,14 @@ from georeg.region.state import RegionState
 class Tenure:
     """The tenure of one process."""
 
-    def __init__(self, state: RegionState, budget: Budget, joining: Joining) -> None:
+    def __init__(self, state: RegionState, joining: Joining) -> None:
         self._state = state
-        self._budget = budget
         self._joining = joining
 
     def set_adrift(self, is_adrift: bool) -> None:
         """The store is out of reach, or is back."""
-        self._budget.book.is_paused = is_adrift
+        for _, term in sorted(self._state.seats.terms.items()):
+            term.book.is_paused = is_adrift
 
     def on_superseded(self, callback: Callable[[], None]) -> None:
         """Call this when another process has begun the region, and do not begin again."""
@@ -46,7 +45,7 @@ class Tenure:
     def retell(self) -> None:
         """Queue for the journal all that it should hold."""
         state, journal = self._state, self._state.journal
-        for peer, incarnation in sorted(state.incarnations.items()):
+        for peer, incarnation in sorted(state.seats.incarnations.items()):
             journal.store_peer(peer, incarnation)
         for shard in state.shards:
             for kick in shard.ledger.all():

@@ -53,6 +53,7 @@ from georeg.region.messages import (
     AMOUNT_MAX,
     CLAIM_PARTS_MAX,
     CLAIMS_MAX,
+    ELECTIONS,
     EVENTS_MAX,
     LIST_MAX,
     MESSAGE_BYTES_MAX,
@@ -60,6 +61,7 @@ from georeg.region.messages import (
     PART_BYTES,
     PARTS_MAX,
     RELAYED_BYTES_MAX,
+    TERM_MAX,
     VERSION_BYTES_MAX,
     Beacon,
     Borrow,
@@ -205,6 +207,7 @@ def _fields(*readers: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
 _number = _int(0, NUMBER_MAX)
 _amount = _int(0, AMOUNT_MAX)
 _region = _int(1, REGION_MAX)
+_seat = _int(0, REGION_MAX)
 _shard = _int(0, SHARDS - 1)
 _incarnation = _int(0, INCARNATION_MAX)
 _position = _int(0, POSITION_MAX)
@@ -288,6 +291,7 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
             _incarnation, _number, _incarnation, _number, _number, _heads, _acks, _flag, _regions,
             _many(_vitals, 1),
             _many(_region, REGION_MAX), _many(_fields(_region, _number), REGION_MAX),
+            _int(0, len(ELECTIONS) - 1), _many(_fields(_region, _int(0, TERM_MAX)), REGION_MAX),
         ),
     ),
     2: (Range, (_shard, _incarnation, _position, _raw_events)),
@@ -303,27 +307,27 @@ _KINDS: Final[dict[int, tuple[Any, tuple[Callable[[Any], Any], ...]]]] = {
         Borrow,
         (
             _account, _number, _number, _number, _amount, _amount, _ends, _name, _number, _plan,
-            _int(0, DOT_MAX),
+            _int(0, DOT_MAX), _seat,
         ),
     ),
-    7: (Slot, (_account, _number, _number, _number, _number, _amount, _number)),
+    7: (Slot, (_account, _number, _number, _number, _number, _amount, _number, _seat)),
     8: (No, (_account, _number, _many(_fields(_region, _seens), REGION_MAX))),
-    9: (Recall, (_account, _number, _amount, _ends, _name)),
+    9: (Recall, (_account, _number, _amount, _ends, _name, _seat)),
     10: (
         Recalled,
-        (_account, _number, _number, _number, _amount, _seens, _many(_entry, LIST_MAX)),
+        (_account, _number, _number, _number, _amount, _seens, _many(_entry, LIST_MAX), _seat),
     ),
     11: (Confirm, (_account, _number)),
     12: (Confirmed, (_account, _number, _seens)),
     13: (
         Renew,
         (
-            _number, _number, _number, _number, _number, _int(0, CLAIM_PARTS_MAX),
-            _int(1, CLAIM_PARTS_MAX), _many(_fields(_account, _amount), CLAIMS_MAX),
+            _number, _number, _int(0, TERM_MAX), _number, _number, _int(0, CLAIM_PARTS_MAX),
+            _int(1, CLAIM_PARTS_MAX), _many(_fields(_account, _amount), CLAIMS_MAX), _seat,
         ),
     ),
-    14: (Leased, (_number, _number, _number)),
-    15: (Void, (_number,)),
+    14: (Leased, (_number, _number, _number, _seat)),
+    15: (Void, (_number, _seat)),
     16: (Repair, (_shard,)),
     17: (Bundle, (_many(_part, SHARDS),)),
     18: (Relayed, (_region, _region, _int(OLDEST, NEWEST), _bytes(RELAYED_BYTES_MAX))),

@@ -16,6 +16,8 @@ from region_sim.oracle.truth import is_indefinite
 from region_sim.plan.faults import KINDS
 
 YOUNG_US: Final = 12_000_000
+SEAT_US: Final = 5_000_000
+"""Who was not seen in a seat for so long has left it; it is looked at each second."""
 OLD_US: Final = 4_000_000
 """A cut that has lasted for so long let no beacon pass that may still be evidence."""
 
@@ -67,6 +69,8 @@ _MEANINGS: Final[dict[str, str]] = {
     "unanswered": "a call got no answer although all was in order",
     "dead connection met": "a call found its connection dead after a trouble",
     "errors logged by a bad disk": "a region logged an error while its disk was in trouble",
+    "seat passed on": "a region became home in the seat of another one, and had learnt",
+    "seat taken back": "a region was home in its own seat again after another one had been",
     "partition": "links were cut so that the world was in parts",
     "partition one-way": "a link was cut in one direction only",
     "partition partial": "links were cut, but a way round was left",
@@ -120,6 +124,7 @@ def count(run: Run) -> dict[str, int]:
     found["told by the event stream"] = len(run.history.told)
     found["home moved"] = len(run.history.moved)
     found["home moved on"] = sum(moved.number > 1 for moved in run.history.moved)
+    _count_seats(run, found)
     found["budgets checked"] = len(run.history.budgets)
     found["convergence checked"] = len(run.history.convergence)
     for name, times in sorted(run.counts.items()):
@@ -226,6 +231,20 @@ def _of_fault(run: Run, event: FaultEvent) -> Iterator[str]:
     if len(both_ways) < len(event.links):
         yield "partition one-way"
     yield "partition" if run.network.parts_at(event.at_us) > 1 else "partition partial"
+
+
+def _count_seats(run: Run, found: Counter[str]) -> None:
+    """Each time that somebody sits down: another region, or after one its own."""
+    seen_us: dict[tuple[str, str], int] = {}
+    passed_on: set[str] = set()
+    for sat in run.history.sat:
+        sits_down = sat.at_us - seen_us.get((sat.seat, sat.region), -SEAT_US) >= SEAT_US
+        seen_us[sat.seat, sat.region] = sat.at_us
+        if sits_down and sat.region != sat.seat:
+            passed_on.add(sat.seat)
+            found["seat passed on"] += 1
+        elif sits_down and sat.seat in passed_on:
+            found["seat taken back"] += 1
 
 
 def _count_lives(run: Run, found: Counter[str]) -> None:

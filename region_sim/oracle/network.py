@@ -13,11 +13,14 @@ from typing import Final
 
 from region_sim.history import Call, FaultEvent, History, Life
 from region_sim.oracle.around import felt
+from region_sim.oracle.parts import Pair, count_parts, ordered
 from region_sim.oracle.trouble import Trouble
 
 FOREVER_US: Final = 1 << 60
 HEAL_US: Final = 5_000_000
 """After a fault links are dialled again (2 s to connect, 1 s between two tries) and catch up."""
+LEARN_US: Final = 20_000_000
+"""A home that is elected lends nothing before it has learnt; with the election itself."""
 LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
 _LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
@@ -28,8 +31,6 @@ _DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.ST
 _PLACE: Final = "@"
 RELAYING: Final = frozenset({"georeg", "live"})
 """Systems whose regions go round a cut by way of a third."""
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Network:
 
     def __init__(self, history: History) -> None:
         self.regions = history.regions
+        self._boot_us = HEAL_US if history.election == "static" else LEARN_US
         self.end_us = history.end_us
         self.links: dict[Pair, list[Trouble]] = {}
         """By the two regions in alphabetical order."""
@@ -58,6 +60,8 @@ class Network:
         self.draining: dict[str, list[Trouble]] = {}
         self.disks: dict[str, list[Trouble]] = {}
         self.clocks: dict[str, list[Trouble]] = {}
+        self.locks: list[Trouble] = []
+        """Times at which a region did not reach the lock service."""
         self.restarts: dict[str, list[Restart]] = {}
         for begin, to_us in _spans(history.faults):
             self._add_fault(begin, to_us)
@@ -73,7 +77,11 @@ class Network:
             t.kind == "cut" for found in self.links.values() for t in found
         )
         self._all = sorted(
-            (t for troubles in (*self._felt.values(), *self.down.values()) for t in troubles),
+            (
+                t
+                for troubles in (*self._felt.values(), *self.down.values(), self.locks)
+                for t in troubles
+            ),
             key=lambda trouble: (trouble.from_us, trouble.to_us, trouble.kind),
         )
 
@@ -86,7 +94,7 @@ class Network:
                 place, region = sorted((source, target))  # "@" sorts before every name
                 self.lines.setdefault((place[1:], region), []).append(trouble)
             elif begin.kind in _LINK_KINDS:
-                self.links.setdefault(_ordered(source, target), []).append(trouble)
+                self.links.setdefault(ordered(source, target), []).append(trouble)
                 self.one_way.setdefault((source, target), []).append(trouble)
         for region in begin.regions:
             if begin.kind == "line":
@@ -95,6 +103,8 @@ class Network:
                 self.disks.setdefault(region, []).append(trouble)
             elif begin.kind in ("drift", "jump"):
                 self.clocks.setdefault(region, []).append(trouble)
+            elif begin.kind == "locks":
+                self.locks.append(trouble)
             elif begin.kind in _DOWN_KINDS and begin.note not in _GOES_ON:
                 self.down.setdefault(region, []).append(trouble)
 
@@ -145,8 +155,8 @@ class Network:
         """What was wrong with each third region and its links to these two."""
         return [
             [
-                *self.links.get(_ordered(pair[0], third), ()),
-                *self.links.get(_ordered(pair[1], third), ()),
+                *self.links.get(ordered(pair[0], third), ()),
+                *self.links.get(ordered(pair[1], third), ()),
                 *self.down.get(third, ()),
             ]
             for third in self.regions
@@ -157,7 +167,7 @@ class Network:
 
     def between(self, here: str, there: str) -> Iterator[Trouble]:
         """Everything that kept news between two regions, or was wrong with one of them."""
-        yield from self._felt.get(_ordered(here, there), ())
+        yield from self._felt.get(ordered(here, there), ())
         yield from self.down.get(here, ())
         if there != here:
             yield from self.down.get(there, ())
@@ -183,17 +193,19 @@ class Network:
     def is_settled(self, from_us: int, to_us: int, link_us: int, region_us: int) -> bool:
         """Whether no link was in trouble until `link_us` before, no region until `region_us`.
 
-        The very first boot of a region is over when its links are up: there is nothing to inherit.
+        The very first boot of a region is over when its links are up: there is nothing to inherit;
+        but where seats may pass on, its home learns first.
         """
-        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        after_us = {"boot": self._boot_us} | dict.fromkeys(_LINK_KINDS, link_us)
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in self._all)
 
     def is_quiet_around(
         self, hub: str, from_us: int, to_us: int, link_us: int, region_us: int
     ) -> bool:
         """The same where links between other regions than the hub do not matter."""
-        after_us = {"boot": HEAL_US} | dict.fromkeys(_LINK_KINDS, link_us)
+        after_us = {"boot": self._boot_us} | dict.fromkeys(_LINK_KINDS, link_us)
         around = [t for pair, found in sorted(self.links.items()) if hub in pair for t in found]
+        around += self.locks
         around += [t for _, found in sorted(self.down.items()) for t in found]
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in around)
 
@@ -238,7 +250,7 @@ class Network:
         """Whether two regions cannot tell one another anything themselves, for all this time."""
         return any(
             t.kind == "cut" and t.from_us <= from_us and to_us <= t.to_us
-            for t in self.links.get(_ordered(here, there), ())
+            for t in self.links.get(ordered(here, there), ())
         )
 
     def parts(self, by_us: int) -> int:
@@ -252,6 +264,15 @@ class Network:
             pair
             for pair, found in self.links.items()
             if any(t.kind == "cut" and t.meets(at_us, at_us) for t in found)
+        }
+        return count_parts(self.regions, cut)
+
+    def parts_around(self, from_us: int, to_us: int) -> int:
+        """Into how many parts whatever kept messages back divided the regions at some moment."""
+        cut = {
+            pair
+            for pair, found in self.links.items()
+            if any(t.meets(from_us, to_us) for t in found)
         }
         return count_parts(self.regions, cut)
 
@@ -299,24 +320,6 @@ class Network:
     def has_disk(self, region: str, from_us: int, to_us: int, after_us: int = 0) -> bool:
         """Whether a region's disk was in order."""
         return not any(t.meets(from_us, to_us, after_us) for t in self.disks.get(region, ()))
-
-
-def _ordered(here: str, there: str) -> Pair:
-    return (here, there) if here < there else (there, here)
-
-
-def count_parts(regions: Iterable[str], cut: set[Pair]) -> int:
-    """Into how many parts cut links (in alphabetical order) divide the regions."""
-    left = sorted(regions)
-    parts = 0
-    while left:
-        parts += 1
-        reached = [left.pop(0)]
-        for region in reached:
-            near = [r for r in left if (min(r, region), max(r, region)) not in cut]
-            reached += near
-            left = [r for r in left if r not in near]
-    return parts
 
 
 def _wipes(trouble: Trouble) -> bool:

@@ -5,9 +5,11 @@ region at most L count, since with L own sessions it refuses whatever it holds.
 
 A smaller plan ends no session, so the slots of those that run stay lent, and come back after them:
 the larger limit counts for `PLAN_US` after a change, for as long after a time at which more than L
-devices lived, and while links are in trouble. While regions do not agree on the home, since a plan
-that names another one is on its way, each home may lend L: no election is fenced here. Records
-exist in simulated runs only; a run without them says nothing of P8, and its coverage shows that.
+devices lived, and while links are in trouble. While regions do not agree on the seat, since a plan
+that names another one is on its way, the home of each may lend L. Fenced or static, a seat has one
+home at most, whatever happens. By best effort it has one in each part of the world, up to
+`APART_US` after it was in parts: then P x L. Records exist in simulated runs only; a run without
+them says nothing of P8, and its coverage shows that.
 
 **Renewed.** A region lease runs on while its holder and its home hear one another: no region loses
 its grants while nothing has been in trouble for `CALM_US`.
@@ -22,6 +24,8 @@ from region_sim.oracle.verdict import Finding
 
 PLAN_US: Final = 30_000_000
 CALM_US: Final = 60_000_000
+APART_US: Final = 20_000_000
+"""What a home had lent beyond a cut runs out, or is void at its next renewal."""
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -31,6 +35,7 @@ def check(run: Run) -> Iterator[Finding]:
         used = _used(budget, budget.limit)
         if used <= budget.limit * budget.homes or budget.account in told:
             continue
+        homes = budget.homes * _parts(run, budget.at_us)
         household = run.households.get(budget.account)
         limit = budget.limit
         if household is not None:
@@ -41,7 +46,7 @@ def check(run: Run) -> Iterator[Finding]:
             if largest > limit and len(household.living(from_us, budget.at_us)) > limit:
                 limit = largest
         limit = limit or budget.limit
-        if (used := _used(budget, limit)) > limit * budget.homes:
+        if (used := _used(budget, limit)) > limit * homes:
             told.add(budget.account)
             shares = ", ".join(f"{name} {n}" for name, n in sorted(budget.usable.items()) if n)
             text = f"usable grants of {used} at {limit} streams: {shares}"
@@ -50,6 +55,13 @@ def check(run: Run) -> Iterator[Finding]:
         if run.network.is_settled(voided.at_us, voided.at_us, CALM_US, CALM_US):
             text = f"{voided.region} lost its grants of {voided.accounts} accounts to a lease"
             yield Finding("P8", "a lease ran out in calm", voided.at_us, "", text)
+
+
+def _parts(run: Run, at_us: int) -> int:
+    """In how many parts a seat may have a home of its own."""
+    if run.history.election != "best-effort":
+        return 1
+    return run.network.parts_around(at_us - APART_US, at_us)
 
 
 def _used(budget: Budget, limit: int) -> int:

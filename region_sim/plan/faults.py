@@ -35,6 +35,7 @@ class FaultKind(StrEnum):
     DRAIN = "drain"
     UPGRADE = "upgrade"
     LEAVE = "leave"
+    LOCKS = "locks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,11 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         "the cluster shrinks, and grows again at the end: the region is drained, stopped and taken "
         "out of the other regions' configs, one after another; then back in, with an empty disk",
         on_links=False,
+    ),
+    FaultKind.LOCKS: KindDoc(
+        "the region's line to the lock service is cut, which a fenced election asks; drop: in "
+        "silence, reject: refused at once",
+        on_links=False, ways=("drop", "reject"),
     ),
 }  # fmt: skip
 

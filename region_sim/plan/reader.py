@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from georeg.region.settings import ElectionKind
 from region_sim.plan.errors import PlanError
 from region_sim.plan.faults import (
     KINDS,
@@ -31,6 +32,7 @@ HOUSEHOLDS_MAX: Final = 1_000_000
 _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
+    "election": str,
     "clones": str,
 }  # fmt: skip
 _TABLES: Final = (
@@ -125,6 +127,11 @@ def check(scenario: Scenario) -> Scenario:
         raise PlanError(f"{where}: older = {', '.join(scenario.older)}: not all are regions")
     if scenario.pinned and scenario.pinned not in scenario.regions:
         raise PlanError(f"{where}: pinned = {scenario.pinned!r} is none of the regions")
+    if scenario.election not in list(ElectionKind):
+        known = ", ".join(ElectionKind)
+        raise PlanError(f"{where}: election = {scenario.election!r} is none of {known}")
+    if scenario.older and scenario.election != ElectionKind.STATIC:
+        raise PlanError(f"{where}: older regions know a static election only")
     if not {plan for plan, _ in scenario.plans} <= {"basic", "standard", "premium"}:
         raise PlanError(f"{where}: plans are shares of basic, standard and premium")
     return scenario

@@ -52,6 +52,8 @@ class Scenario:
     excess: str = "finish"
     on_limit: str = "refuse"
     clones: str = "report"
+    election: str = "static"
+    """How homes are elected, as in a config file's [home]."""
     pinned: str = ""
     """Region that every entitlement names as the account's home; empty: as the habits say."""
     older: tuple[str, ...] = ()

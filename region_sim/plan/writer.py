@@ -14,7 +14,7 @@ from region_sim.plan.scenario import Draw, Scenario
 
 _PLAIN: Final = (
     "about", "regions", "world", "jitter", "last_mile_ms", "duration_s", "households", "only",
-    "drift", "excess", "on_limit", "clones", "pinned", "older", "expects",
+    "drift", "excess", "on_limit", "clones", "election", "pinned", "older", "expects",
 )  # fmt: skip
 
 

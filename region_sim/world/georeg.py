@@ -17,7 +17,7 @@ from georeg.config.load import parse
 from georeg.config.mistakes import Findings
 from georeg.config.reader import Table
 from georeg.config.settings import read_settings
-from georeg.region.settings import Settings
+from georeg.region.settings import ElectionKind, Settings
 from georeg.store import SqliteJournal
 from region_sim.plan.errors import PlanError
 from region_sim.plan.scenario import Scenario
@@ -77,13 +77,19 @@ def config_text(ground: Ground, members: tuple[str, ...]) -> str:
         f'data_dir = "data"\n[edge]\nhost = "{ground.name}"\nport = {EDGE_PORT}\n'
         f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n'
         f"protocol_max = {ground.protocol_max}\n{peers}"
-        f"{settings_text(ground.scenario)}"
+        f"{settings_text(ground.scenario)}{home_text(ground.scenario)}"
         f"[former]\n{former}"
         f'[[keys.cluster]]\nsecret = "{secrets.cluster}"\n'
         f'[[keys.session]]\nsecret = "{secrets.session}"\n'
         f'[[keys.backend]]\nname = "sim"\nhash = "{secrets.backend_hash}"\n'
         f'[[keys.entitlement]]\nsecret = "{secrets.entitlement}"\n'
     )
+
+
+def home_text(scenario: Scenario) -> str:
+    """[home]; where its locks are is for the world to know."""
+    url = 'lock_url = "redis://locks"\n' if scenario.election == ElectionKind.FENCED else ""
+    return f'[home]\nelection = "{scenario.election}"\n{url}'
 
 
 def read_config(ground: Ground, members: tuple[str, ...]) -> Config:
@@ -137,7 +143,7 @@ class GeoregProcess:
         )
         surroundings = Surroundings(
             machine.wall_ms, ground.random, ground.random.randbytes, self.journal,
-            partial(open_lines, machine, ground.name),
+            partial(open_lines, machine, ground.name), ground.locks,
         )  # fmt: skip
         self.node = GeoregNode(read_config(ground, ground.members), surroundings)
         self.ground = self.node.ground = ground

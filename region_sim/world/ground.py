@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, Protocol
 
 from crdt.dots import RegionId
+from georeg.region.ports import Locks
 from region_sim.history import History
 from region_sim.kernel.machine import Machine
 from region_sim.kernel.network import Network
@@ -42,6 +43,8 @@ class Ground:
     scenario: Scenario
     history: History
     chaos: "Chaos"
+    locks: Locks | None = None
+    """Its line to the lock service, where the scenario has one."""
 
 
 class Process(Protocol):

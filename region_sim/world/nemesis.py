@@ -252,6 +252,19 @@ class Nemesis:
         change(by_ms)
         return lambda: change(-by_ms)
 
+    def _locks(self, fault: Fault) -> Undo:
+        cuts = [self._world.slot(region).lock_cut for region in fault.regions]
+
+        def change(by: int) -> None:
+            for cut in cuts:
+                if fault.how == "reject":
+                    cut.rejects += by
+                else:
+                    cut.drops += by
+
+        change(1)
+        return lambda: change(-1)
+
     def _disk(self, fault: Fault) -> Undo:
         disks = [self._world.slot(region).disk for region in fault.regions]
         if fault.how == "full":

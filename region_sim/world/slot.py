@@ -9,6 +9,7 @@ from crdt.versions import NEWEST
 from georeg.store.errors import JournalError
 from region_sim.kernel.machine import Machine
 from region_sim.world.ground import Process
+from region_sim.world.lock_line import LockCut
 
 SYNC_US = 300
 """What a sync of a good disk takes."""
@@ -57,6 +58,8 @@ class Slot:
     """Faults because of which it is to take no starts, although it runs."""
     drained: int = 0
     """How often its operator has drained it."""
+    lock_cut: LockCut = field(default_factory=LockCut)
+    """Faults on its line to the lock service."""
     own_drift: float = 0.0
     """Rate error of its clocks, over all lives."""
     drifts: list[float] = field(default_factory=list)

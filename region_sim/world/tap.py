@@ -16,7 +16,8 @@ from georeg.cli.runtime import Node
 from georeg.edge.render import Renderer
 from georeg.region import wire
 from georeg.region.election import StaticElection
-from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Moved, Probe, Voided
+from georeg.region.settings import ElectionKind
+from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Moved, Probe, Sat, Voided
 from region_sim.world.ground import Ground
 
 if TYPE_CHECKING:
@@ -142,37 +143,58 @@ class Tap:
                 usable[name] = self._usable(region, account)
                 if (known := region._state.plan_of(account)) is not None:
                     # By pin and hash among all: that regions may differ about who belongs to the
-                    # cluster, or about where a home has moved, is no excuse for lending twice.
+                    # cluster, where a home has moved, or who sits in a seat, is no excuse for
+                    # lending twice.
                     homes.add(self._election.home(account, known.plan.home))
         limit = self._region._state.limit_of(account)
         self._history.budgets.append(
             Budget(self._now_us, account, limit, usable, max(1, len(homes)))
         )
 
+    def _note_seats(self) -> None:
+        state, names = self._region._state, self._ground.regions
+        now_ms = state.clock.now_ms()
+        for seat in sorted(state.seats.terms):
+            book = state.seats.acting(seat, now_ms)
+            if book is not None and not book.is_learning(now_ms):
+                sat = Sat(self._now_us, self._ground.name, names[seat - 1])
+                self._history.sat.append(sat)
+
+    def _is_first(self) -> bool:
+        """Whether no living region comes before this one: one of them speaks for all."""
+        living = [name for name, p in self._others.items() if p.ground.machine.is_alive]
+        return min(living, default="") == self._ground.name
+
     @staticmethod
     def _usable(region: Any, account: str) -> int:
         """As `Budget.usable`, without its look at sessions, which would release lapsed ones; at a
         home this can only be more than that."""
         state, budget = region._state, region._budget
-        home, now_ms = state.home_of(account), state.clock.now_ms()
+        seat, now_ms = state.seat_of(account), state.clock.now_ms()
         if budget.is_moving(account):
             return 0
-        if home != state.region:
-            return int(budget.holder.usable(home, account, now_ms))
-        if budget.book.is_learning(now_ms) or state.shard(account).plan(account) is None:
+        book = state.seats.acting(seat, now_ms)
+        if book is None or book.is_learning(now_ms):
+            return int(budget.holder.usable(seat, account, now_ms))
+        if state.shard(account).plan(account) is None:
             return 0
-        lent = sum(budget.book.valid(account, now_ms).values())
+        lent = sum(book.valid(account, now_ms).values())
         return int(max(0, state.limit_of(account) - lent))
 
     def probe(self) -> None:
-        """What the region says of itself."""
+        """What the region says of itself; and, while seats may pass on, what all could use."""
+        scenario = self._ground.scenario
+        if scenario.election != ElectionKind.STATIC:
+            self._note_seats()
+            for account in scenario.accounts() if self._is_first() else ():
+                self._measure(account)
         region: Any = self._region
         shards, budget = region._state.shards, region._budget
         self._history.probes.append(
             Probe(
                 self._now_us, self._ground.name, sum([s.sessions.own_count for s in shards]),
                 sum([s.sessions.count for s in shards]), region._overdrafts.count, budget.held(),
-                budget.book.lent, dict(region._state.counters),
+                budget.lent(), dict(region._state.counters),
             )
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from typing import Any
 from crdt.dots import RegionId
 from crdt.versions import NEWEST, OLDEST
 from georeg.edge.backends import mint_backend_key
+from georeg.region.settings import ElectionKind
 from region_sim.damage import damage
 from region_sim.history import History, Life, LifeEvent, Transfer
 from region_sim.kernel.machine import Machine, new_machine
@@ -24,6 +25,7 @@ from region_sim.kernel.scheduler import Scheduler
 from region_sim.kernel.trace import Trace
 from region_sim.plan.scenario import Scenario
 from region_sim.world.ground import Chaos, Ground, Secrets, System
+from region_sim.world.lock_line import LockHost, LockLine
 from region_sim.world.slot import Disk, Slot
 from region_sim.world.town import PLACE, SimTown
 
@@ -69,6 +71,7 @@ class World:
         self.viewers = new_machine("viewers", self.scheduler, self.network, start_s=0.0)
         for name in scenario.regions:
             self.network.plug(PLACE + name, self.viewers)
+        self._locks = self._lock_host() if scenario.election == ElectionKind.FENCED else None
         self._dead: list[Machine] = []
         self.town = SimTown(
             self.viewers, scenario.regions, self.stream("workload"), history, self._secrets
@@ -79,6 +82,13 @@ class World:
             slot.protocol_max = OLDEST if slot.name in scenario.older else NEWEST
         self._every(_PROBE_US, self._probe)
         self._every(_COLLECT_US, lambda: gc.collect(1))
+
+    def _lock_host(self) -> LockHost:
+        """A machine apart from all regions, with a clock of its own."""
+        random = self.stream("locks")
+        rate = 1 + random.uniform(-self.scenario.drift, self.scenario.drift)
+        machine = new_machine("locks", self.scheduler, self.network, start_s=50.0, rate=rate)
+        return LockHost(machine, random)
 
     def _note_distances(self, distance_us: Callable[[str, str], int]) -> None:
         history, regions = self.history, self.scenario.regions
@@ -169,6 +179,7 @@ class World:
             network=self.network, directory=slot.disk.directory,
             random=self.stream(f"region/{slot.name}/{slot.boots}"),
             secrets=self._secrets, scenario=self.scenario, history=self.history, chaos=self.chaos,
+            locks=None if self._locks is None else LockLine(self._locks, machine, slot.lock_cut),
         )  # fmt: skip
         process = slot.process = self.system.process(ground)
 

@@ -33,6 +33,7 @@ NOW = read(EXAMPLE)
         ("port = 7401", "port = 7409", "edge.port"),
         ("port = 7501", "port = 7509", "[mesh]"),
         ("port = 7501", "port = 7501\nprotocol_max = 1", "[mesh]"),
+        ("[mesh]", '[home]\nelection = "best-effort"\n[mesh]', "[home]"),
         ("heartbeat_s = 10", "heartbeat_s = 20", "settings.heartbeat_s"),
         ("heartbeat_s = 10", "heartbeat_s = 10\ngrant_lease_s = 20", "settings.grant_lease_s"),
         ('name = "eu"', 'name = "europe"', "the name of region 2"),

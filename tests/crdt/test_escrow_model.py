@@ -72,13 +72,13 @@ class CountsFromReceipt(GrantHolder):
     """Rule 1 broken."""
 
     def accept_slot(
-        self, home: RegionId, account: str, request: int, generation: int, term: int,
+        self, seat: RegionId, account: str, request: int, generation: int, term: int,
         sent_ms: int, amount: int, now_ms: int,
     ) -> bool:  # fmt: skip
-        return super().accept_slot(home, account, request, generation, term, now_ms, amount, now_ms)
+        return super().accept_slot(seat, account, request, generation, term, now_ms, amount, now_ms)
 
-    def leased(self, home: RegionId, generation: int, term: int, sent_ms: int, now_ms: int) -> bool:
-        return super().leased(home, generation, term, now_ms, now_ms)
+    def leased(self, seat: RegionId, generation: int, term: int, sent_ms: int, now_ms: int) -> bool:
+        return super().leased(seat, generation, term, now_ms, now_ms)
 
 
 class WaitsWithoutDrift(GrantBook):
@@ -102,12 +102,12 @@ class TakesAnyReply(GrantHolder):
     """Rule 4 broken at the holder."""
 
     def accept_slot(
-        self, home: RegionId, account: str, request: int, generation: int, term: int,
+        self, seat: RegionId, account: str, request: int, generation: int, term: int,
         sent_ms: int, amount: int, now_ms: int,
     ) -> bool:  # fmt: skip
-        self._of(home).newer[account] = request
+        self._of(seat).newer[account] = request
         return super().accept_slot(
-            home, account, request, generation, term, sent_ms, amount, now_ms
+            seat, account, request, generation, term, sent_ms, amount, now_ms
         )
 
 

@@ -260,6 +260,6 @@ def test_a_senseless_holder_is_misuse(lease_ms: int, incarnation: int) -> None:
         GrantHolder(lease_ms, incarnation)
 
 
-def test_a_home_that_is_no_region_is_misuse() -> None:
-    with pytest.raises(LocalError, match="no home 256"):
+def test_a_seat_of_no_region_is_misuse() -> None:
+    with pytest.raises(LocalError, match="no seat 256"):
         holder().request(RegionId(256), "ann", 0)

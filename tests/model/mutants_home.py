@@ -8,7 +8,7 @@ from typing import Any
 
 from georeg.region.budget import Budget
 from georeg.region.hints import Hints
-from georeg.region.home import Home
+from georeg.region.idle import IdleGrants
 from georeg.region.state import RegionState
 from tests.model.mutants import Patch, mutant
 
@@ -41,9 +41,11 @@ def handover_bare(patch: Patch) -> None:
 
 
 def _with_slot_only(tell: Any) -> Any:
-    def told(self: Budget, home: Any, account: str, wid: int, request: int, has: int) -> None:
+    def told(
+        self: Budget, home: Any, seat: Any, account: str, wid: int, request: int, has: int
+    ) -> None:
         if request:
-            tell(self, home, account, wid, request, has)
+            tell(self, home, seat, account, wid, request, has)
 
     return told
 
@@ -51,4 +53,4 @@ def _with_slot_only(tell: Any) -> Any:
 @mutant
 def idle(patch: Patch) -> None:
     """Grants of accounts that watch nothing are never taken back: they leak."""
-    patch.setattr(Home, "sweep_idle", lambda self: None)
+    patch.setattr(IdleGrants, "tick", lambda self: None)

@@ -31,7 +31,7 @@ OWN = RegionReport(US, "up", False, 10, VITALS, 0, 0, 0, 0, 0, 0, 0, 0)
 OTHER = RegionReport(EU, "up", False, 4, VITALS, 900, -30, 400, 500, 20, 3, 0, 100)
 REPORT = StatusReport(US, 5_000, (OWN, OTHER), {"late_rounds": 1})
 QUOTA = QuotaReport(
-    US, 5_000, (Held(EU, 7, 6, 9_000),), (Lent(EU, 5, 4),), WorstCase(2, 10, 20, 5), 1,
+    US, 5_000, (Held(EU, 7, 6, 9_000, EU),), (Lent(EU, 5, 4),), WorstCase(2, 10, 20, 5), 1,
     (Top("anna", 9, 1),), (("ben", 2),),
 )  # fmt: skip
 
@@ -79,7 +79,7 @@ def test_reports_of_regions_and_budgets_are_added() -> None:
     assert both.regions[0].vitals.starts == 18
     assert both.recent == {"late_rounds": 2}
     quota = sum_of_quotas(US, 6_000, [QUOTA, QUOTA])
-    assert quota.held == (Held(EU, 14, 12, 9_000),)
+    assert quota.held == (Held(EU, 14, 12, 9_000, EU),)
     assert quota.lent == (Lent(EU, 10, 8),)
     assert quota.worst_case == WorstCase(2, 20, 40, 10)
 

@@ -8,8 +8,8 @@ import pytest
 from crdt.dots import RegionId
 from georeg.ops.diagnosis import Severity, in_short, troubles
 from georeg.region.messages import Vitals
-from georeg.region.report import RegionReport, StatusReport
-from georeg.region.settings import Settings
+from georeg.region.report import RegionReport, SeatReport, StatusReport
+from georeg.region.settings import ElectionKind, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 US, EU, AP = RegionId(1), RegionId(2), RegionId(3)
@@ -85,3 +85,51 @@ def test_an_error_of_a_link_is_told_without_what_is_for_programmers() -> None:
     error = "Cannot connect to host 10.0.0.2:7501 ssl:default [Connect call failed ('10.0.0.2', 1)]"
     assert in_short(error) == "cannot connect to 10.0.0.2:7501"
     assert in_short("wrong cluster key") == "wrong cluster key"
+
+
+# ---- homes ---------------------------------------------------------------------------------------
+
+
+def told_of(*seats: SeatReport) -> list[tuple[str, str]]:
+    status = StatusReport(US, 0, (region(US),), {}, ElectionKind.FENCED, seats)
+    return [(t.kind, t.detail) for t in troubles(status, Settings(), NAMES.__getitem__, {})]
+
+
+def test_of_a_seat_with_its_own_region_nothing_is_said() -> None:
+    assert told_of(SeatReport(US, US, 7, 0, ""), SeatReport(EU, EU, 3, 0, "")) == []
+
+
+def test_that_nobody_is_home_is_said_with_the_reason_and_what_it_means() -> None:
+    seat = SeatReport(US, RegionId(0), 0, 0, "Redis at locks:6379 is out of reach: refused")
+    ((kind, detail),) = told_of(seat)
+    assert kind == "no-home"
+    assert detail == (
+        "nobody is home for the accounts of us (Redis at locks:6379 is out of reach: refused): "
+        "starts that need a slot are decided on evidence, grants run out, streams go on"
+    )
+
+
+def test_trouble_with_a_lock_is_said_before_it_runs_out() -> None:
+    assert told_of(SeatReport(US, US, 7, 0, "it did not answer")) == [
+        ("locks", "the lock of us's accounts, which us holds: it did not answer")
+    ]
+
+
+def test_who_sits_for_whom_and_for_how_long_it_learns_is_noted() -> None:
+    assert told_of(SeatReport(EU, US, 8, 4_200, "")) == [
+        ("seat", "us is home for the accounts of eu while that is away"),
+        (
+            "learning",
+            "us learns for 5 s what is lent of the accounts of eu, and lends nothing until then",
+        ),
+    ]
+
+
+def test_regions_with_different_elections_are_told() -> None:
+    own = region(US, election=ElectionKind.FENCED)
+    ((kind, detail),) = told(own, region(EU, election=ElectionKind.STATIC))
+    assert kind == "election"
+    assert detail == (
+        "eu goes by a static election of homes, us by a fenced one: "
+        "give all regions the same [home]"
+    )

@@ -27,9 +27,10 @@ from georeg.region.model import (
     StartRequest,
 )
 from georeg.region.pending import Pending
-from georeg.region.ports import Times
+from georeg.region.ports import Locked, Times
 from georeg.region.region import Region
 from georeg.region.settings import Settings
+from region_sim.world.lock_service import LockService
 
 T = TypeVar("T")
 A, B, C, D = RegionId(1), RegionId(2), RegionId(3), RegionId(4)
@@ -171,6 +172,41 @@ class Links:
         self.cluster.carry(self.region, peer, payload)
 
 
+class Line:
+    """The lock port of one region: its line to the cluster's lock service."""
+
+    def __init__(self, cluster: "Cluster", region: RegionId) -> None:
+        self.cluster, self.region = cluster, region
+
+    def acquire(
+        self, seat: RegionId, owner: str, ttl_ms: int, above: int, then: Callable[[Locked], None]
+    ) -> None:
+        service = self.cluster.service
+        self._call(lambda: service.acquire(seat, owner, ttl_ms, above), then)
+
+    def renew(
+        self, seat: RegionId, owner: str, number: int, ttl_ms: int, then: Callable[[Locked], None]
+    ) -> None:
+        service = self.cluster.service
+        self._call(lambda: service.renew(seat, owner, number, ttl_ms), then)
+
+    def release(self, seat: RegionId, owner: str, number: int) -> None:
+        service = self.cluster.service
+        self._call(lambda: service.release(seat, owner, number) or 0, lambda locked: None)
+
+    def _call(self, act: Callable[[], int], then: Callable[[Locked], None]) -> None:
+        cluster, clock = self.cluster, self.cluster.clocks[self.region]
+
+        def arrive() -> None:
+            number = act()
+            clock.call_later(cluster.lock_ms, lambda: then(Locked(number)))
+
+        if self.region not in cluster.lock_cuts:
+            cluster.at(LINK_MS, arrive)
+        else:
+            clock.call_later(LINK_MS, lambda: then(Locked(error="refused")))
+
+
 @dataclass(frozen=True)
 class Sent:
     """One message that a region gave to its mesh."""
@@ -243,6 +279,11 @@ class Cluster:
         """Further milliseconds that a message takes."""
         self.has_liars = False
         """Whether a region may refuse what another one says, since somebody lied to that one."""
+        self.service = LockService(lambda: self.now_ms)
+        self.lock_cuts: set[RegionId] = set()
+        """Regions that do not reach the lock service."""
+        self.lock_ms = LINK_MS
+        """How long an answer of it takes."""
         self._cuts: set[tuple[RegionId, RegionId]] = set()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -297,7 +338,7 @@ class Cluster:
         self.clocks[region] = clock
         self.regions[region] = made = Region(
             region, self.names, self.settings, clock, Links(self, region), self.disks[region],
-            Random(region),
+            Random(region), locks=Line(self, region),
         )  # fmt: skip
         for peer in set(self.names) - {region}:
             self.join(region, peer)

@@ -30,6 +30,8 @@ ACCOUNTS = st.sampled_from([ACCOUNT, "acc-2"]) | st.text(min_size=1, max_size=30
 REGIONS = st.sampled_from([A, B, C]) | st.integers(1, 255).map(RegionId)
 SMALL = st.integers(0, 5)
 NUMBERS = SMALL | st.integers(0, messages.NUMBER_MAX)
+TERMS = SMALL | st.integers(0, messages.TERM_MAX)
+SEATS = st.just(messages.OWN_SEAT) | REGIONS
 AMOUNTS = SMALL | st.integers(0, 255)
 SHARD = st.sampled_from([shard_of(ACCOUNT), shard_of("acc-2")]) | st.integers(0, SHARDS - 1)
 INCARNATIONS = st.integers(0, 3) | st.integers(0, INCARNATION_MAX)
@@ -126,6 +128,7 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
         st.sets(st.integers(1, 255), max_size=4).map(lambda found: bytes(sorted(found))),
         st.lists(VITALS, max_size=1).map(tuple),
         many(REGIONS), many(st.tuples(REGIONS, NUMBERS)),
+        st.integers(0, 2), many(st.tuples(REGIONS, TERMS)),
     ),
     messages.Range: ranges(),
     messages.SnapshotPart: st.builds(
@@ -142,27 +145,28 @@ MESSAGES: dict[type, st.SearchStrategy[Message]] = {
     messages.Borrow: st.builds(
         messages.Borrow, ACCOUNTS, NUMBERS, NUMBERS, NUMBERS, AMOUNTS, AMOUNTS,
         many(st.tuples(SESSIONS.map(SessionId), HAND_OVERS)), TEXTS, NUMBERS, PLANS, ISSUES,
+        SEATS,
     ),
     messages.Slot: st.builds(
-        messages.Slot, ACCOUNTS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, AMOUNTS, NUMBERS
+        messages.Slot, ACCOUNTS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, AMOUNTS, NUMBERS, SEATS
     ),
     messages.No: st.builds(messages.No, ACCOUNTS, NUMBERS, many(st.tuples(REGIONS, many(SEENS)))),
     messages.Recall: st.builds(
         messages.Recall, ACCOUNTS, NUMBERS, AMOUNTS,
-        many(st.tuples(SESSIONS.map(SessionId), HAND_OVERS)), TEXTS,
+        many(st.tuples(SESSIONS.map(SessionId), HAND_OVERS)), TEXTS, SEATS,
     ),
     messages.Recalled: st.builds(
         messages.Recalled, ACCOUNTS, NUMBERS, NUMBERS, NUMBERS, AMOUNTS, many(SEENS),
-        many(entries()),
+        many(entries()), SEATS,
     ),
     messages.Confirm: st.builds(messages.Confirm, ACCOUNTS, NUMBERS),
     messages.Confirmed: st.builds(messages.Confirmed, ACCOUNTS, NUMBERS, many(SEENS)),
     messages.Renew: st.builds(
-        messages.Renew, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.just(0),
-        st.integers(1, 2), many(st.tuples(ACCOUNTS, AMOUNTS)),
+        messages.Renew, NUMBERS, NUMBERS, TERMS, NUMBERS, NUMBERS, st.just(0),
+        st.integers(1, 2), many(st.tuples(ACCOUNTS, AMOUNTS)), SEATS,
     ),
-    messages.Leased: st.builds(messages.Leased, NUMBERS, NUMBERS, NUMBERS),
-    messages.Void: st.builds(messages.Void, NUMBERS),
+    messages.Leased: st.builds(messages.Leased, NUMBERS, NUMBERS, NUMBERS, SEATS),
+    messages.Void: st.builds(messages.Void, NUMBERS, SEATS),
     messages.Repair: st.builds(messages.Repair, SHARD),
     messages.Bundle: st.builds(messages.Bundle, many(st.binary(max_size=40))),
     messages.Relayed: st.builds(

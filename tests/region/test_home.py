@@ -18,7 +18,7 @@ def recall_of(cluster: Cluster) -> Recall:
 
 def lent(cluster: Cluster) -> dict[RegionId, int]:
     home = cluster.regions[A]
-    return dict(home._budget.book.valid(ACCOUNT, cluster.clocks[A].now_ms()))
+    return dict(home._state.seats.terms[A].book.valid(ACCOUNT, cluster.clocks[A].now_ms()))
 
 
 def test_the_first_region_that_asks_gets_all_that_are_free() -> None:
@@ -325,20 +325,20 @@ def test_what_is_remembered_of_idle_accounts_ends_with_their_grants(cluster: Clu
     for i in range(5):
         cluster.start(B, "tv", account=f"acc-{i}").stop()
     cluster.run(5_000)
-    home = cluster.regions[A]._home
-    assert len(home._idle_since) == 5
+    idle = cluster.regions[A]._home.idle
+    assert len(idle._walks[A].since) == 5
     for i in range(5):
         cluster.start(A, "tv", account=f"acc-{i}")  # recalled before they were idle for long
     cluster.run(5_000)
 
-    assert not home._idle_since
-    assert not home._idle_found
+    assert not idle._walks[A].since
+    assert not idle._walks[A].found
 
 
 def test_a_slice_of_the_book_is_looked_at_per_round(
     monkeypatch: pytest.MonkeyPatch, cluster: Cluster
 ) -> None:
-    monkeypatch.setattr("georeg.region.home.IDLE_SWEEP_MAX", 2)
+    monkeypatch.setattr("georeg.region.idle.IDLE_SWEEP_MAX", 2)
     for i in range(6):
         cluster.start(B, "tv", account=f"acc-{i}").stop()
     cluster.run(cluster.settings.idle_grant_ms + 8_000)

@@ -36,7 +36,7 @@ def busy() -> Cluster:
 def picture(cluster: Cluster) -> Any:
     """All that a message could change in us."""
     region = cluster.regions[A]
-    state, book = region._state, region._budget.book
+    state, book = region._state, region._state.seats.terms[region.id].book
     now_ms = cluster.clocks[A].now_ms()
     return (
         region.status(),

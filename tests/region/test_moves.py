@@ -10,18 +10,20 @@ from georeg.region import messages
 from georeg.region.budget import Budget
 from georeg.region.decisions import Kind
 from georeg.region.report import HomeBy
-from georeg.region.settings import Settings
+from georeg.region.settings import ElectionKind, Settings
 from tests.region.cluster import ACCOUNT, EPOCH_MS, ISSUED, A, B, C, Cluster, D, Disk, Sent, Stream
 
 AFTER_MS = 120_000
 SETTINGS = replace(Settings(), home_move_after_ms=AFTER_MS)
+LEARNT_MS = 11_000
+"""An elected home has learnt."""
 ROUNDS_MS = 8_000
 """The walk over the book and the one over what is watched are done within this."""
 
 
 def at_hash_home(account: str = ACCOUNT, **more: object) -> tuple[Cluster, RegionId, RegionId]:
     """A cluster in which nothing pins the account, its home, and another region."""
-    cluster = Cluster(home=RegionId(0), settings=SETTINGS, **more)  # type: ignore[arg-type]
+    cluster = Cluster(home=RegionId(0), **({"settings": SETTINGS} | more))  # type: ignore[arg-type]
     home = homes(cluster, account)[A]
     return cluster, home, next(region for region in (A, B, C) if region != home)
 
@@ -56,7 +58,8 @@ def test_a_home_moves_to_where_the_household_has_streamed_for_so_long() -> None:
     cluster, home, away, stream = moved()
     assert cluster.counter(home, "homes_moved") == 1
     assert cluster.counter(away, "homes_taken") == 1
-    assert cluster.regions[home]._budget.book.valid(ACCOUNT, cluster.clocks[home].now_ms()) == {}
+    book = cluster.regions[home]._state.seats.terms[home].book
+    assert book.valid(ACCOUNT, cluster.clocks[home].now_ms()) == {}
     assert {at: cluster.usable(at) for at in (home, away)} == {home: 0, away: 2}
     stream.beat()
 
@@ -348,9 +351,33 @@ def test_a_home_that_learns_gives_nothing_away() -> None:
     cluster, home, away = at_hash_home(limit=2)
     stream = cluster.start(away, "tv")
     cluster.play(ROUNDS_MS, stream)
-    cluster.regions[home]._budget.book._learn_until_ms = 1 << 60
+    cluster.regions[home]._state.seats.terms[home].book.learn_until_ms = 1 << 60
     cluster.play(AFTER_MS + ROUNDS_MS, stream)
     assert agreed(cluster) == home
+
+
+@pytest.mark.parametrize("election", ElectionKind)
+def test_homes_move_unless_they_are_fenced(election: ElectionKind) -> None:
+    """Whoever took the lock next might not have heard of the move."""
+    cluster, home, away = at_hash_home(limit=2, settings=replace(SETTINGS, election=election))
+    cluster.run(LEARNT_MS)
+    stream = cluster.start(away, "tv")
+    cluster.play(AFTER_MS + ROUNDS_MS, stream)
+    assert agreed(cluster) == (home if election is ElectionKind.FENCED else away)
+
+
+def test_who_sits_in_anothers_seat_gives_nothing_away() -> None:
+    """The seat's own region may come back without having heard of it."""
+    settings = replace(SETTINGS, election=ElectionKind.BEST_EFFORT)
+    cluster, home, _ = at_hash_home(limit=2, settings=settings)
+    cluster.run(LEARNT_MS)
+    cluster.kill(home)
+    cluster.run(16_000 + LEARNT_MS)
+    heir = agreed(cluster)
+    stream = cluster.start(third_of(home, heir), "tv")
+    cluster.play(AFTER_MS + ROUNDS_MS, stream)
+    assert agreed(cluster) == heir
+    assert cluster.counter(heir, "homes_moved") == 0
 
 
 # ---- restarts ----------------------------------------------------------------------------------

@@ -12,17 +12,17 @@ from crdt.book import GrantBook, Meet
 from crdt.dots import RegionId
 from crdt.holder import GrantHolder
 from crdt.requests import PassedRequests
-from georeg.region import budget
+from georeg.region import budget, seats
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
 from georeg.region.messages import No
 from georeg.region.starts import Start
 from georeg.store import SqliteJournal
 from tests.crdt import test_escrow_model as leases
-from tests.sim import mutants_drain, mutants_moves, mutants_promises
+from tests.sim import mutants_drain, mutants_election, mutants_moves, mutants_promises
 from tests.sim.planting import PLANTED, Patch, plant, planted
 
-MORE = (mutants_drain, mutants_moves, mutants_promises)
+MORE = (mutants_drain, mutants_election, mutants_moves, mutants_promises)
 """They register theirs too."""
 __all__ = ["PLANTED", "plant"]
 
@@ -68,7 +68,7 @@ def incarnations_unwritten(patch: Patch) -> None:
 def _lease_rule(name: str, holder: type = GrantHolder, book: type = GrantBook) -> None:
     def apply(patch: Patch) -> None:
         patch.setattr(budget, "GrantHolder", holder)
-        patch.setattr(budget, "GrantBook", book)
+        patch.setattr(seats, "GrantBook", book)
 
     apply.__doc__ = (holder if holder is not GrantHolder else book).__doc__
     PLANTED[name] = apply
@@ -111,7 +111,7 @@ _lease_rule("lease_any_request", book=_TakesAnyRequest)
 def lease_confirms_half(patch: Patch) -> None:
     """A new home confirms a lease before all claims have come (here one account a message)."""
     patch.setattr(budget, "CLAIMS_MAX", 1)
-    patch.setattr(budget, "GrantBook", leases.ConfirmsHalf)
+    patch.setattr(seats, "GrantBook", leases.ConfirmsHalf)
 
 
 @planted

@@ -103,6 +103,13 @@ WITNESSES: Final[dict[str, Witness]] = {
     "moves_learning": Witness("moves-learning", (1, 2, 5), "P8 usable grants above L"),
     "moves_unwritten": Witness("moves-alone", (1, 2, 3), "P8 usable grants above L"),
     "moves_undoubted": Witness("moves-wiped", (1, 2, 3), "P8 usable grants above L"),
+    # Homes that pass on
+    "seat_outlived": Witness("fenced", (1, 2, 3), "P8 usable grants above L"),
+    "seat_unlearnt": Witness("fenced", (1, 2, 3), "P8 usable grants above L"),
+    "seat_unlocked": Witness("fenced", (1, 2, 3), "P8 usable grants above L"),
+    "seat_by_another_book": Witness("fenced", (1, 2, 3), "P8 usable grants above L"),
+    "seat_kept": Witness("passed-on", (1, 2, 3), "P2 overdraft though all are near"),
+    "seat_below": Witness("passed-on", (1, 2, 3), "P2 overdraft though all are near"),
     # A region that is drained
     "drain_admits": Witness("drained", (1, 2, 3), "evacuation start admitted while drained"),
     "drain_mute": Witness("drained", (1, 2, 3), "evacuation not told where to go"),

@@ -56,8 +56,8 @@ def account_lines(whole: Json) -> list[Line]:
     lines = [
         Line(f"{whole['account']}: plan {plan}, limit {whole['limit']}, {devices} playing", "bold"),
         Line(
-            f"home {whole['home']}, {_home_by(whole)}; if every link were cut now, at most "
-            f"{plural(whole['at_most_if_cut'], 'stream')} at once"
+            f"home {whole['home'] or 'nobody'}, {_home_by(whole)}; if every link were cut now, "
+            f"at most {plural(whole['at_most_if_cut'], 'stream')} at once"
         ),
         Line(""),
     ]
@@ -83,7 +83,8 @@ def _home_by(whole: Json) -> str:
 
 
 def _grants(whole: Json) -> list[Line]:
-    names = sorted({*whole["grants"], *whole["usable"], whole["home"]})
+    homes = {whole["home"]} - {None}
+    names = sorted({*whole["grants"], *whole["usable"], *homes})
     live: dict[str, int] = {}
     for session in whole["sessions"]:
         live[session["region"]] = live.get(session["region"], 0) + 1

@@ -82,7 +82,7 @@ def quota_lines(quota: Json) -> list[Line]:
     name = quota["view_of"]
     holder = [
         [
-            held["home"], number(held["held"]), number(held["used"]), number(held["free"]),
+            _whose(held), number(held["held"]), number(held["used"]), number(held["free"]),
             duration(held["region_lease_left_s"]),
         ]
         for held in quota["as_holder"]
@@ -105,6 +105,12 @@ def quota_lines(quota: Json) -> list[Line]:
         *_worst_case(quota),
         *_most(quota),
     ]
+
+
+def _whose(held: Json) -> str:
+    """The home; of a seat in which another region sits both."""
+    seat, home = held.get("seat", held["home"]), held["home"]
+    return str(seat) if home == seat else f"{seat} (by {home or 'nobody'})"
 
 
 def _worst_case(quota: Json) -> list[Line]:

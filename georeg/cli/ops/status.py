@@ -129,6 +129,8 @@ def lines_of(status: Json) -> list[Line]:
     rows = [_row(region) for region in regions]
     styles = [STYLES.get(region["code"][0], "") for region in regions]
     lines = [Line(head), Line(LEGEND, "dim"), Line(""), *table(COLUMNS, rows, styles), Line("")]
+    if status.get("election", "static") != "static":
+        lines += [*_seats(status["seats"]), Line("")]
     lines += problem_lines(status["problems"])
     if "views" in status:
         lines += [Line(""), *matrix(status["views"], status["unreachable"])]
@@ -136,6 +138,19 @@ def lines_of(status: Json) -> list[Line]:
         lines += [Line(""), Line("the views agree" if not found else "where the views disagree:")]
         lines += [Line(f"!  {words}", "yellow") for words in found]
     return lines
+
+
+def _seats(seats: list[Json]) -> list[Line]:
+    """Who is home of each region's accounts; not shown where that never changes."""
+    columns = (Column("SEAT", LEFT), Column("HOME", LEFT), Column("TERM"), Column("LEARNS FOR"))
+    rows = [
+        [
+            seat["seat"], seat["home"] or "nobody", number(seat["term"]) if seat["term"] else DASH,
+            duration(seat["learning_s"]) if seat["learning_s"] else DASH,
+        ]
+        for seat in seats
+    ]  # fmt: skip
+    return table(columns, rows)
 
 
 def problem_lines(problems: list[Json]) -> list[Line]:

@@ -10,7 +10,8 @@ from region_sim.history import CallKind
 from region_sim.oracle import coverage
 from region_sim.oracle.judge import ABOUT, CHECKERS, judge
 from region_sim.oracle.latency import quantiles
-from region_sim.oracle.network import Network, count_parts
+from region_sim.oracle.network import Network
+from region_sim.oracle.parts import count_parts
 from region_sim.oracle.verdict import Outcome
 from tests.sim.oracle.story import REGIONS, Story, us
 
