@@ -123,6 +123,8 @@ class Duty:
         except RedisTrouble:
             if self._means.now_ms() >= self._holding.until_ms:
                 self._set_adrift(is_adrift=not await self._means.can_others())
+        except Exception:  # a bug there must not end the renewals
+            log.exception("slice_not_renewed", slice=self.number)
         finally:
             self._renewing = None
 
@@ -179,7 +181,10 @@ class Duty:
         until_s = loop.time() + FINISH_S
         while runner.busy(self.number) and loop.time() < until_s:  # noqa: ASYNC110 - a count
             await asyncio.sleep(_POLL_S)
-        await runner.close(self.number, is_graceful=True)
+        try:
+            await runner.close(self.number, is_graceful=True)
+        except Exception:  # a bug there must not leave a slice that nobody runs and nobody may take
+            log.exception("slice_not_closed", slice=self.number)
         self.is_over, self.is_open = True, False
         if self._renewing is not None:
             await asyncio.wait((self._renewing,))

@@ -300,6 +300,22 @@ async def test_who_is_cut_off_from_the_store_alone_decides_nothing(
     await until(lambda: len(a.decides) == SLICES)
 
 
+async def test_a_slice_that_cannot_be_closed_can_be_taken_by_another_node_all_the_same(
+    node: Callable[[str], OneNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = node("a"), node("b")
+    await a.duties.open()
+    await until(lambda: len(a.decides) == SLICES)
+
+    async def fails(number: int, *, is_graceful: bool) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(a.runner, "close", fails)
+    await b.duties.open()
+    await until(lambda: len(b.decides) == SLICES // 2)
+    assert len(a.decides) == SLICES // 2
+
+
 async def test_a_slice_that_cannot_be_begun_is_tried_again_later(
     node: Callable[[str], OneNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
