@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,14 @@ class RedisServer:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def is_in_step(self) -> bool:
+        """Whether this replica has what its master has."""
+        return "master_link_status:up" in self.cli("INFO", "replication")
 
     def option(self, name: str) -> str:
         """What follows an option on its command line."""
@@ -123,17 +132,22 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Three masters, each with a third of the slots."""
+    """Three masters, each with a third of the slots; each with a replica, where that is asked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, with_replicas: bool = False, node_timeout_ms: int = 1_000
+    ) -> None:
+        """`node_timeout_ms`: so long a master is silent before it counts as down."""
         self.servers: list[RedisServer] = []
-        for number in range(3):
+        """The masters, as it begins."""
+        self.replicas: list[RedisServer] = []
+        """In the order of their masters."""
+        for number in range(6 if with_replicas else 3):
             home = folder / str(number)
             home.mkdir()
-            self.servers.append(
+            (self.servers if number < 3 else self.replicas).append(
                 RedisServer(
-                    home, *NO_DISK, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
-                    "--cluster-port", str(free_port()),
+                    home, *NO_DISK, "--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms), "--cluster-port", str(free_port()),
                 )
             )  # fmt: skip
 
@@ -149,19 +163,24 @@ class RedisCluster:
             last = min(SLOTS, (number + 1) * step) - 1
             server.cli("CLUSTER", "ADDSLOTSRANGE", str(number * step), str(last))
             server.cli("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
-        first = self.servers[0]
-        for other in self.servers[1:]:
+        for replica in self.replicas:
+            replica.start()
+        first, *others = *self.servers, *self.replicas
+        for other in others:
             bus = other.option("--cluster-port")
             first.cli("CLUSTER", "MEET", "127.0.0.1", str(other.port), bus)
-        end = time.monotonic() + START_S
-        while not all("cluster_state:ok" in s.cli("CLUSTER", "INFO") for s in self.servers):
-            assert time.monotonic() < end, "the cluster did not come up"
-            time.sleep(0.02)
+        wait_until(lambda: all("cluster_state:ok" in s.cli("CLUSTER", "INFO")
+                               and f"cluster_known_nodes:{1 + len(others)}" in s.cli("CLUSTER", "INFO")
+                               for s in (first, *others)), "the cluster is up")  # fmt: skip
+        for master, replica in zip(self.servers, self.replicas, strict=False):
+            replica.cli("CLUSTER", "REPLICATE", master.cli("CLUSTER", "MYID"))
+        for replica in self.replicas:
+            wait_until(replica.is_in_step, "the replica has its master's data")
         return self
 
     def owner(self, slot: int) -> RedisServer:
         """The server that has the slot, as it says itself."""
-        for server in self.servers:
+        for server in self.running:
             for line in server.cli("CLUSTER", "NODES").splitlines():
                 if "myself" in line and _covers(line.split()[8:], slot):
                     return server
@@ -178,9 +197,22 @@ class RedisCluster:
         for server in (target, source, *self.servers):
             server.cli("CLUSTER", "SETSLOT", str(slot), "NODE", names[1])
 
+    @property
+    def running(self) -> list[RedisServer]:
+        """Those that were not killed."""
+        return [server for server in (*self.servers, *self.replicas) if server.is_running]
+
     def stop(self) -> None:
-        for server in self.servers:
+        for server in self.running:
             server.stop()
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Return as soon as it holds; fails when that takes too long."""
+    end = time.monotonic() + START_S
+    while not holds():
+        assert time.monotonic() < end, f"waited {START_S:g} s in vain: {what}"
+        time.sleep(0.02)
 
 
 def _covers(ranges: list[str], slot: int) -> bool:

@@ -42,7 +42,7 @@ from georeg.nodes.relay import Relay
 from georeg.nodes.renewals import Renewals
 from georeg.nodes.runner import JOIN_MS, Made, SliceJournal, SliceRunner
 from georeg.nodes.sliced import SlicedRegion
-from georeg.nodes.telling import Telling, reach_the_store
+from georeg.nodes.telling import Telling, can_take
 from georeg.nodes.unchecked import Unchecked, incarnation_of_node
 from georeg.ops.app import create_ops_app
 from georeg.ops.audit import Audit, to_file, to_stderr
@@ -131,6 +131,7 @@ class StoreNode:
         runner.on_superseded = self._duties.superseded
         runner.on_retelling = self._duties.renew_now
         self._duties.neighbours.on_nodes = self._passing.keep
+        self.region.may_decide = self._duties.runs
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
             self._me.name, self._mesh_settings, self._duties.node_of, open_session,
@@ -147,8 +148,8 @@ class StoreNode:
     def _lock_of(self, number: int) -> RedisLock:
         return RedisLock(self._client, self._tag(number), "run", self._me.name, now_ms)
 
-    async def _can_others(self) -> bool:
-        return await reach_the_store(self._duties.neighbours, self._passing)
+    async def _can_others(self, number: int) -> bool:
+        return await can_take(number, self._duties.neighbours, self._passing)
 
     async def _open_journal(
         self, number: int, fence: int, on_fenced: Callable[[], None], on_lost: Callable[[], None]

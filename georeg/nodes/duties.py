@@ -43,7 +43,7 @@ class Duties:
         registry: Registry,
         lock_of: Callable[[int], RedisLock],
         runner: Runner,
-        can_others: Callable[[], Awaitable[bool]],
+        can_others: Callable[[int], Awaitable[bool]],
         now_ms: Callable[[], int],
     ) -> None:
         """`can_others`, `now_ms`: see `Means`."""
@@ -79,6 +79,10 @@ class Duties:
     def has_store(self) -> bool:
         """Whether the store was reached when it was last asked."""
         return not self.neighbours.trouble
+
+    async def reaches(self, number: int) -> bool:
+        """Whether this node could take the slice now, were it free."""
+        return self.has_store and await self._locks[number].is_in_reach()
 
     def node_of(self, number: int) -> Address | None:
         """The other node that runs the slice; None: nobody that is known."""

@@ -1,8 +1,10 @@
 """One slice that this node runs, from its lock to its end.
 
 Invariant: this node decides for the slice only while it holds the lock by its own clock, or while
-the store is out of reach of every node of the region that answers (*adrift*): then nobody can take
-the slice over, and its node goes on from memory and says so in its answers. A node that was paused
+what the store holds of the slice is out of reach of every node of the region that answers
+(*adrift*): then nobody can take the slice over, and its node goes on from memory and says so in its
+answers. Of a cluster a part may be lost, so it is asked for each slice, and before the time of the
+lock is over, so that there is no moment without an owner. A node that was paused
 finds its time over at its first look at the clock, asks the store before it decides anything, and
 drops what another node runs by now; what it had not committed is fenced off there.
 
@@ -21,6 +23,9 @@ from georeg.nodes.neighbours import Neighbours
 from georeg.nodes.registry import TTL_MS
 from georeg.store.redis import Holding, RedisLock, RedisTrouble
 
+ASK_AHEAD_MS: Final = 1_000
+"""So long before a lock runs out that cannot be renewed the others are asked: as long as a renewal
+and an answer take where Redis hangs."""
 FINISH_S: Final = 1.0
 """So long calls that are being decided hold up a slice that is handed over."""
 _POLL_S: Final = 0.002
@@ -52,8 +57,8 @@ class Means:
 
     runner: Runner
     neighbours: Neighbours
-    can_others: Callable[[], Awaitable[bool]]
-    """Whether any other node says that it reaches the store."""
+    can_others: Callable[[int], Awaitable[bool]]
+    """Whether any other node says that it could take the slice: it reaches what the store holds."""
     now_ms: Callable[[], int]
     """Monotonic and never cached: it is what shows that this process was paused."""
 
@@ -121,8 +126,8 @@ class Duty:
             self._holding = holding
             self._set_adrift(is_adrift=False)
         except RedisTrouble:
-            if self._means.now_ms() >= self._holding.until_ms:
-                self._set_adrift(is_adrift=not await self._means.can_others())
+            if self._means.now_ms() >= self._holding.until_ms - ASK_AHEAD_MS:
+                self._set_adrift(is_adrift=not await self._means.can_others(self.number))
         except Exception:  # a bug there must not end the renewals
             log.exception("slice_not_renewed", slice=self.number)
         finally:

@@ -83,9 +83,9 @@ class Parts:
         """The slice of a session, wherever it is run."""
         return slice_of_session(session, self.count)
 
-    def has_account(self, account: str) -> bool:
-        """Whether the slice of an account is run here."""
-        return slice_of_account(account, self.count) in self._parts
+    def number_of_account(self, account: str) -> int:
+        """The slice of an account, wherever it is run."""
+        return slice_of_account(account, self.count)
 
     def of_account(self, account: str) -> Part:
         """The slice of an account. Raises Problem 503 when it is not run here."""

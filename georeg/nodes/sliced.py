@@ -57,6 +57,9 @@ class SlicedRegion:
         self._clock = clock
         self.unchecked: Unchecked | None = None
         """What is said for slices that no node runs; None: nothing."""
+        self.may_decide: Callable[[int], bool] = parts.__contains__
+        """Set by the node: whether it may decide for a slice now. One that is here without that has
+        an old memory: another node may run the slice by now."""
         self.store_trouble: Callable[[], str] = lambda: ""
         """Set by the node: why the store is out of reach; empty: it is not."""
         self.is_open = False
@@ -102,7 +105,7 @@ class SlicedRegion:
 
     def _last_resort(self, account: str) -> Unchecked | None:
         """Who answers where nobody runs the account's slice; None: somebody may."""
-        if not LAST_RESORT.get() or self.parts.has_account(account):
+        if not LAST_RESORT.get() or self.may_decide(self.parts.number_of_account(account)):
             return None
         return self.unchecked
 

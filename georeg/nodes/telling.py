@@ -60,7 +60,8 @@ class Telling:
         return 200 <= status < 500
 
 
-async def reach_the_store(neighbours: Neighbours, passing: Passing) -> bool:
-    """Whether any other node says that it does: then it can take over what this one runs."""
-    asked = (passing.tell(other.address, "GET", STORE_PATH) for other in neighbours.others)
+async def can_take(number: int, neighbours: Neighbours, passing: Passing) -> bool:
+    """Whether any other node says that it could take a slice over."""
+    path = f"{STORE_PATH}{number}"
+    asked = (passing.tell(other.address, "GET", path) for other in neighbours.others)
     return 200 in await asyncio.gather(*asked)

@@ -10,9 +10,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from georeg.cli.demo.plan import RegionPlan, write_configs
 from georeg.cli.demo.ports import free_ports
@@ -209,19 +210,22 @@ def running(
     lease_s: float | None = LEASE_S,
     config: Sequence[tuple[str, str]] = (),
     nodes: int = 0,
+    store_urls: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Cluster]:
     """A cluster that takes starts. `config`: text to replace in every region's config file.
 
     `nodes`: so many of each region, which share a Redis; 0: each is one process without.
+    `store_urls`: where that is, for regions whose Redis the caller runs.
     """
     config = [('cluster = "demo"', f'cluster = "{name}"'), *config]
     ports = free_ports(3 * len(names) * max(1, nodes))
-    stores = [_store(directory, region) for region in names] if nodes else []
+    stores = {name: _store(directory, name) for name in names if nodes and name not in store_urls}
+    urls = {name: store.url for name, store in stores.items()} | store_urls
     plan = [
         RegionPlan(
             f"{region}.{node}" if nodes else region, number, ports.pop(), ports.pop(),
             directory / f"{region}.{node}", ports.pop(), region if nodes else "",
-            stores[number - 1].url if nodes else "",
+            urls.get(region, ""),
         )
         for number, region in enumerate(names, start=1)
         for node in range(1, max(1, nodes) + 1)
@@ -237,9 +241,9 @@ def running(
         [
             Region(
                 [Node(each) for each in plan if each.region_name == name],
-                stores[number] if nodes else None,
+                stores.get(name),
             )
-            for number, name in enumerate(names)
+            for name in names
         ]
     )
     try:

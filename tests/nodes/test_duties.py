@@ -64,7 +64,7 @@ class OneNode:
         def lock_of(number: int) -> RedisLock:
             return RedisLock(client, f"test:us:{number}", "run", name, self.now_ms)
 
-        async def can_others() -> bool:
+        async def can_others(number: int) -> bool:
             return self.others_can
 
         address = Address(name, f"http://{name}", f"ws://{name}", "")

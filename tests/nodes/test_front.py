@@ -205,11 +205,13 @@ async def test_a_call_whose_caller_left_while_its_node_stood_still_is_not_passed
 
 
 async def test_only_other_nodes_are_told_whether_the_store_is_reached(world: World) -> None:
-    assert (await world.call("a", "GET", STORE_PATH))[0] == 404
+    assert (await world.call("a", "GET", f"{STORE_PATH}0"))[0] == 404
     other = {PASSED_ON: "b"}
-    assert (await world.call("a", "GET", STORE_PATH, headers=other))[0] == 200
+    assert (await world.call("a", "GET", f"{STORE_PATH}0", headers=other))[0] == 200
+    for no_slice in (SLICES, "-1", "x", ""):
+        assert (await world.call("a", "GET", f"{STORE_PATH}{no_slice}", headers=other))[0] == 503
     world.table.has_store = False
-    assert (await world.call("a", "GET", STORE_PATH, headers=other))[0] == 503
+    assert (await world.call("a", "GET", f"{STORE_PATH}0", headers=other))[0] == 503
 
 
 async def test_too_large_a_body_is_refused_by_the_node_that_gets_it(world: World) -> None:

@@ -77,8 +77,7 @@ class RoutesOf:
         self.table.looks += 1
         self.table.known.clear()
 
-    @property
-    def has_store(self) -> bool:
+    async def reaches(self, number: int) -> bool:
         return self.table.has_store
 
 
@@ -97,6 +96,7 @@ class Node:
             backends=BackendKeys({}),
         )  # fmt: skip
         routes = RoutesOf(world.table, name)
+        self.region.may_decide = routes.runs
         self.front = Front(self.app[EDGE], routes, self.passing, SLICES)
         Batches(self.front, self.app[EDGE], routes, self.passing, SLICES)
         Renewals(self.front, self.app[EDGE], routes, self.passing, SLICES)
