@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha1
 from typing import Any, Final
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -26,6 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
 from georeg.store.redis.address import Kind, RedisSettings
+from georeg.store.redis.cluster import CalmCluster
 from georeg.store.redis.errors import RedisEvicts, RedisTooOld, RedisTrouble
 from georeg.store.redis.words import WRONG, in_words
 
@@ -142,7 +143,10 @@ class RedisClient:
 
     async def close(self) -> None:
         """Close all connections; nothing is sent any more."""
-        await self._redis.aclose()
+        if isinstance(self._redis, CalmCluster):
+            await self._redis.close()
+        else:
+            await self._redis.aclose()
         if self._sentinel is not None:
             await self._sentinel.aclose()
 
@@ -196,7 +200,7 @@ def _redis(settings: RedisSettings) -> tuple[Any, Sentinel | None]:
         # Each attempt may learn anew who has the slot; the deadline bounds them.
         often = Retry(ConstantBackoff(_PAUSE_S), 10, supported_errors=(RedisConnectionError,))
         nodes = [ClusterNode(host, port) for host, port in settings.hosts]
-        return RedisCluster(startup_nodes=nodes, retry=often, **options, **tls), None
+        return CalmCluster(startup_nodes=nodes, retry=often, **options, **tls), None
     if settings.kind is Kind.SENTINEL:
         whom = {"socket_connect_timeout": options["socket_connect_timeout"], "protocol": 2}
         sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
