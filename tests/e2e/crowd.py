@@ -29,6 +29,7 @@ class Crowd:
         self._name = name
         self.playing: dict[str, str] = {}
         """Account -> the token of the stream that runs there."""
+        self._accounts: set[str] = set()
         self.kicked: list[str] = []
         """Tokens of sessions whose kick was acknowledged."""
         self.counts: Counter[str] = Counter()
@@ -57,7 +58,7 @@ class Crowd:
         headers = {"Authorization": f"Bearer {token}"}
         return await self.call("POST", f"/v1/sessions/{call}", at, headers=headers)
 
-    async def live(self, *, players: int, zappers: int, kicked: int) -> None:
+    async def live(self, *, players: int, zappers: int, kicked: int, intruders: int) -> None:
         """All of them, until `is_over` is set."""
         async with asyncio.TaskGroup() as group:
             for number in range(players):
@@ -66,8 +67,11 @@ class Crowd:
                 group.create_task(self._zap(number))
             for number in range(kicked):
                 group.create_task(self._be_kicked(number))
+            for number in range(intruders):
+                group.create_task(self._intrude(number))
 
     async def _started(self, account: str, at: int) -> Any:
+        self._accounts.add(account)
         began_s = time.monotonic()
         status, body = await self.start(account, "tv", at)
         self.starts_s.append(time.monotonic() - began_s)
@@ -131,10 +135,36 @@ class Crowd:
             else:
                 await self.with_token("stop", started["token"], at)
 
+    async def _intrude(self, number: int) -> None:
+        """Another device, again and again where a stream runs: the account is full."""
+        at = number
+        while not self.is_over:
+            await asyncio.sleep(ZAP_S)
+            if not self.playing:
+                continue
+            at += 1
+            status, body = await self.start(list(self.playing)[at % len(self.playing)], "other", at)
+            self._note(f"intruder {status}", body, is_right=status == 409)
+
     # ---- afterwards --------------------------------------------------------------------------
+
+    async def is_normal(self) -> bool:
+        """Whether the store takes what every slice has to say: starts and kicks are as always."""
+        for at in range(16):
+            account = f"{self._name}-normal-{at}"
+            status, body = await self.start(account, "tv", at)
+            if status != 201 or body["decision"]["basis"] == "unchecked":
+                return False
+            path = f"/v1/accounts/{account}/sessions/{body['session']['id']}"
+            if (await self.call("DELETE", path, at))[0] != 200:
+                return False
+        return True
 
     async def check(self) -> None:
         """No stream was forgotten, no slot leaked, and each kick that was acknowledged holds."""
+        for at, token in enumerate(self.playing.values()):
+            status, body = await self.with_token("heartbeat", token, at)
+            assert status == 200, f"a stream was ended: {status} {body}"
         for at, token in enumerate(self.kicked):
             status, body = await self.with_token("heartbeat", token, at)
             assert status == 410, f"a kick was undone: {status} {body}"
@@ -143,10 +173,6 @@ class Crowd:
             assert status == 409, f"a stream was forgotten: {status} {body}"
         for at, token in enumerate(self.playing.values()):
             assert (await self.with_token("stop", token, at))[0] == 204
-        ended = [f"{self._name}-{what}" for what in self._short_lived()]
-        for at, account in enumerate((*self.playing, *ended)):
+        for at, account in enumerate(sorted(self._accounts)):
             status, body = await self.start(account, "another", at)
             assert status == 201, f"a slot leaked: {status} {body}"
-
-    def _short_lived(self) -> list[str]:
-        return []

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,13 +64,15 @@ class OneNode:
         def lock_of(number: int) -> RedisLock:
             return RedisLock(client, f"test:us:{number}", "run", name, self.now_ms)
 
-        async def can_others(number: int) -> bool:
+        async def say(number: int) -> bool:
             return self.others_can
 
+        self.can_others: Callable[[int], Awaitable[bool]] = say
         address = Address(name, f"http://{name}", f"ws://{name}", "")
         self.duties = Duties(
-            address, SLICES, registry, lock_of, self.runner, can_others, self.now_ms
-        )
+            address, SLICES, registry, lock_of, self.runner,
+            lambda number: self.can_others(number), self.now_ms,
+        )  # fmt: skip
 
     def now_ms(self) -> int:
         return now_ms() + self.skew_ms

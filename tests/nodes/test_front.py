@@ -214,6 +214,22 @@ async def test_only_other_nodes_are_told_whether_the_store_is_reached(world: Wor
     assert (await world.call("a", "GET", f"{STORE_PATH}0", headers=other))[0] == 503
 
 
+async def test_a_slice_that_is_here_without_the_right_to_decide_is_not_asked(world: World) -> None:
+    """Another node may run it by now, which nobody here has heard of."""
+    account = account_in(0)
+    _, first = await world.start("a", account)
+    owner = world.table.owner.pop(0)
+    assert owner == "a"
+    status, body = await world.start("a", account, "phone")
+    assert (status, body["decision"]["basis"]) == (201, "unchecked"), "its memory refuses nobody"
+    assert (await world.call("a", "POST", "/v1/sessions/stop", token=first["token"]))[0] == 204
+    region = world.nodes["a"].parts.of_account(account).region
+    assert [each.device.id for each in region.sessions(account).sessions] == ["tv"]
+    stops = [each.claims.session for each in world.nodes["a"].unchecked.untold if each.is_stop]
+    assert len(stops) == 1, "whoever runs the slice is told"
+    world.table.owner[0] = owner
+
+
 async def test_too_large_a_body_is_refused_by_the_node_that_gets_it(world: World) -> None:
     path = f"/v1/accounts/{account_in(3)}/sessions"
     status, _, _ = await world.call("a", "POST", path, data=b"x" * 20_000)

@@ -7,7 +7,7 @@ replica takes over, holds up what the other masters have to say.
 
 Invariant: whoever calls a server that answers does not notice that another one does not. Only who
 has failed waits for the new layout, which all learn together and not more often than LEARN_S.
-Cost: 4 ms of this process each time.
+Cost: 4 ms of this process each time, and redis-py opens each connection anew after its next answer.
 """
 
 import asyncio
