@@ -147,7 +147,8 @@ class RedisCluster:
             home.mkdir()
             (self.servers if number < 3 else self.replicas).append(
                 RedisServer(
-                    home, *NO_DISK, "--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms), "--cluster-port", str(free_port()),
+                    home, *NO_DISK, "--cluster-enabled", "yes", "--cluster-node-timeout",
+                    str(node_timeout_ms), "--cluster-port", str(free_port()),
                 )
             )  # fmt: skip
 
@@ -169,14 +170,18 @@ class RedisCluster:
         for other in others:
             bus = other.option("--cluster-port")
             first.cli("CLUSTER", "MEET", "127.0.0.1", str(other.port), bus)
-        wait_until(lambda: all("cluster_state:ok" in s.cli("CLUSTER", "INFO")
-                               and f"cluster_known_nodes:{1 + len(others)}" in s.cli("CLUSTER", "INFO")
-                               for s in (first, *others)), "the cluster is up")  # fmt: skip
+        wait_until(lambda: all(map(self._is_up, (first, *others))), "the cluster is up")
         for master, replica in zip(self.servers, self.replicas, strict=False):
             replica.cli("CLUSTER", "REPLICATE", master.cli("CLUSTER", "MYID"))
         for replica in self.replicas:
             wait_until(replica.is_in_step, "the replica has its master's data")
         return self
+
+    def _is_up(self, server: RedisServer) -> bool:
+        """Whether it knows all the others, and finds that all is well."""
+        told = server.cli("CLUSTER", "INFO").split()
+        known = f"cluster_known_nodes:{len(self.servers) + len(self.replicas)}"
+        return "cluster_state:ok" in told and known in told
 
     def owner(self, slot: int) -> RedisServer:
         """The server that has the slot, as it says itself."""

@@ -46,7 +46,8 @@ class Duties:
         can_others: Callable[[int], Awaitable[bool]],
         now_ms: Callable[[], int],
     ) -> None:
-        """`can_others`, `now_ms`: see `Means`."""
+        """`can_others`: whether another node says that it can take a slice. `now_ms`: see `Means`.
+        """
         self._me = me
         self._slices = slices
         self._locks = {number: lock_of(number) for number in range(slices)}
@@ -59,7 +60,8 @@ class Duties:
         self._beats = 0
         self._loop_task: asyncio.Task[None] | None = None
         self.neighbours: Final = Neighbours(me.name, registry, self._entry, now_ms)
-        self._means = Means(runner, self.neighbours, can_others, now_ms)
+        self._can_others = can_others
+        self._means = Means(runner, self.neighbours, self._may_be_taken, now_ms)
 
     # ---- what others ask ---------------------------------------------------------------------
 
@@ -80,9 +82,10 @@ class Duties:
         """Whether the store was reached when it was last asked."""
         return not self.neighbours.trouble
 
-    async def reaches(self, number: int) -> bool:
-        """Whether this node could take the slice now, were it free."""
-        return self.has_store and await self._locks[number].is_in_reach()
+    def can_take(self, number: int) -> bool:
+        """Whether this node would take the slice, were it to run it: it reaches the store, and does
+        not leave the slice to the node that ran it before the store was away."""
+        return self.has_store and self.neighbours.is_free(number)
 
     def node_of(self, number: int) -> Address | None:
         """The other node that runs the slice; None: nobody that is known."""
@@ -186,6 +189,15 @@ class Duties:
     def _entry(self) -> NodeEntry:
         fences = {n: duty.fence for n, duty in sorted(self._duties.items()) if duty.is_kept}
         return NodeEntry(self._me, self._is_leaving, fences, self._beats)
+
+    async def _may_be_taken(self, number: int) -> bool:
+        """Whether another node may take a slice whose lock cannot be renewed. Not while all nodes
+        are told that this one lives, and so that the slice is its share: then it is only that part
+        of a cluster that is lost where the lock is."""
+        await self.neighbours.look_again()
+        if self.has_store and number in self._wanted():
+            return False
+        return await self._can_others(number)
 
     def _wanted(self) -> set[int]:
         """The slices that should be run here; a node that leaves keeps what nobody else takes."""

@@ -1,12 +1,15 @@
 """One slice that this node runs, from its lock to its end.
 
 Invariant: this node decides for the slice only while it holds the lock by its own clock, or while
-what the store holds of the slice is out of reach of every node of the region that answers
-(*adrift*): then nobody can take the slice over, and its node goes on from memory and says so in its
-answers. Of a cluster a part may be lost, so it is asked for each slice, and before the time of the
-lock is over, so that there is no moment without an owner. A node that was paused
-finds its time over at its first look at the clock, asks the store before it decides anything, and
-drops what another node runs by now; what it had not committed is fenced off there.
+the store is out of reach and nobody will take the slice over (*adrift*): it goes on from memory,
+and says so in its answers. Nobody will where no other node that answers reaches the store, where those
+that do leave the slice to this one for a while, or where only the part of a cluster is lost that
+holds the slice. That is asked as soon as the lock cannot be renewed, since where Redis hangs all of
+it takes nearly as long as a lock; and the answer counts for as long as a lock.
+
+A node that was paused finds its time over at its first look at the clock, asks the store before it
+decides anything, and drops what another node runs by now; what it had not committed is fenced off
+there.
 
 A lock that was lost while nobody else had it (a paused node, a store that lost its data) is taken
 again, and the slice goes on from memory, which is the latest there is.
@@ -23,9 +26,6 @@ from georeg.nodes.neighbours import Neighbours
 from georeg.nodes.registry import TTL_MS
 from georeg.store.redis import Holding, RedisLock, RedisTrouble
 
-ASK_AHEAD_MS: Final = 1_000
-"""So long before a lock runs out that cannot be renewed the others are asked: as long as a renewal
-and an answer take where Redis hangs."""
 FINISH_S: Final = 1.0
 """So long calls that are being decided hold up a slice that is handed over."""
 _POLL_S: Final = 0.002
@@ -57,8 +57,8 @@ class Means:
 
     runner: Runner
     neighbours: Neighbours
-    can_others: Callable[[int], Awaitable[bool]]
-    """Whether any other node says that it could take the slice: it reaches what the store holds."""
+    may_be_taken: Callable[[int], Awaitable[bool]]
+    """Whether another node may take a slice whose lock cannot be renewed."""
     now_ms: Callable[[], int]
     """Monotonic and never cached: it is what shows that this process was paused."""
 
@@ -71,6 +71,7 @@ class Duty:
         self.is_open = False
         self.is_over = False
         self.is_adrift = False
+        self._adrift_until_ms = 0
         self._holding = holding
         self._lock = lock
         self._means = means
@@ -90,8 +91,8 @@ class Duty:
     @property
     def may_decide(self) -> bool:
         """Whether this node may decide for it now."""
-        is_held = self.is_adrift or self._means.now_ms() < self._holding.until_ms
-        return is_held and self.is_kept
+        until_ms = max(self._holding.until_ms, self._adrift_until_ms if self.is_adrift else 0)
+        return self._means.now_ms() < until_ms and self.is_kept
 
     async def open(self) -> bool:
         """Begin to run it; whether that went well. Else it is over."""
@@ -126,8 +127,9 @@ class Duty:
             self._holding = holding
             self._set_adrift(is_adrift=False)
         except RedisTrouble:
-            if self._means.now_ms() >= self._holding.until_ms - ASK_AHEAD_MS:
-                self._set_adrift(is_adrift=not await self._means.can_others(self.number))
+            until_ms = self._means.now_ms() + TTL_MS
+            self._set_adrift(is_adrift=not await self._means.may_be_taken(self.number))
+            self._adrift_until_ms = until_ms
         except Exception:  # a bug there must not end the renewals
             log.exception("slice_not_renewed", slice=self.number)
         finally:

@@ -35,8 +35,7 @@ HEARTBEAT_WAIT_S: Final = 0.5
 OTHER_WAIT_S: Final = 3.0
 """Longer than a slice takes to change hands when its node was killed."""
 STORE_PATH: Final = "/nodes/store/"
-"""Followed by a slice: another node asks whether this one could take it; not there for anybody else.
-"""
+"""Followed by a slice: another node asks whether this one would take it; not there for others."""
 RENEWALS_PATH: Final = "/nodes/renewals"
 """Where another node sends heartbeats (renewals.py); not there for anybody else."""
 _HEARTBEAT: Final = "/v1/sessions/heartbeat"
@@ -59,8 +58,8 @@ class Routes(Protocol):
     async def look_again(self) -> None:
         """Learn anew who runs what."""
 
-    async def reaches(self, number: int) -> bool:
-        """Whether this node could take the slice now, were it free."""
+    def can_take(self, number: int) -> bool:
+        """Whether this node would take the slice, were it to run it."""
 
 
 class Renewing(Protocol):
@@ -112,7 +111,7 @@ class Front:
                 number = slice_of_body(request.rel_url.raw_path, body, self._slices)
             if number is Where.ANY and _is_passed_on(request):
                 if request.raw_path.startswith(STORE_PATH):
-                    return await self._reaches(request.raw_path.removeprefix(STORE_PATH))
+                    return self._can_take(request.raw_path.removeprefix(STORE_PATH))
                 if request.raw_path == RENEWALS_PATH and self.renewals is not None:
                     limit = self._edge.settings.batch_body_max
                     return self.renewals.answer(await read_body(request, limit))
@@ -124,11 +123,11 @@ class Front:
         except Problem as problem:
             return problem.response()
 
-    async def _reaches(self, slice_text: str) -> web.Response:
+    def _can_take(self, slice_text: str) -> web.Response:
         """To another node, which asks about a slice."""
         is_slice = slice_text.isascii() and slice_text.isdigit() and int(slice_text) < self._slices
-        reaches = is_slice and await self._routes.reaches(int(slice_text))
-        return web.Response(status=200 if reaches else 503)
+        can_take = is_slice and self._routes.can_take(int(slice_text))
+        return web.Response(status=200 if can_take else 503)
 
     async def body_of(self, request: web.Request) -> bytes:
         """The body, which may be asked for again. Raises Problem 413."""

@@ -1,4 +1,4 @@
-"""Many accounts on the nodes of one region, whose devices play, zap and are kicked, and miss nothing.
+"""Accounts on the nodes of one region, whose devices play, zap and are kicked, and miss nothing.
 
 They call the nodes in turn, and wait for nobody: a heartbeat that is not 200, a start that is not
 201 and a call that is not answered at all are written down as *missed*. What they were promised is

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,14 +64,13 @@ class OneNode:
         def lock_of(number: int) -> RedisLock:
             return RedisLock(client, f"test:us:{number}", "run", name, self.now_ms)
 
-        async def say(number: int) -> bool:
+        async def can_others(number: int) -> bool:
             return self.others_can
 
-        self.can_others: Callable[[int], Awaitable[bool]] = say
         address = Address(name, f"http://{name}", f"ws://{name}", "")
         self.duties = Duties(
             address, SLICES, registry, lock_of, self.runner,
-            lambda number: self.can_others(number), self.now_ms,
+            can_others, self.now_ms,
         )  # fmt: skip
 
     def now_ms(self) -> int:
@@ -300,6 +299,40 @@ async def test_who_is_cut_off_from_the_store_alone_decides_nothing(
     finally:
         server.resume()
     await until(lambda: len(a.decides) == SLICES)
+
+
+async def test_who_reaches_the_store_again_first_says_that_it_takes_nothing_of_the_others(
+    node: Callable[[str], OneNode], server: RedisServer
+) -> None:
+    a, b = node("a"), node("b")
+    await asyncio.gather(a.duties.open(), b.duties.open())
+    await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2)
+    await until(lambda: all(a.duties.node_of(number) for number in b.decides))
+    of_b = b.decides
+    assert all(a.duties.can_take(number) for number in of_b)
+    await b.crash()
+    server.kill()
+    await until(lambda: len(a.runner.noted("adrift")) == SLICES // 2)
+    assert not any(a.duties.can_take(number) for number in of_b)
+    server.start()
+    await until(lambda: a.duties.has_store)
+    assert not any(a.duties.can_take(number) for number in of_b), "b may not have seen it yet"
+    await until(lambda: all(a.duties.can_take(number) for number in of_b), TTL_MS / 1000 + 1)
+
+
+async def test_a_node_that_was_paused_while_the_store_was_gone_decides_nothing_before_it_asks(
+    node: Callable[[str], OneNode], server: RedisServer
+) -> None:
+    a = node("a")
+    await a.duties.open()
+    await until(lambda: len(a.decides) == SLICES)
+    server.kill()
+    await until(lambda: len(a.runner.noted("adrift")) == SLICES)
+    await a.crash()
+    assert len(a.decides) == SLICES
+    a.skew_ms = 2 * TTL_MS
+    assert a.decides == [], "others may have found the store again, and taken all of it"
+    assert await a.duties.may_run(0), "nobody reaches it still"
 
 
 async def test_a_slice_that_cannot_be_closed_can_be_taken_by_another_node_all_the_same(

@@ -77,7 +77,7 @@ class RoutesOf:
         self.table.looks += 1
         self.table.known.clear()
 
-    async def reaches(self, number: int) -> bool:
+    def can_take(self, number: int) -> bool:
         return self.table.has_store
 
 

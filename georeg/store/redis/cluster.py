@@ -22,7 +22,7 @@ LEARN_S: Final = 0.1
 
 
 class CalmCluster(RedisCluster):
-    """Overrides what redis-py calls by itself: `initialize` before a call, `aclose` after errors."""
+    """Overrides what redis-py calls: `initialize` before each call, `aclose` after errors."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -35,7 +35,7 @@ class CalmCluster(RedisCluster):
     ) -> "CalmCluster":
         """Learn the layout; once it is known, only who has failed waits for a newer one."""
         if not self._knows_layout:
-            await super().initialize(additional_startup_nodes_info, last_failed_node_name)
+            _ = await super().initialize(additional_startup_nodes_info, last_failed_node_name)
             self._knows_layout = True
             self._learned_s = asyncio.get_running_loop().time()
         elif self._initialize:
@@ -49,7 +49,7 @@ class CalmCluster(RedisCluster):
         """Learn the layout anew, and close nothing."""
         self._initialize = True
         if self._knows_layout:
-            self._learn(None)
+            _ = self._learn(None)
 
     async def close(self) -> None:
         """Close all connections; nothing is sent any more."""

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from georeg.store.redis.client import Arg, RedisClient, Script
-from georeg.store.redis.errors import RedisTrouble
 
 DRIFT: Final = 0.02
 """Largest difference in speed between two clocks, as in the budgets' leases."""
@@ -48,9 +47,6 @@ _RELEASE: Final = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[2] .. ' ' .. ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """)
-
-# KEYS: a key beside the lock. What is out of memory, or a replica, refuses the write.
-_TRY: Final = Script("return redis.call('SET', KEYS[1], '', 'PX', 1000)")
 
 
 class Held(NamedTuple):
@@ -83,7 +79,6 @@ class RedisLock:
         assert owner
         self._client = client
         self._keys = [client.key(tag, f"lock:{name}"), client.key(tag, f"fence:{name}")]
-        self._beside = client.key(tag, f"lock:{name}:tried")
         self._owner = owner
         self._now_ms = now_ms
 
@@ -107,14 +102,6 @@ class RedisLock:
     async def release(self, holding: Holding) -> None:
         """Give it up, if it is still held. Raises RedisTrouble: then it expires."""
         await self._client.run(_RELEASE, self._keys[:1], [self._owner, holding.fence])
-
-    async def is_in_reach(self) -> bool:
-        """Whether it could be acquired now, were it free: its server answers and takes writes."""
-        try:
-            await self._client.run(_TRY, [self._beside])
-        except RedisTrouble:
-            return False
-        return True
 
 
 def _shortened(ttl_ms: int) -> int:
