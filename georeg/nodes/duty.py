@@ -2,10 +2,10 @@
 
 Invariant: this node decides for the slice only while it holds the lock by its own clock, or while
 the store is out of reach and nobody will take the slice over (*adrift*): it goes on from memory,
-and says so in its answers. Nobody will where no other node that answers reaches the store, where those
-that do leave the slice to this one for a while, or where only the part of a cluster is lost that
-holds the slice. That is asked as soon as the lock cannot be renewed, since where Redis hangs all of
-it takes nearly as long as a lock; and the answer counts for as long as a lock.
+and says so in its answers. Nobody will where no other node that answers reaches the store, where
+those that do leave the slice to this one for a while, or where only that part of a cluster is lost
+which holds the slice. It is asked as soon as the lock cannot be renewed, since where Redis hangs
+all of that takes nearly as long as a lock; and the answer counts for as long as a lock.
 
 A node that was paused finds its time over at its first look at the clock, asks the store before it
 decides anything, and drops what another node runs by now; what it had not committed is fenced off

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ from redis.crc import key_slot
 
 from georeg.store.redis import Held, Holding, RedisClient, RedisLock, RedisSettings, RedisTrouble
 from georeg.store.redis.client import Script
-from tests.redis_server import NO_DISK, RedisCluster, RedisServer, free_port
+from tests.redis_guarded import GuardedRedis
+from tests.redis_server import RedisCluster, wait_until
 from tests.store.redis.slices import Node, committed, recovered, sessions_of
 from tests.store.test_damage import entry
 
@@ -107,48 +108,24 @@ async def test_while_its_slot_moves_nothing_of_a_slice_is_lost_and_then_it_goes_
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[tuple[str, RedisServer, RedisServer]]:
-    """A master, its replica, and a sentinel for whom the master is down after 300 ms."""
-    folders = [tmp_path / name for name in ("master", "replica", "sentinel")]
-    for folder in folders:
-        folder.mkdir()
-    master = RedisServer(folders[0]).start()
-    replica = RedisServer(
-        folders[1], *NO_DISK, "--replicaof", "127.0.0.1", str(master.port)
-    ).start()
-    port = free_port()
-    config = folders[2] / "sentinel.conf"
-    config.write_text(
-        f"sentinel monitor main 127.0.0.1 {master.port} 1\n"
-        "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n"
-    )
-    sentinel = RedisServer(folders[2], port=port, sentinel=config).start()
-    wait_for(lambda: "master_link_status:up" in replica.cli("INFO", "replication"))
-    wait_for(lambda: "slaves=1" in sentinel.cli("INFO", "sentinel"))
-    yield f"redis+sentinel://127.0.0.1:{port}/main", master, replica
-    for server in (sentinel, replica, master):
-        server.stop()
-
-
-def wait_for(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def guarded(tmp_path: Path) -> Iterator[GuardedRedis]:
+    guarded = GuardedRedis(tmp_path, sentinels=1).start()
+    yield guarded
+    guarded.stop()
 
 
 async def test_behind_sentinels_the_client_follows_the_master(
-    guarded: tuple[str, RedisServer, RedisServer],
+    guarded: GuardedRedis,
 ) -> None:
-    url, master, replica = guarded
-    client = await RedisClient.connect(RedisSettings.parse(url, timeout_ms=1_000))
+    master, replica = guarded.master, guarded.replica
+    client = await RedisClient.connect(RedisSettings.parse(guarded.url, timeout_ms=1_000))
     key = client.key("t", "x")
     await client.run(SET, [key], ["before"])
-    wait_for(lambda: replica.cli("GET", key) == "before")
+    wait_until(lambda: replica.cli("GET", key) == "before", "the replica has it")
     master.kill()
     with pytest.raises(RedisTrouble, match="out of reach|no master"):
         await client.run(SET, [key], ["meanwhile"])
-    wait_for(lambda: "role:master" in replica.cli("INFO", "replication"))
+    wait_until(guarded.has_failed_over, "the replica has taken over")
     end = time.monotonic() + 10
     while True:
         try:
