@@ -194,7 +194,8 @@ class Duties:
         """Whether another node may take a slice whose lock cannot be renewed. Not while all nodes
         are told that this one lives, and so that the slice is its share: then it is only that part
         of a cluster that is lost where the lock is."""
-        await self.neighbours.look_again()
+        if self.has_store:  # so it was with the last beat
+            await self.neighbours.look_again()
         if self.has_store and number in self._wanted():
             return False
         return await self._can_others(number)

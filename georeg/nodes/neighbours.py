@@ -40,7 +40,7 @@ class Neighbours:
         self._highest: dict[int, int] = {}
         self._heard: dict[str, tuple[int, int]] = {}
         """Node -> its newest beat, and when that was seen."""
-        self._reserved: dict[int, str] = {}
+        self._reserved: dict[int, Address] = {}
         """Slice -> the node that ran it before the store lost its data, or was out of reach."""
         self._reserved_until_ms = 0
         self.nodes: Mapping[str, NodeEntry] = {}
@@ -60,13 +60,16 @@ class Neighbours:
         return [n for n, entry in self.nodes.items() if not entry.is_leaving] or [self._me]
 
     def node_of(self, number: int) -> Address | None:
-        """The other node that says with the latest fencing number that it runs the slice."""
+        """The other node that says with the latest fencing number that it runs the slice; where
+        none does, the one that is left to have it, and may not have reached the store yet."""
         found: tuple[int, Address] | None = None
         for entry in self.others:
             fence = entry.fences.get(number, 0)
             if fence and (found is None or fence > found[0]):
                 found = fence, entry.address
-        return None if found is None else found[1]
+        if found is not None:
+            return found[1]
+        return None if self.is_free(number) else self._reserved[number]
 
     def highest(self, number: int) -> int:
         """The highest fencing number of a slice that was seen."""
@@ -111,7 +114,7 @@ class Neighbours:
             self._reserved = {}
         for entry in self.others:
             if not entry.is_leaving:
-                self._reserved |= dict.fromkeys(entry.fences, entry.address.name)
+                self._reserved |= dict.fromkeys(entry.fences, entry.address)
         self._reserved_until_ms = self._now_ms() + TTL_MS
 
     def _has_vanished(self, nodes: Mapping[str, NodeEntry]) -> bool:

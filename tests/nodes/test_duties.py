@@ -317,6 +317,7 @@ async def test_who_reaches_the_store_again_first_says_that_it_takes_nothing_of_t
     server.start()
     await until(lambda: a.duties.has_store)
     assert not any(a.duties.can_take(number) for number in of_b), "b may not have seen it yet"
+    assert all(a.duties.node_of(number) for number in of_b), "its calls are passed on to it"
     await until(lambda: all(a.duties.can_take(number) for number in of_b), TTL_MS / 1000 + 1)
 
 
