@@ -1,6 +1,7 @@
 """Locks and journals on a real cluster, and behind real sentinels."""
 
 import asyncio
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -142,13 +143,20 @@ async def test_behind_sentinels_the_client_follows_the_master(
 ) -> None:
     url, master, replica = guarded
     client = await RedisClient.connect(RedisSettings.parse(url, timeout_ms=1_000))
+    try:
+        await follow(client, master, replica)
+    finally:
+        await client.close()
+
+
+async def follow(client: RedisClient, master: RedisServer, replica: RedisServer) -> None:
     key = client.key("t", "x")
     await client.run(SET, [key], ["before"])
     wait_for(lambda: replica.cli("GET", key) == "before")
     master.kill()
     with pytest.raises(RedisTrouble, match="out of reach|no master"):
         await client.run(SET, [key], ["meanwhile"])
-    wait_for(lambda: "role:master" in replica.cli("INFO", "replication"))
+    wait_for(lambda: is_master(replica))
     end = time.monotonic() + 10
     while True:
         try:
@@ -157,4 +165,10 @@ async def test_behind_sentinels_the_client_follows_the_master(
         except RedisTrouble:
             assert time.monotonic() < end
     assert replica.cli("GET", key) == "after"
-    await client.close()
+
+
+def is_master(server: RedisServer) -> bool:
+    try:
+        return "role:master" in server.cli("INFO", "replication")
+    except subprocess.CalledProcessError:  # a sentinel that promotes it hangs up on its clients
+        return False
