@@ -19,7 +19,7 @@ run: $(VENV)/run.stamp  ## three regions on 127.0.0.1: edges on ports 7401, 7402
 	@$(BIN)/georeg demo $(ARGS)
 
 test: $(VENV)/dev.stamp tools  ## the whole test suite, on all cores
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/dev.stamp  ## ruff, mypy --strict and yamllint
 	@$(BIN)/ruff check .

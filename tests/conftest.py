@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from georeg.cli.demo import ports
 from tests.tools import ROOT, tool
@@ -32,7 +33,7 @@ TOOLS = {
 
 
 WITH_PROCESSES = tuple(
-    ROOT / "tests" / name for name in ("bench", "cli", "e2e", "infra", "sim/live")
+    f"tests/{name}/" for name in ("bench", "cli", "e2e", "infra", "sim/live", "store/redis")
 )
 """Tests of real processes: one after the other, so that they do not take one another's time, and
 modules that share a cluster go on sharing it."""
@@ -47,11 +48,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class _Together(LoadScopeScheduling):
+    """Deals tests out to the cores one by one, but those of processes all to the same one.
+
+    xdist's groups do the same by marks, but write them where pytest 9.2 no longer reads them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "processes" if nodeid.startswith(WITH_PROCESSES) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a tool that is not here, and say so; keep tests of processes together."""
-    for item in items:
-        if any(item.path.is_relative_to(folder) for folder in WITH_PROCESSES):
-            item.add_marker(pytest.mark.xdist_group("processes"))
+    """Skip what needs a tool that is not here, and say so."""
     for marker, (command, why) in TOOLS.items():
         if tool(command) is None:
             for item in items:

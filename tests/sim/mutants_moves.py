@@ -15,7 +15,7 @@ from tests.sim.planting import Patch, planted
 @planted
 def moves_lent(patch: Patch) -> None:
     """A home is given away while a third region holds slots of it."""
-    patch.setattr(Moves, "_is_free", lambda self, account, to: True)
+    patch.setattr(Moves, "_is_free", lambda self, book, account, to: True)
 
 
 @planted

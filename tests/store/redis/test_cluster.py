@@ -114,15 +114,19 @@ def guarded(tmp_path: Path) -> Iterator[GuardedRedis]:
     guarded.stop()
 
 
-async def test_behind_sentinels_the_client_follows_the_master(
-    guarded: GuardedRedis,
-) -> None:
-    master, replica = guarded.master, guarded.replica
+async def test_behind_sentinels_the_client_follows_the_master(guarded: GuardedRedis) -> None:
     client = await RedisClient.connect(RedisSettings.parse(guarded.url, timeout_ms=1_000))
+    try:
+        await follow(client, guarded)
+    finally:
+        await client.close()
+
+
+async def follow(client: RedisClient, guarded: GuardedRedis) -> None:
     key = client.key("t", "x")
     await client.run(SET, [key], ["before"])
-    wait_until(lambda: replica.cli("GET", key) == "before", "the replica has it")
-    master.kill()
+    wait_until(lambda: guarded.replica.cli("GET", key) == "before", "the replica has it")
+    guarded.master.kill()
     with pytest.raises(RedisTrouble, match="out of reach|no master"):
         await client.run(SET, [key], ["meanwhile"])
     wait_until(guarded.has_failed_over, "the replica has taken over")
@@ -133,5 +137,4 @@ async def test_behind_sentinels_the_client_follows_the_master(
             break
         except RedisTrouble:
             assert time.monotonic() < end
-    assert replica.cli("GET", key) == "after"
-    await client.close()
+    assert guarded.replica.cli("GET", key) == "after"
