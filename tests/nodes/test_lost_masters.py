@@ -8,7 +8,7 @@ import pytest
 from redis.crc import key_slot
 
 from georeg.nodes.registry import TTL_MS
-from georeg.store.redis import RedisClient, RedisSettings
+from georeg.store.redis import RedisClient, RedisSettings, RedisTrouble
 from tests.nodes.test_duties import SLICES, OneNode, until
 from tests.redis_server import RedisCluster
 
@@ -28,14 +28,25 @@ async def nodes(cluster: RedisCluster) -> AsyncIterator[tuple[OneNode, OneNode]]
     """Two nodes, each of which says that it reaches the store."""
     a, b = (OneNode(RedisClient(RedisSettings.parse(cluster.url)), name) for name in "ab")
     a.others_can = b.others_can = True
-    await asyncio.gather(a.duties.open(), b.duties.open())
     try:
+        await asyncio.gather(*(answered(node.client) for node in (a, b)))
+        await asyncio.gather(a.duties.open(), b.duties.open())
         await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2, 10)
         yield a, b
     finally:
         for node in (a, b):
             await node.duties.close()
             await node.client.close()
+
+
+async def answered(client: RedisClient) -> None:
+    """Until the cluster, which has just begun, answers in time."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await client.check()
+            except RedisTrouble:
+                await asyncio.sleep(0.1)
 
 
 def slot(tag: str) -> int:
