@@ -134,6 +134,7 @@ def test_after_a_restart_it_knows_its_sessions_again(
     assert first.ended() == 0
     again = serve()
     again.said("is ready")
+    again.said('"event": ?"begun"')  # told when all sessions have been read
     (line,) = re.findall('.*"event": ?"begun".*', again.output)
     told = json.loads(line)
     assert (told["incarnation"], told["plans"], told["recalled"], told["lost"]) == (2, 1, 1, "")
@@ -153,6 +154,7 @@ def test_a_damaged_journal_is_moved_aside_and_told(
     (data / "journal.sqlite3").write_bytes(b"not a database" * 1000)
     command = serve()
     command.said("is ready")
+    command.said('"begun_with_a_loss"')
     (aside,) = data.glob("journal.sqlite3.corrupt-*")
     assert aside.read_bytes() == b"not a database" * 1000
     for event in ("journal_damaged", "begun_with_a_loss"):
