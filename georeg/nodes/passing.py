@@ -10,6 +10,7 @@ by until it answers again or is gone from the registry.
 """
 
 import asyncio
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -200,17 +201,13 @@ class Passing:
         return stream
 
 
-async def _called(call: object) -> ClientResponse | None:
+async def _called(call: Awaitable[ClientResponse]) -> ClientResponse | None:
     try:
-        return await call  # type: ignore[misc, no-any-return]
+        return await call
     except (ClientError, OSError, TimeoutError):
         return None
 
 
-def _passed(headers: object) -> "list[tuple[str, str]]":
+def _passed(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers that concern the call or the answer, not the connection."""
-    return [
-        (name, value)
-        for name, value in headers.items()  # type: ignore[attr-defined]
-        if name.lower() not in _HOP_BY_HOP
-    ]
+    return [(name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP]

@@ -17,7 +17,7 @@ for its time.
 
 import sys
 from array import array
-from typing import Final
+from typing import Final, TypeVar
 
 from crdt.codec import encode_event, pack, plain, read_add, read_other, unpack
 from crdt.dots import DOT_MAX, Dot
@@ -29,6 +29,7 @@ __all__ = [
     "read_home", "read_kick", "read_plan", "read_session", "session_value", "started_s",
 ]  # fmt: skip
 
+T = TypeVar("T", Kick, HomeSet, PlanSet)
 VERSION: Final = b"\x01"
 SILENT_MAX_S: Final = 255
 """Longest silence that a block tells; it is beyond every lease, and means: not known."""
@@ -74,9 +75,8 @@ def kick_value(kick: Kick) -> bytes:
 
 def read_kick(field: bytes, value: bytes) -> Kick:
     """The kick in a field. Raises one of WRONG."""
-    body = _versioned(value)
-    kick = read_other(unpack(body[8:], EVENT_BYTES_MAX), Kick)
-    if (key(kick.session), key(kick.at_ms)) != (field, body[:8]):
+    ranked, kick = _ranked(value, Kick)
+    if (key(kick.session), key(kick.at_ms)) != (field, ranked):
         raise Damage("a kick stands in another one's field")
     return kick
 
@@ -88,9 +88,8 @@ def home_value(home: HomeSet) -> bytes:
 
 def read_home(field: bytes, value: bytes) -> HomeSet:
     """The home in a field. Raises one of WRONG."""
-    body = _versioned(value)
-    home = read_other(unpack(body[8:], EVENT_BYTES_MAX), HomeSet)
-    if (home.account.encode(), key(home.number)) != (field, body[:8]):
+    ranked, home = _ranked(value, HomeSet)
+    if (home.account.encode(), key(home.number)) != (field, ranked):
         raise Damage("a home stands in another one's field")
     return home
 
@@ -102,9 +101,8 @@ def plan_value(plan: PlanSet) -> bytes:
 
 def read_plan(field: bytes, value: bytes) -> PlanSet:
     """The plan in a field. Raises one of WRONG."""
-    body = _versioned(value)
-    plan = read_other(unpack(body[8:], EVENT_BYTES_MAX), PlanSet)
-    if (plan.account.encode(), key(plan.issued)) != (field, body[:8]):
+    ranked, plan = _ranked(value, PlanSet)
+    if (plan.account.encode(), key(plan.issued)) != (field, ranked):
         raise Damage("a plan stands in another one's field")
     return plan
 
@@ -139,6 +137,12 @@ def _versioned(value: bytes) -> bytes:
     if value[:1] != VERSION or len(value) > EVENT_BYTES_MAX:
         raise Damage("it is of another version")
     return value[1:]
+
+
+def _ranked(value: bytes, kind: type[T]) -> tuple[bytes, T]:
+    """A value by whose eight bytes the script tells which of two stands, and its event."""
+    body = _versioned(value)
+    return body[:8], read_other(unpack(body[8:], EVENT_BYTES_MAX), kind)
 
 
 def _number(data: bytes) -> int:
