@@ -122,6 +122,7 @@ class StoreNode:
         self._duties = Duties(
             self._me, slices, registry, self._lock_of, runner, self._can_others, now_ms
         )
+        self._duties.sessions = self.region.drain.sessions_left
         self._front = Front(self._app[EDGE], self._duties, self._passing, slices)
         Batches(self._front, self._app[EDGE], self._duties, self._passing, slices)
         Renewals(self._front, self._app[EDGE], self._duties, self._passing, slices)
@@ -299,10 +300,10 @@ class StoreNode:
 
     @property
     def is_evacuated(self) -> bool:
-        """Whether nobody needs this process any more; while there are other nodes its balancer may
-        still send it calls, which it passes on."""
+        """Whether nobody needs this process any more; while there are other nodes, or sessions in
+        their slices, its balancer may still send it calls, which it passes on."""
         is_decided = self._leaving is not None and self._leaving.done()
-        is_last = not self._duties.has_successor
+        is_last = not self._duties.has_successor and self._duties.are_others_evacuated
         return is_decided and is_last and self.region.drain.sessions_left() == 0
 
     async def stop(self) -> None:
