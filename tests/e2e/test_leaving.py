@@ -1,4 +1,4 @@
-"""A region of many nodes that leaves as a whole: for as long as it is needed, all of it is there."""
+"""A region of many nodes that leaves as a whole: while it is needed, all of it is there."""
 
 import asyncio
 import signal
