@@ -4,14 +4,16 @@ Of another region's session nobody here knows the last heartbeat: what is shown 
 region's newest beacon, or, in a refusal, what that region has just answered.
 """
 
+from collections.abc import Iterable, Sequence
+
 from crdt.dots import RegionId
 from crdt.events import Entry
 from crdt.liveness import RegionState as Liveness
 from crdt.sessions import NEVER
 from georeg.region.evidence import Evidence
 from georeg.region.look import by_place
-from georeg.region.model import Listing, SessionInfo, State
-from georeg.region.seen import Seen
+from georeg.region.model import Admitted, Basis, Blocker, How, Listing, SessionInfo, State
+from georeg.region.seen import Seen, devices
 from georeg.region.state import RegionState
 
 
@@ -29,6 +31,36 @@ class Show:
         else:
             shown = State.SUSPECT if seen.suspect else State.LIVE
         return self._info(seen.entry, seen.silent_ms, shown)
+
+    def begun(self, entry: Entry) -> SessionInfo:
+        """A session that is held here since this very moment."""
+        return self._info(entry, 0, State.LIVE)
+
+    def admitted(
+        self, info: SessionInfo, entry: Entry, others: Sequence[Entry], basis: Basis, limit: int,
+        took_ms: int,
+    ) -> Admitted:  # fmt: skip
+        """The answer to a start that holds `entry` now, which is shown as `info`, beside others."""
+        if not others:
+            return Admitted(info, basis, limit, 1, took_ms, (info,))
+        live = sorted([*others, entry], key=by_place)
+        shown = tuple(info if e.dot == entry.dot else self.entry(e) for e in live)
+        return Admitted(info, basis, limit, devices(live), took_ms, shown)
+
+    def blockers(
+        self, seen: Iterable[Seen], covered: Iterable[Entry], took_ms: int
+    ) -> tuple[Blocker, ...]:
+        """The sessions that a refusal rests on, each with its evidence."""
+        own = self._state.region
+        return (
+            *(
+                Blocker(self.seen(s), How.LOCAL, s.silent_ms)
+                if s.region == own
+                else Blocker(self.seen(s), How.CONFIRMED, took_ms)
+                for s in seen
+            ),
+            *(Blocker(self.entry(e), How.BEACON, self._evidence.age_ms(e)) for e in covered),
+        )
 
     def entry(self, entry: Entry) -> SessionInfo:
         """A session as this region's view has it."""
@@ -87,14 +119,7 @@ class Show:
         wall_ms = self._state.clock.wall_ms()
         lease_ms = self._state.settings.client_lease_ms
         return SessionInfo(
-            session=entry.session,
-            account=entry.account,
-            device=entry.device,
-            title=entry.title,
-            region=entry.region,
-            started_ms=entry.started_ms,
-            last_seen_ms=max(entry.started_ms, wall_ms - silent_ms),
-            state=shown,
-            deadline_s=entry.deadline_s,
-            lapses_ms=min(wall_ms - silent_ms + lease_ms, entry.deadline_s * 1000),
-        )
+            entry.session, entry.account, entry.device, entry.title, entry.region,
+            entry.started_ms, max(entry.started_ms, wall_ms - silent_ms), shown, entry.deadline_s,
+            min(wall_ms - silent_ms + lease_ms, entry.deadline_s * 1000),
+        )  # fmt: skip

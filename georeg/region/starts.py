@@ -7,7 +7,7 @@ revival is a start for a session that had lapsed: it keeps its id and its place.
 Cost: a start inside the grant is one look at one account, one event in the log, no message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from crdt.dots import SessionId
@@ -18,15 +18,7 @@ from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
 from georeg.region.look import keep_highest
 from georeg.region.messages import LIST_MAX
-from georeg.region.model import (
-    Admitted,
-    Basis,
-    Blocker,
-    How,
-    Outcome,
-    Refused,
-    StartRequest,
-)
+from georeg.region.model import Basis, How, Outcome, Refused, SessionInfo, StartRequest
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
 from georeg.region.retries import Retries
@@ -37,6 +29,8 @@ from georeg.region.show import Show
 from georeg.region.state import RegionState
 
 EVICTIONS_MAX: Final = 100_000
+_ADMITTED: Final = {basis: f"admitted_{basis}" for basis in Basis}
+_REFUSED: Final = {how: f"refused_{how}" for how in How}
 
 
 class Starts:
@@ -118,6 +112,10 @@ class Start:
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
         self._evicts: list[SessionId] = []
+        # What the last case was made of, for what follows from its verdict:
+        self._known: Mapping[SessionId, Entry] = {}
+        self._gone: Mapping[SessionId, Reason] = {}
+        """Rule 1: what ends when the start is admitted, and why."""
         self._others: list[Entry] = []
         """The account's live sessions that stay when the start is admitted."""
         self._answers: list[Seen] = []  # of other regions: those that count
@@ -166,49 +164,57 @@ class Start:
             return False
         state, session = self._state, self._revived.session
         if state.is_final(self._account, session):
-            self._settle(Refused(state.limit_of(self._account), How.LOCAL, (), self._took_ms()))
+            limit = state.limit_of(self._account)
+            self._pending.settle(Refused(limit, How.LOCAL, (), self._took_ms()))
             return True
         held = state.held(self._account, session)
         if held is not None:
             self._others = state.live(self._account, {session})
-            self._settle(self._admitted(held, Basis.GRANTED))
+            self._answer(self._starts.show.entry(held), held, Basis.GRANTED)
             return True
         return False
 
     def _case(self, is_final: bool) -> rules.Case:
-        state, account = self._state, self._account
-        gone = set(self._gone())
-        inquiry = self._inquiry
-        answers = [s for s in inquiry.found() if self._counts(s, gone)] if inquiry else []
-        self._answers = answers
-        live = self._others = state.live(account, gone)
-        covered = []
-        if is_final:
-            answered = inquiry.answers if inquiry else {}
-            covered = [
-                e
-                for e in live
-                if e.region != state.region
-                and e.region not in answered
-                and not e.unconfirmed
-                and self._starts.evidence.covers(e)
-            ]
+        """What is known of the account now, without what does not count (rule 1)."""
+        state, budget, account = self._state, self._starts.budget, self._account
+        own = budget.vouch(account)  # before all else: it releases what is over
+        known = self._known = self._all_known()
+        gone = self._gone = self._going(known)
+        inquiry, live = self._inquiry, state.live(account)
+        usable = budget.usable(account, live)
+        if gone:
+            own = [s for s in own if s.session not in gone]
+            live = [e for e in live if e.session not in gone]
+        self._others = live
+        self._answers = [] if inquiry is None else self._counting(inquiry.found())
         return rules.Case(
             limit=state.limit_of(account),
-            own=[s for s in self._starts.budget.vouch(account) if s.session not in gone],
-            usable=self._starts.budget.usable(account),
-            slot=inquiry.slot if inquiry else 0,
+            own=own,
+            usable=usable,
+            slot=0 if inquiry is None else inquiry.slot,
             in_view=devices(live),
             has_asked=inquiry is not None,
-            answers=answers,
-            covered=covered,
+            answers=self._answers,
+            covered=self._covered() if is_final else (),
             is_final=is_final,
         )
 
-    def _counts(self, seen: Seen, gone: set[SessionId]) -> bool:
-        return seen.session not in gone and not self._state.is_final(self._account, seen.session)
+    def _counting(self, answers: Iterable[Seen]) -> list[Seen]:
+        """Those of other regions' answers that count."""
+        account, gone, is_final = self._account, self._gone, self._state.is_final
+        return [s for s in answers if s.session not in gone and not is_final(account, s.session)]
 
-    def _known(self) -> dict[SessionId, Entry]:
+    def _covered(self) -> list[Entry]:
+        """Sessions of regions that did not answer, whose beacon is fresh."""
+        own, covers = self._state.region, self._starts.evidence.covers
+        answered = {} if self._inquiry is None else self._inquiry.answers
+        return [
+            e
+            for e in self._others
+            if e.region != own and e.region not in answered and not e.unconfirmed and covers(e)
+        ]
+
+    def _all_known(self) -> dict[SessionId, Entry]:
         """Every session of the account of which anything is known, answers included."""
         known: dict[SessionId, Entry] = {}
         for entry in self._state.known(self._account):
@@ -217,13 +223,12 @@ class Start:
             keep_highest(known, seen.entry)
         return known
 
-    def _gone(self) -> dict[SessionId, Reason]:
+    def _going(self, known: Mapping[SessionId, Entry]) -> dict[SessionId, Reason]:
         """Rule 1: what the start supersedes, replaces or evicts, with the reason to give.
 
         A revival ends nothing: its device may have begun anew, and a heartbeat that comes late must
         not end what it plays now.
         """
-        known = self._known()
         if self._revived is not None or not (known or self._request.replace):
             return {}
         gone: dict[SessionId, Reason] = {}
@@ -237,13 +242,12 @@ class Start:
     def _ask(self) -> None:
         if self._inquiry is None:
             self._inquiry = self._starts.asking.open(self._account, self._news, self._again)
-        gone = self._gone()
-        own = sum(s.session not in gone for s in self._state.own(self._account))
+        own = sum(s.session not in self._gone for s in self._state.own(self._account))
         self._starts.asking.ask(
             self._inquiry,
             need=own + 1,
             want=own + 1,
-            gone=tuple((s, int(why)) for s, why in gone.items())[:LIST_MAX],
+            gone=tuple((s, int(why)) for s, why in self._gone.items())[:LIST_MAX],
             device_name=self._request.device.name,
         )
 
@@ -263,12 +267,11 @@ class Start:
 
     def _admit(self, basis: Basis) -> None:
         """End what the start supersedes, and hold the session."""
-        state, request, known = self._state, self._request, self._known()
-        gone = self._gone()
-        now_ms = state.clock.wall_ms()
-        placed_ms = min([now_ms, *(known[s].placed_ms for s in gone if s in known)])
-        for session, reason in sorted(gone.items()):
+        state, request, known = self._state, self._request, self._known
+        placed_ms = now_ms = state.clock.wall_ms()
+        for session, reason in sorted(self._gone.items()):
             if session in known:
+                placed_ms = min(placed_ms, known[session].placed_ms)
                 state.kick(known[session], reason, ActorKind.DEVICE, request.device.name)
         provisional = basis is Basis.OVERDRAFT
         if self._revived is not None:
@@ -284,7 +287,7 @@ class Start:
                 placed_ms=placed_ms, deadline_s=now_ms // 1000 + state.settings.session_limit_s,
                 provisional=provisional,
             )  # fmt: skip
-        state.counters[f"admitted_{basis}"] += 1
+        state.counters[_ADMITTED[basis]] += 1
         state.decisions.admitted(
             entry, basis, state.plan_of(self._account), state.limit_of(self._account),
             self._others, self._took_ms(), is_revival=self._revived is not None,
@@ -295,45 +298,31 @@ class Start:
             self._starts.on_overdraft(inquiry)
         elif inquiry is not None:
             self._starts.asking.close(inquiry)
-        self._settle(self._admitted(entry, basis))
+        self._answer(self._starts.show.begun(entry), entry, basis)
 
-    def _admitted(self, entry: Entry, basis: Basis) -> Admitted:
-        state, show = self._state, self._starts.show
-        live = sorted([*self._others, entry], key=lambda e: (e.placed_ms, e.dot))
-        info = show.entry(entry)
-        return Admitted(
-            info=info,
-            basis=basis,
-            limit=state.limit_of(self._account),
-            live=devices(live),
-            took_ms=self._took_ms(),
-            sessions=tuple(info if e.dot == entry.dot else show.entry(e) for e in live),
+    def _answer(self, info: SessionInfo, entry: Entry, basis: Basis) -> None:
+        """Admitted: the session as it is shown, with the account's others."""
+        limit, show = self._state.limit_of(self._account), self._starts.show
+        self._pending.settle(
+            show.admitted(info, entry, self._others, basis, limit, self._took_ms())
         )
 
     def _refuse(self, refusal: rules.Refuse) -> None:
         """Name the sessions that block, each with its evidence; nothing ends."""
-        state, starts = self._state, self._starts
-        blockers = []
-        for seen in refusal.seen:
-            how = How.LOCAL if seen.region == state.region else How.CONFIRMED
-            age_ms = seen.silent_ms if how is How.LOCAL else self._took_ms()
-            blockers.append(Blocker(starts.show.seen(seen), how, age_ms))
-        blockers += [
-            Blocker(starts.show.entry(e), How.BEACON, starts.evidence.age_ms(e))
-            for e in refusal.covered
-        ]
-        state.counters[f"refused_{refusal.how}"] += 1
+        state, starts, revived = self._state, self._starts, self._revived
+        blockers = starts.show.blockers(refusal.seen, refusal.covered, self._took_ms())
+        state.counters[_REFUSED[refusal.how]] += 1
         starts.on_refused(self._account)
         if self._inquiry is not None:
             starts.asking.close(self._inquiry)
-        limit, revived = state.limit_of(self._account), self._revived
-        refused = Refused(limit, refusal.how, tuple(blockers), self._took_ms())
+        limit = state.limit_of(self._account)
+        refused = Refused(limit, refusal.how, blockers, self._took_ms())
         state.decisions.refused(
             self._account, self._request.device, state.plan_of(self._account), refused,
             None if revived is None else revived.session,
         )  # fmt: skip
         self._tell_shadow(is_admitted=False)
-        self._settle(refused)
+        self._pending.settle(refused)
 
     def _tell_shadow(self, *, is_admitted: bool) -> None:
         """What was known, for the second table of plans."""
@@ -342,9 +331,6 @@ class Start:
             beside = devices([*self._others, *self._answers])
             plan = known.plan
             shadow.decided(self._account, plan.name, beside, plan.limit, is_admitted=is_admitted)
-
-    def _settle(self, outcome: Outcome) -> None:
-        self._pending.settle(outcome)
 
     def _took_ms(self) -> int:
         return self._state.clock.now_ms() - self._since_ms
