@@ -42,8 +42,8 @@ class AccountTable:
     """
 
     __slots__ = (
-        "_free", "_issued", "_mask", "_odd_plans", "_plan_numbers", "_plans", "_texts", "_used",
-        "chain", "count", "first", "heads", "homes", "keys", "slab",
+        "_asked", "_asked_row", "_free", "_issued", "_mask", "_odd_plans", "_plan_numbers",
+        "_plans", "_texts", "_used", "chain", "count", "first", "heads", "homes", "keys", "slab",
     )  # fmt: skip
 
     def __init__(self, slab: Slab, plans: Interner[Plan] | None = None) -> None:
@@ -56,6 +56,9 @@ class AccountTable:
         self._texts = array("I")
         self._plan_numbers = array("H")
         self._issued = array("Q")
+        self._asked: str | None = None
+        """The account that was looked for last: one call asks for it a few times."""
+        self._asked_row = NONE
         self._mask = _BUCKETS_MIN - 1
         self._used = 0
         self._free = NONE
@@ -74,18 +77,22 @@ class AccountTable:
 
     def find(self, account: str) -> int:
         """The account's row, or NONE."""
-        data = account.encode()
-        return self._find(data, crc32(data))
+        if account != self._asked:
+            data = account.encode()
+            self._asked_row = self._find(data, crc32(data))
+            self._asked = account
+        return self._asked_row
 
     def intern(self, account: str) -> int:
         """The account's row; a new one when it has none yet.
 
         The caller gives it a session, a plan or a home at once, or calls `prune`.
         """
-        data = account.encode()
-        key = crc32(data)
-        row = self._find(data, key)
-        return row if row != NONE else self._place(data, key)
+        row = self.find(account)
+        if row == NONE:
+            data = account.encode()
+            row = self._asked_row = self._place(data, crc32(data))
+        return row
 
     def account(self, row: int) -> str:
         """The name of the account in this row."""
@@ -103,6 +110,8 @@ class AccountTable:
             while self.chain[before] != row:
                 before = self.chain[before]
             self.chain[before] = self.chain[row]
+        if row == self._asked_row:
+            self._asked_row = NONE
         self.slab.free(self._texts[row])
         self._texts[row] = 0
         self.chain[row] = self._free

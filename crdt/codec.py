@@ -147,10 +147,7 @@ def plain(event: Event) -> list[Any] | None:
     if type(event) is Kick:
         return _plain_kick(event)
     if type(event) is PlanSet:
-        account_name(event.account)
-        body = [_PLAN, event.account, *event.plan, event.issued]
-        _read_plan(body)
-        return body
+        return _plain_plan(event)
     if type(event) is HomeSet:
         return plain_home(event)
     assert type(event) is Nothing
@@ -162,17 +159,38 @@ def _plain_add(entry: Entry) -> list[Any]:
         dot, session, account, device, title, started_ms, placed_ms, deadline_s, hop, provisional,
         unconfirmed,
     ) = entry  # fmt: skip
+    device_id, name, kind = device
     length_s = deadline_s - started_ms // 1000
     flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
     number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
     number(started_ms, 0, TIME_MS_MAX, "start")
-    body = [account, *device, started_ms << 22 | length_s << 2 | flags]
+    text(device_id, 1, DEVICE_BYTES_MAX, "device id")
+    _check_texts(account, name, kind)
+    when = started_ms << 22 | length_s << 2 | flags
+    body = [account, shortened(device_id), name, kind, when]
     is_first = session ^ dot == 0
     if title or hop or not is_first or placed_ms != started_ms:
-        body += title, hop, 0 if is_first else session, placed_ms
-    read_add(body, dot)
-    body[1] = shortened(device.id)
+        body += _checked_rest(title, hop, 0 if is_first else session, placed_ms)
     return body
+
+
+def _check_texts(account: Any, name: Any, kind: Any) -> None:
+    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
+    if type(account) is not str or not 0 < len(account) <= 32:
+        account_name(account)
+    if type(name) is not str or len(name) > 64:
+        text(name, 0, NAME_BYTES_MAX, "name")
+    if type(kind) is not str or len(kind) > 8:
+        text(kind, 0, KIND_BYTES_MAX, "kind")
+
+
+def _checked_rest(title: Any, hop: Any, session: Any, placed_ms: Any) -> tuple[Any, ...]:
+    return (
+        text(title, 0, TITLE_BYTES_MAX, "title"),
+        number(hop, 0, HOP_MAX, "hop"),
+        number(session, 0, DOT_MAX, "session"),
+        number(placed_ms, 0, TIME_MS_MAX, "place"),
+    )
 
 
 def _plain_kick(kick: Kick) -> list[Any]:
@@ -234,9 +252,8 @@ def _read_event(item: Any, dot: Dot) -> Event:
     if kind == RELEASE:
         return read_release(item, dot)
     if kind == _STOP:
-        _length(item, 3)
-        session = number(item[1], 1, DOT_MAX, "session")
-        return Stop(SessionId(session), account_name(item[2]))
+        _, session, account = _length(item, 3)
+        return Stop(SessionId(number(session, 1, DOT_MAX, "session")), account_name(account))
     if kind == _KICK:
         return _read_kick(item)
     if kind == _PLAN:
@@ -248,31 +265,21 @@ def _read_event(item: Any, dot: Dot) -> Event:
 
 def read_add(item: list[Any], dot: Dot) -> Entry:
     """The entry of an unpacked add that stands at this dot. Raises PeerError."""
-    # Checks are written out: this is what a region does for each session of all others.
     if len(item) == _SHORT:
         account, device_id, name, kind, when = item
         title, hop, session, placed_ms = "", 0, 0, None
     elif len(item) == _LONG:
-        account, device_id, name, kind, when, title, hop, session, placed_ms = item
-        text(title, 0, TITLE_BYTES_MAX, "title")
-        number(hop, 0, HOP_MAX, "hop")
-        number(session, 0, DOT_MAX, "session")
-        number(placed_ms, 0, TIME_MS_MAX, "place")
+        account, device_id, name, kind, when, *rest = item
+        title, hop, session, placed_ms = _checked_rest(*rest)
     else:
         raise PeerError(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
     if type(when) is not int or not 0 <= when <= _WHEN_MAX:
         raise PeerError("an add's times are one 64-bit number")
-    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
-    if type(account) is not str or not 0 < len(account) <= 32:
-        account_name(account)
     if type(device_id) is bytes:
         device_id = lengthened(device_id)
-    elif type(device_id) is not str or not 0 < len(device_id) <= 32:
+    else:
         text(device_id, 1, DEVICE_BYTES_MAX, "device id")
-    if type(name) is not str or len(name) > 64:
-        text(name, 0, NAME_BYTES_MAX, "name")
-    if type(kind) is not str or len(kind) > 8:
-        text(kind, 0, KIND_BYTES_MAX, "kind")
+    _check_texts(account, name, kind)
     started_ms = when >> 22
     return tuple.__new__(
         Entry,
@@ -293,11 +300,10 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
 
 
 def _read_kick(item: list[Any]) -> Kick:
-    _length(item, 13)
     (
         _, session, account, expires_s, reason, actor, actor_device, at_ms, device_id, name, kind,
         started_ms, region,
-    ) = item  # fmt: skip
+    ) = _length(item, 13)  # fmt: skip
     number(reason, 1, max(_REASONS), "reason")
     number(actor, 1, max(_ACTORS), "actor")
     return Kick(
@@ -318,20 +324,27 @@ def _read_kick(item: list[Any]) -> Kick:
     )
 
 
+def _plain_plan(update: PlanSet) -> list[Any]:
+    account, (name, limit, home), issued = update
+    _check_plan(account, name, limit, home, issued)
+    return [_PLAN, account, name, limit, home, issued]
+
+
 def _read_plan(item: list[Any]) -> PlanSet:
-    _length(item, 6)
-    _, account, name, limit, home, issued = item
-    return PlanSet(
-        account_name(account),
-        Plan(
-            text(name, 0, PLAN_BYTES_MAX, "plan"),
-            number(limit, 0, LIMIT_MAX, "limit"),
-            number(home, 0, REGION_MAX, "home"),
-        ),
-        number(issued, 0, DOT_MAX, "issue time"),
-    )
+    _, account, name, limit, home, issued = _length(item, 6)
+    _check_plan(account, name, limit, home, issued)
+    return PlanSet(account, Plan(name, limit, home), issued)
 
 
-def _length(item: list[Any], fields: int) -> None:
+def _check_plan(account: Any, name: Any, limit: Any, home: Any, issued: Any) -> None:
+    account_name(account)
+    text(name, 0, PLAN_BYTES_MAX, "plan")
+    number(limit, 0, LIMIT_MAX, "limit")
+    number(home, 0, REGION_MAX, "home")
+    number(issued, 0, DOT_MAX, "issue time")
+
+
+def _length(item: list[Any], fields: int) -> list[Any]:
     if len(item) != fields:
         raise PeerError(f"event {item[0]} has {fields} fields, got {len(item)}")
+    return item

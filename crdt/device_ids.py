@@ -15,13 +15,14 @@ _BYTES: Final = 16
 
 def shortened(device_id: str) -> str | bytes:
     """The id as it goes over the wire."""
-    if len(device_id) != _LETTERS:
+    if len(device_id) != _LETTERS or device_id[8:24:5] != "----":
         return device_id
+    digits = device_id.replace("-", "")
     try:
-        short = bytes.fromhex(device_id.replace("-", ""))
+        short = bytes.fromhex(digits)
     except ValueError:
         return device_id
-    return short if len(short) == _BYTES and lengthened(short) == device_id else device_id
+    return short if short.hex() == digits and len(short) == _BYTES else device_id
 
 
 def lengthened(device_id: bytes) -> str:

@@ -13,6 +13,7 @@ from crdt.dots import DOT_MAX, POSITION_MAX, SHARD_BITS, Dot, SessionId, positio
 from crdt.errors import PeerError
 from crdt.events import SILENCE, Entry, Reason, Release
 from crdt.fields import HOP_MAX, account_name, number
+from crdt.stops import End
 
 RELEASE: Final = 1
 """The number of the event."""
@@ -26,6 +27,12 @@ def release_of(entry: Entry, reason: Reason, silent_ms: int, after: int = 0) -> 
     is_told = reason in SILENCE or after
     told_ms = min(max(0, silent_ms), SILENT_MS_MAX) if is_told else 0
     return Release(entry.dot, entry.session, entry.account, entry.hop, reason, told_ms, after)
+
+
+def end_of(release: Release) -> End:
+    """What is remembered of it."""
+    dot, session, account, hop, reason, silent_ms, _ = release
+    return End(session, account, hop, dot, reason, silent_ms)
 
 
 def plain_release(event: Release) -> list[Any]:

@@ -86,11 +86,11 @@ class SessionSet:
 
     # ---- changing ----------------------------------------------------------------------------
 
-    def insert(self, entry: Entry, heard_ms: int = NEVER) -> int:
+    def insert(self, entry: Entry, heard_ms: int = NEVER, *, is_settled: bool = False) -> int:
         """Add one dot and return its row. The same entry again changes nothing.
 
-        `heard_ms`: NEVER for what another region holds. Raises PeerError when the account has this
-        dot with another content.
+        `heard_ms`: NEVER for what another region holds. `is_settled`: see `settle`. Raises
+        PeerError when the account has this dot with another content.
         """
         (
             dot, session, account, device, title, started_ms, placed_ms, deadline_s, hop,
@@ -111,7 +111,7 @@ class SessionSet:
         else:
             self._free = self._next[row]
         device_id, name, kind = device
-        flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
+        flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED | is_settled * _SETTLED
         text = device_id.encode()
         if title:
             text += _MARK + title.encode()
@@ -124,7 +124,8 @@ class SessionSet:
         self.dots[row] = dot
         self.sessions[row] = session
         self.heard[row] = heard_ms
-        self.heard_since_ms = min(self.heard_since_ms, heard_ms)
+        if heard_ms < self.heard_since_ms:
+            self.heard_since_ms = heard_ms
         self.marks[row] = self.paces[row] = 0
         self._next[row] = first
         self.deadlines_s[row] = deadline_s
@@ -134,8 +135,9 @@ class SessionSet:
             accounts.slab.put(text),
         )  # fmt: skip
         accounts.first[owner] = row
-        self._hashes[dot >> 56] ^= mix(dot)
-        self._counts[dot >> 56] += 1
+        region = dot >> 56
+        self._hashes[region] ^= mix(dot)
+        self._counts[region] += 1
         self.count += 1
         if heard_ms != NEVER:
             self.own_count += 1
@@ -146,14 +148,48 @@ class SessionSet:
         row = self.row_of(account, dot)
         if row == NONE:
             return False
-        self._remove_row(row)
+        self.remove_row(row)
         return True
+
+    def remove_row(self, row: int) -> None:
+        """Remove the dot in this row."""
+        owner, _, _, _, flags, name_number, kind_number, text = _RECORD.unpack_from(
+            self._records, row * _RECORD.size
+        )
+        accounts = self._accounts
+        before = accounts.first[owner]
+        if before == row:
+            accounts.first[owner] = self._next[row]
+        else:
+            while self._next[before] != row:
+                before = self._next[before]
+            self._next[before] = self._next[row]
+        accounts.slab.free(text)
+        if not flags & _INLINE:
+            self._labels.drop(name_number)
+            self._labels.drop(kind_number)
+        dot = self.dots[row]
+        self._hashes[dot >> 56] ^= mix(dot)
+        self._counts[dot >> 56] -= 1
+        self.count -= 1
+        if self.heard[row] != NEVER:
+            self.own_count -= 1
+        self.dots[row] = 0
+        self.heard[row] = NEVER
+        self._next[row] = self._free
+        self._free = row
+        accounts.prune(owner)
+
+    def _drop_labels(self, *numbers: int) -> None:
+        for number in numbers:
+            if number != FULL:
+                self._labels.drop(number)
 
     def drop_writer(self, region: RegionId) -> int:
         """Remove every dot of one region; returns how many. Walks the whole set."""
         rows = self.rows_of(region)
         for row in rows:
-            self._remove_row(row)
+            self.remove_row(row)
         assert self.hash_of(region) == 0
         return len(rows)
 
@@ -299,36 +335,3 @@ class SessionSet:
             self._records += bytes(ROWS_STEP * _RECORD.size)
         self._used = row + 1
         return row
-
-    def _remove_row(self, row: int) -> None:
-        owner, _, _, _, flags, name_number, kind_number, text = _RECORD.unpack_from(
-            self._records, row * _RECORD.size
-        )
-        accounts = self._accounts
-        before = accounts.first[owner]
-        if before == row:
-            accounts.first[owner] = self._next[row]
-        else:
-            while self._next[before] != row:
-                before = self._next[before]
-            self._next[before] = self._next[row]
-        accounts.slab.free(text)
-        if not flags & _INLINE:
-            self._labels.drop(name_number)
-            self._labels.drop(kind_number)
-        dot = self.dots[row]
-        self._hashes[dot >> 56] ^= mix(dot)
-        self._counts[dot >> 56] -= 1
-        self.count -= 1
-        if self.heard[row] != NEVER:
-            self.own_count -= 1
-        self.dots[row] = 0
-        self.heard[row] = NEVER
-        self._next[row] = self._free
-        self._free = row
-        accounts.prune(owner)
-
-    def _drop_labels(self, *numbers: int) -> None:
-        for number in numbers:
-            if number != FULL:
-                self._labels.drop(number)

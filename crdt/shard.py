@@ -23,8 +23,8 @@ from crdt.codec import encode_event
 from crdt.context import Context, Position
 from crdt.dots import (
     INCARNATION_MAX,
+    POSITION_MAX,
     SHARDS,
-    Dot,
     RegionId,
     SessionId,
     dot_at,
@@ -38,7 +38,7 @@ from crdt.foreign import check_range, compare, join_rest
 from crdt.interner import Interner
 from crdt.ledger import KickLedger
 from crdt.log import Log
-from crdt.releases import release_of
+from crdt.releases import end_of, release_of
 from crdt.sessions import NEVER, SessionSet
 from crdt.slab import Slab
 from crdt.snapshot import Snapshot
@@ -131,7 +131,9 @@ class Shard:
         `heard_ms`: own monotonic time. `is_settled`: a grant covers it. Raises LocalError when a
         field is out of bounds.
         """
-        dot = self._next_dot(account)
+        self._check_own(account)
+        incarnation, top = self.context.get(self.me)
+        dot = dot_at(self.me, incarnation, self.index, top + 1)
         entry = Entry(
             dot, SessionId(dot) if session is None else session, account, device, title,
             started_ms, placed_ms, deadline_s, hop, provisional, unconfirmed,
@@ -139,32 +141,31 @@ class Shard:
         data = encode_event(entry)
         if heard_ms == NEVER:
             raise LocalError("an own session has been heard at some time")
-        row = self.sessions.insert(entry, heard_ms)
-        if is_settled:
-            self.sessions.settle(row)
+        self.sessions.insert(entry, heard_ms, is_settled=is_settled)
         self._append(data)
         return entry
 
-    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0) -> Entry:
+    def release(self, entry: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
         """Give up an own dot (`after`: see `Release`). Raises LocalError if it is not held here."""
-        row = self.sessions.row_of(account, dot)
+        account, dot, sessions = entry.account, entry.dot, self.sessions
+        row = sessions.row_of(account, dot)
         if region_of(dot) != self.me or row == NONE:
             raise LocalError(f"dot {dot:#x} of {account!r} is not held by region {self.me}")
-        entry, heard_ms = self.sessions.entry(row), self.sessions.heard[row]
+        heard_ms = sessions.heard[row]
         event = release_of(entry, reason, now_ms - heard_ms, after)
         data = encode_event(event)
-        self._next_dot(account)
-        self._commit_release(event, now_ms, heard_ms)
+        self._check_own(account)
+        sessions.remove_row(row)
+        self.stops.remember(end_of(event), now_ms, heard_ms)
         position = self._append(data)
         if reason is not Reason.MOVED:  # the new holder may know its token only
             self.log.blank(position_of(dot), position)
-        return entry
 
     def stop(self, session: SessionId, account: str, now_ms: int) -> Stop:
         """Note, for all regions, that a device ended its session. Again changes nothing."""
         event = Stop(session, account)
         data = encode_event(event)
-        self._next_dot(account)
+        self._check_own(account)
         if self._commit_stop(event, now_ms):
             self._append(data)
         return event
@@ -172,7 +173,7 @@ class Shard:
     def kick(self, kick: Kick) -> Kick:
         """Note an end for good, for all regions. Returns the kick that holds: the earliest."""
         encode_event(kick)
-        self._next_dot(kick.account)
+        self._check_own(kick.account)
         changed = self.ledger.join(kick)
         holds = self.ledger.get(kick.session)
         assert holds is not None
@@ -183,7 +184,7 @@ class Shard:
     def set_plan(self, update: PlanSet) -> bool:
         """Note a plan for all regions, unless it is known. False: a later statement is known."""
         data = encode_event(update)
-        self._next_dot(update.account)
+        self._check_own(update.account)
         if self.accounts.set_plan(update):
             self._append(data)
             return True
@@ -192,7 +193,7 @@ class Shard:
     def set_home(self, update: HomeSet) -> bool:
         """Say who is home, to all regions, also what they have told. False: it was said before."""
         data = encode_event(update)
-        self._next_dot(update.account)
+        self._check_own(update.account)
         return self.accounts.say_home(update) and self._append(data) > 0
 
     # ---- from peers --------------------------------------------------------------------------
@@ -295,25 +296,27 @@ class Shard:
 
     # ---- committing --------------------------------------------------------------------------
 
-    def _next_dot(self, account: str) -> Dot:
-        incarnation, top = self.position(self.me)
+    def _check_own(self, account: str) -> None:
+        """Whether an own event may speak of the account."""
         if not self._begun:
             raise LocalError("begin an incarnation before the first write")
         if shard_of(account) != self.index:
             raise LocalError(f"account {account!r} belongs to shard {shard_of(account)}")
-        return dot_at(self.me, incarnation, self.index, top + 1)
+        if self.log.top == POSITION_MAX:
+            raise LocalError("the log is full: begin a new incarnation")
 
     def _append(self, data: bytes) -> int:
         self.changes += 1
         position = self.log.append(data)
-        self.context.advance(self.me, Position(self.position(self.me).incarnation, position))
+        assert position == self.context.step(self.me), "the own log and the context go in step"
         return position
 
     def _commit(self, event: Event, now_ms: int) -> None:
         if type(event) is Entry:
             self.sessions.insert(event)
         elif type(event) is Release:
-            self._commit_release(event, now_ms)
+            self.sessions.remove(event.account, event.dot)
+            self.stops.remember(end_of(event), now_ms)
         elif type(event) is Stop:
             self._commit_stop(event, now_ms)
         elif type(event) is Kick:
@@ -322,11 +325,6 @@ class Shard:
             self.accounts.set_plan(event)
         elif type(event) is HomeSet:
             self.accounts.set_home(event)
-
-    def _commit_release(self, event: Release, now_ms: int, heard_ms: int = 0) -> None:
-        dot, session, account, hop, reason, silent_ms, _ = event
-        self.sessions.remove(account, dot)
-        self.stops.remember(End(session, account, hop, dot, reason, silent_ms), now_ms, heard_ms)
 
     def _commit_stop(self, event: Stop, now_ms: int) -> bool:
         return self.stops.remember(End(*event, 0, 0, Reason.STOPPED), now_ms)

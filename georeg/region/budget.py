@@ -84,7 +84,7 @@ class Budget:
     def taken(self, book: GrantBook, account: str, live: list[Entry]) -> dict[RegionId, int]:
         """At the home: what other regions hold or use, per region the larger one."""
         state = self._state
-        taken = dict(book.valid(account, state.clock.now_ms()))
+        taken = book.valid(account, state.clock.now_ms())
         for region in {e.region for e in live} - {state.region}:
             used = devices(e for e in live if e.region == region)
             taken[region] = max(used, taken.get(region, 0))

@@ -7,7 +7,7 @@ Cost: 5 us a start (a tuple, msgpack, the array of the account). 89 B for an adm
 as device, 158 B with its share of what an account costs; 4 KB for the largest refusal.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ SEEN_MAX: Final = 8
 ENDS: Final = frozenset({Reason.DISPLACED, Reason.STOPPED, Reason.LAPSED, Reason.EXPIRED})
 """Releases that end a session; what a kick ends is told as a kick."""
 _NOWHERE: Final = RegionId(0)
+_WORDS: Final = {reason: reason.name.lower() for reason in Reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Decisions:
         return name if self.keeping.names else ""
 
     def admitted(
-        self, entry: Entry, basis: Basis, plan: PlanSet | None, limit: int, others: list[Entry],
+        self, entry: Entry, basis: Basis, plan: PlanSet | None, limit: int, others: Sequence[Entry],
         took_ms: int, *, is_revival: bool,
     ) -> None:  # fmt: skip
         """A start was admitted, or a session that had ended for its silence goes on."""
@@ -193,7 +194,7 @@ class Decisions:
     def ended(self, entry: Entry, reason: Reason) -> None:
         """A session was released; of moves and kicks others tell."""
         if reason in ENDS:
-            self.held(Kind.ENDED, entry, word=reason.name.lower())
+            self.held(Kind.ENDED, entry, word=_WORDS[reason])
 
     def kicked(self, kick: Kick, kind: Kind = Kind.KICKED) -> None:
         """A kick was made here, or heard of. The name of an operator is always kept."""
@@ -202,7 +203,7 @@ class Decisions:
         is_device = kick.actor is not ActorKind.OPERATOR
         self._note(kick.account, Decision(
             kind, self._clock.wall_ms(), kick.session, kick.device.id,
-            self._name(kick.device.name), kick.reason.name.lower(), kick.region,
+            self._name(kick.device.name), _WORDS[kick.reason], kick.region,
             ActorKind(kick.actor).name.lower(),
             self._name(kick.actor_device) if is_device else kick.actor_device,
         ))  # fmt: skip

@@ -23,9 +23,10 @@ class Pending(Generic[T]):
         """Set the value and tell everybody who waits, in the order in which they came."""
         assert self.value is None, "settled twice"
         self.value = value
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(value)
+        if self._callbacks:
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback(value)
 
     def then(self, callback: Callable[[T], None]) -> None:
         """Call back with the value: now if it is there, else when it is settled."""

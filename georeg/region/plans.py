@@ -12,7 +12,7 @@ def state_plan(state: RegionState, account: str, plan: Plan, issued: int) -> boo
     state.hlc.observe(issued, state.clock.wall_ms())
     shard, known = state.shard(account), state.plan_of(account)
     home = plan.home or (known.plan.home if known is not None else 0)
-    update = PlanSet(account, plan._replace(home=home), issued)
+    update = PlanSet(account, Plan(plan.name, plan.limit, home), issued)
     if update == known:
         return True
     if not shard.set_plan(update):

@@ -7,7 +7,7 @@ revival is a start for a session that had lapsed: it keeps its id and its place.
 Cost: a start inside the grant is one look at one account, one event in the log, no message.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Final
 
 from crdt.dots import SessionId
@@ -16,9 +16,9 @@ from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
-from georeg.region.look import keep_highest
+from georeg.region.look import Picture, keep_highest
 from georeg.region.messages import LIST_MAX
-from georeg.region.model import Basis, How, Outcome, Refused, SessionInfo, StartRequest
+from georeg.region.model import Basis, How, Outcome, Refused, StartRequest
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
 from georeg.region.retries import Retries
@@ -102,6 +102,11 @@ class Starts:
 class Start:
     """One start on its way to an answer."""
 
+    __slots__ = (
+        "_account", "_evicts", "_inquiry", "_pending", "_picture", "_request", "_revived",
+        "_since_ms", "_starts", "_state",
+    )  # fmt: skip
+
     def __init__(self, starts: Starts, request: StartRequest, revived: Entry | None = None) -> None:
         self._starts = starts
         self._state = starts.state
@@ -111,14 +116,9 @@ class Start:
         self._since_ms = self._state.clock.now_ms()
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
-        self._evicts: list[SessionId] = []
-        # What the last case was made of, for what follows from its verdict:
-        self._known: Mapping[SessionId, Entry] = {}
-        self._gone: Mapping[SessionId, Reason] = {}
-        """Rule 1: what ends when the start is admitted, and why."""
-        self._others: list[Entry] = []
-        """The account's live sessions that stay when the start is admitted."""
-        self._answers: list[Seen] = []  # of other regions: those that count
+        self._evicts: tuple[SessionId, ...] = ()
+        self._picture = Picture()
+        """On which the last verdict rests."""
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -169,8 +169,13 @@ class Start:
             return True
         held = state.held(self._account, session)
         if held is not None:
-            self._others = state.live(self._account, {session})
-            self._answer(self._starts.show.entry(held), held, Basis.GRANTED)
+            others, show = state.live(self._account, {session}), self._starts.show
+            limit = state.limit_of(self._account)
+            self._pending.settle(
+                show.admitted(
+                    show.entry(held), held, others, Basis.GRANTED, limit, self._took_ms()
+                )
+            )
             return True
         return False
 
@@ -178,39 +183,40 @@ class Start:
         """What is known of the account now, without what does not count (rule 1)."""
         state, budget, account = self._state, self._starts.budget, self._account
         own = budget.vouch(account)  # before all else: it releases what is over
-        known = self._known = self._all_known()
-        gone = self._gone = self._going(known)
-        inquiry, live = self._inquiry, state.live(account)
+        known = self._all_known()
+        gone = self._going(known)
+        limit, live = state.limit_of(account), state.live(account)
         usable = budget.usable(account, live)
         if gone:
             own = [s for s in own if s.session not in gone]
             live = [e for e in live if e.session not in gone]
-        self._others = live
-        self._answers = [] if inquiry is None else self._counting(inquiry.found())
+        inquiry = self._inquiry
+        answers = [] if inquiry is None else self._counting(inquiry.found(), gone)
+        self._picture = Picture(state.plan_of(account), limit, known, gone, live, answers)
         return rules.Case(
-            limit=state.limit_of(account),
+            limit=limit,
             own=own,
             usable=usable,
             slot=0 if inquiry is None else inquiry.slot,
             in_view=devices(live),
             has_asked=inquiry is not None,
-            answers=self._answers,
-            covered=self._covered() if is_final else (),
+            answers=answers,
+            covered=self._covered(live) if is_final else (),
             is_final=is_final,
         )
 
-    def _counting(self, answers: Iterable[Seen]) -> list[Seen]:
-        """Those of other regions' answers that count."""
-        account, gone, is_final = self._account, self._gone, self._state.is_final
-        return [s for s in answers if s.session not in gone and not is_final(account, s.session)]
+    def _counting(self, found: Iterable[Seen], gone: Container[SessionId]) -> list[Seen]:
+        """Of what other regions answered that which counts."""
+        account, is_final = self._account, self._state.is_final
+        return [s for s in found if s.session not in gone and not is_final(account, s.session)]
 
-    def _covered(self) -> list[Entry]:
+    def _covered(self, live: Iterable[Entry]) -> list[Entry]:
         """Sessions of regions that did not answer, whose beacon is fresh."""
         own, covers = self._state.region, self._starts.evidence.covers
         answered = {} if self._inquiry is None else self._inquiry.answers
         return [
             e
-            for e in self._others
+            for e in live
             if e.region != own and e.region not in answered and not e.unconfirmed and covers(e)
         ]
 
@@ -242,12 +248,13 @@ class Start:
     def _ask(self) -> None:
         if self._inquiry is None:
             self._inquiry = self._starts.asking.open(self._account, self._news, self._again)
-        own = sum(s.session not in self._gone for s in self._state.own(self._account))
+        gone = self._picture.gone
+        own = sum(s.session not in gone for s in self._state.own(self._account))
         self._starts.asking.ask(
             self._inquiry,
             need=own + 1,
             want=own + 1,
-            gone=tuple((s, int(why)) for s, why in self._gone.items())[:LIST_MAX],
+            gone=tuple((s, int(why)) for s, why in gone.items())[:LIST_MAX],
             device_name=self._request.device.name,
         )
 
@@ -262,14 +269,15 @@ class Start:
         oldest = min(entries, key=lambda e: (e.placed_ms, e.dot))
         if oldest.session in self._evicts:
             return False
-        self._evicts.append(oldest.session)
+        self._evicts = (*self._evicts, oldest.session)
         return True
 
     def _admit(self, basis: Basis) -> None:
         """End what the start supersedes, and hold the session."""
-        state, request, known = self._state, self._request, self._known
+        state, request = self._state, self._request
+        plan, limit, known, gone, others, _ = self._picture
         placed_ms = now_ms = state.clock.wall_ms()
-        for session, reason in sorted(self._gone.items()):
+        for session, reason in sorted(gone.items()):
             if session in known:
                 placed_ms = min(placed_ms, known[session].placed_ms)
                 state.kick(known[session], reason, ActorKind.DEVICE, request.device.name)
@@ -289,8 +297,8 @@ class Start:
             )  # fmt: skip
         state.counters[_ADMITTED[basis]] += 1
         state.decisions.admitted(
-            entry, basis, state.plan_of(self._account), state.limit_of(self._account),
-            self._others, self._took_ms(), is_revival=self._revived is not None,
+            entry, basis, plan, limit, others, self._took_ms(),
+            is_revival=self._revived is not None,
         )  # fmt: skip
         self._tell_shadow(is_admitted=True)
         inquiry, self._inquiry = self._inquiry, None
@@ -298,13 +306,9 @@ class Start:
             self._starts.on_overdraft(inquiry)
         elif inquiry is not None:
             self._starts.asking.close(inquiry)
-        self._answer(self._starts.show.begun(entry), entry, basis)
-
-    def _answer(self, info: SessionInfo, entry: Entry, basis: Basis) -> None:
-        """Admitted: the session as it is shown, with the account's others."""
-        limit, show = self._state.limit_of(self._account), self._starts.show
+        show = self._starts.show
         self._pending.settle(
-            show.admitted(info, entry, self._others, basis, limit, self._took_ms())
+            show.admitted(show.begun(entry), entry, others, basis, limit, self._took_ms())
         )
 
     def _refuse(self, refusal: rules.Refuse) -> None:
@@ -315,10 +319,9 @@ class Start:
         starts.on_refused(self._account)
         if self._inquiry is not None:
             starts.asking.close(self._inquiry)
-        limit = state.limit_of(self._account)
-        refused = Refused(limit, refusal.how, blockers, self._took_ms())
+        refused = Refused(self._picture.limit, refusal.how, blockers, self._took_ms())
         state.decisions.refused(
-            self._account, self._request.device, state.plan_of(self._account), refused,
+            self._account, self._request.device, self._picture.plan, refused,
             None if revived is None else revived.session,
         )  # fmt: skip
         self._tell_shadow(is_admitted=False)
@@ -326,9 +329,10 @@ class Start:
 
     def _tell_shadow(self, *, is_admitted: bool) -> None:
         """What was known, for the second table of plans."""
-        shadow, known = self._starts.shadow, self._state.plan_of(self._account)
+        shadow, picture = self._starts.shadow, self._picture
+        known = picture.plan
         if known is not None and shadow.has(known.plan.name) and self._revived is None:
-            beside = devices([*self._others, *self._answers])
+            beside = devices([*picture.others, *picture.answers])
             plan = known.plan
             shadow.decided(self._account, plan.name, beside, plan.limit, is_admitted=is_admitted)
 

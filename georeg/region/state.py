@@ -10,6 +10,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 
 from collections import Counter
 from collections.abc import Callable, Container
+from typing import Final
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
@@ -32,6 +33,8 @@ from georeg.region.ports import Clock, Journal
 from georeg.region.seats import Seats
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
+
+_RELEASED: Final = {reason: f"released_{reason.name.lower()}" for reason in Reason}
 
 
 class RegionState:
@@ -269,12 +272,12 @@ class RegionState:
     ) -> None:
         """Give up a session that is held here. `after`: see `Release`."""
         shard = self.shard(entry.account)
-        shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
+        shard.release(entry, reason, self.clock.now_ms(), after)
         self.journal.forget_session(entry.session)
-        self.counters[f"released_{reason.name.lower()}"] += 1
+        self.counters[_RELEASED[reason]] += 1
         self.decisions.ended(entry, reason)
         self.logged(shard.index, at_once)
-        if reason is not Reason.MOVED:
+        if reason is not Reason.MOVED and self.watches.is_watched(entry.session):
             self.watches.tell(self.ended(entry.account, entry.session, reason))
 
     def stop(self, account: str, session: SessionId) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crdt.accounts import AccountTable
 from crdt.codec import NOTHING
 from crdt.context import Position
-from crdt.dots import Dot, RegionId
+from crdt.dots import RegionId
 from crdt.errors import CrdtError
 from crdt.events import Entry, Event, Kick, PlanSet, Reason, Release
 from crdt.ledger import KickLedger
@@ -113,12 +113,8 @@ def test_a_join_forgets_nothing(program: list[Step]) -> None:
 
 
 class ReleaseTakesNoPosition(Shard):
-    def release(
-        self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0
-    ) -> Entry:
-        one = self.sessions.entry(self.sessions.row_of(account, dot))
-        self._commit_release(Release(dot, one.session, account, one.hop, reason), now_ms)
-        return one
+    def release(self, one: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
+        self._commit(Release(one.dot, one.session, one.account, one.hop, reason), now_ms)
 
 
 class SnapshotIsPartial(Shard):
@@ -181,7 +177,7 @@ class KickRemovesDotsOfOthers(Shard):
         if isinstance(event, Kick):
             for row in self.sessions.rows(event.account):
                 if self.sessions.sessions[row] == event.session:
-                    self.sessions._remove_row(row)
+                    self.sessions.remove_row(row)
 
 
 class KicksOfOthersAreIgnored(Shard):
