@@ -130,7 +130,7 @@ def concatenated(events: Sequence[bytes]) -> bytes:
 def encode_event(event: Event) -> bytes:
     """One event as bytes. Raises LocalError when a field is out of bounds."""
     try:
-        return pack(plain(event))
+        return _pack(plain(event))  # type: ignore[no-any-return]  # msgpack has no types
     except (PeerError, UnicodeError) as wrong:
         raise LocalError(f"cannot encode {type(event).__name__}: {wrong}") from None
 
@@ -162,8 +162,8 @@ def _plain_add(entry: Entry) -> list[Any]:
     device_id, name, kind = device
     length_s = deadline_s - started_ms // 1000
     flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
-    number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
-    number(started_ms, 0, TIME_MS_MAX, "start")
+    if not (0 <= length_s <= LENGTH_S_MAX and 0 <= started_ms <= TIME_MS_MAX):
+        raise PeerError(f"no session from {started_ms} ms to {deadline_s} s")
     text(device_id, 1, DEVICE_BYTES_MAX, "device id")
     _check_texts(account, name, kind)
     when = started_ms << 22 | length_s << 2 | flags

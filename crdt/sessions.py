@@ -24,7 +24,7 @@ from zlib import crc32
 
 from crdt.accounts import NONE, ROWS_STEP, AccountTable
 from crdt.digest import mix
-from crdt.dots import REGION_MAX, SHARD_BITS, Dot, RegionId, SessionId
+from crdt.dots import REGION_MAX, SHARD_BITS, RegionId
 from crdt.errors import PeerError
 from crdt.events import Device, Entry
 from crdt.interner import FULL, Interner
@@ -270,8 +270,8 @@ class SessionSet:
                 highest = max(highest, (hop, self.dots[row]))
         return highest
 
-    def entry(self, row: int) -> Entry:
-        """The content of a row."""
+    def entry(self, row: int, account: str | None = None) -> Entry:
+        """The content of a row. `account`: whose row it is, from whoever knows."""
         owner, started_ms, placed_ms, hop, flags, name_number, kind_number, text = (
             _RECORD.unpack_from(self._records, row * _RECORD.size)
         )
@@ -283,9 +283,9 @@ class SessionSet:
             name = self._labels.value(name_number)
             kind = self._labels.value(kind_number)
         return Entry(
-            Dot(self.dots[row]),
-            SessionId(self.sessions[row]),
-            self._accounts.account(owner),
+            self.dots[row],  # type: ignore[arg-type]  # a column has numbers only
+            self.sessions[row],  # type: ignore[arg-type]
+            self._accounts.account(owner) if account is None else account,
             Device(device_id.decode(), name, kind),
             title,
             started_ms,

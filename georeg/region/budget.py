@@ -63,9 +63,9 @@ class Budget:
         `live`: what the view shows, from whoever has just looked.
         """
         state = self._state
-        seat, now_ms = state.seat_of(account), state.clock.now_ms()
         if self.is_moving(account):
             return 0
+        seat, now_ms = state.seat_of(account), state.clock.now_ms()
         book = self._seats.acting(seat, now_ms)
         if book is None or book.is_learning(now_ms):
             # Also in a seat that was taken lately: what the home before had lent, it learns of.

@@ -10,7 +10,7 @@ from its verdict.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crdt.accounts import NONE
 from crdt.dots import RegionId, SessionId
@@ -41,6 +41,11 @@ class Look:
             self.plan = shard.accounts.plan_at(at, account)
             self.moved = shard.accounts.homes.home(at)
 
+    def planned(self, plan: PlanSet) -> None:
+        """The shard has just been told this plan, and nothing else has changed since the look."""
+        self.plan, self.seat = plan, None
+        self.changes = self.shard.changes
+
     @property
     def pinned(self) -> int:
         """The home that the account's plan names; 0: none."""
@@ -50,7 +55,8 @@ class Look:
     def entries(self) -> list[Entry]:
         """What the rows hold, in their order."""
         if self._entries is None:
-            self._entries = [self.shard.sessions.entry(row) for row in self.rows]
+            entry = self.shard.sessions.entry
+            self._entries = [entry(row, self.account) for row in self.rows]
         return self._entries
 
 
@@ -67,6 +73,8 @@ class Picture(NamedTuple):
     """The live sessions that stay when the start is admitted, oldest first."""
     answers: Sequence[Seen] = ()
     """What other regions answered, of that what counts."""
+
+NOT_TAKEN: Final = Picture()
 
 
 def by_place(entry: Entry) -> tuple[int, int]:

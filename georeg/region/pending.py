@@ -17,20 +17,19 @@ class Pending(Generic[T]):
 
     def __init__(self, value: T | None = None) -> None:
         self.value = value
-        self._callbacks: list[Callable[[T], None]] = []
+        self._callbacks: tuple[Callable[[T], None], ...] = ()
 
     def settle(self, value: T) -> None:
         """Set the value and tell everybody who waits, in the order in which they came."""
         assert self.value is None, "settled twice"
         self.value = value
-        if self._callbacks:
-            callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback(value)
+        callbacks, self._callbacks = self._callbacks, ()
+        for callback in callbacks:
+            callback(value)
 
     def then(self, callback: Callable[[T], None]) -> None:
         """Call back with the value: now if it is there, else when it is settled."""
         if self.value is not None:
             callback(self.value)
         else:
-            self._callbacks.append(callback)
+            self._callbacks += (callback,)

@@ -10,13 +10,13 @@ def state_plan(state: RegionState, account: str, plan: Plan, issued: int) -> boo
     `issued`: hybrid logical time (hlc.py).
     """
     state.hlc.observe(issued, state.clock.wall_ms())
-    shard, known = state.shard(account), state.plan_of(account)
-    home = plan.home or (known.plan.home if known is not None else 0)
-    update = PlanSet(account, Plan(plan.name, plan.limit, home), issued)
-    if update == known:
+    look = state.look(account)
+    update = PlanSet(account, Plan(plan.name, plan.limit, plan.home or look.pinned), issued)
+    if update == look.plan:
         return True
-    if not shard.set_plan(update):
+    if not look.shard.set_plan(update):
         return False
+    look.planned(update)
     state.journal.store_plan(update)
-    state.logged(shard.index, at_once=False)
+    state.logged(look.shard.index, at_once=False)
     return True

@@ -9,7 +9,7 @@ superfluous gave false blocks or more than L streams when it was taken away.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crdt.events import Entry
 from georeg.region.model import Basis, How
@@ -74,23 +74,25 @@ class Wait:
 
 
 Verdict = Admit | Refuse | Yield | Ask | Wait
+_GRANTED: Final = Admit(Basis.GRANTED)
+_BORROWED: Final = Admit(Basis.BORROWED)
 
 
 def judge(case: Case) -> Verdict:
     """The next step of a start."""
     limit = case.limit
     own_count = devices(case.own)
-    own_firm = [s for s in case.own if s.firm]
-    own_weak = [s for s in case.own if s.yields]
     if own_count >= limit:  # rule 2
+        own_firm = [s for s in case.own if s.firm]
         if devices(own_firm) >= limit:
             return Refuse(How.LOCAL, tuple(own_firm))
-        if own_weak:
+        if own_weak := _weak(case.own):
             return Yield(own_weak[0])
     elif own_count < case.slot or (own_count < case.usable and case.in_view < limit):  # rule 3
-        return Admit(Basis.BORROWED if case.has_asked else Basis.GRANTED)
+        return _BORROWED if case.has_asked else _GRANTED
     if not case.has_asked:  # rule 4
         return Ask()
+    own_weak = _weak(case.own)
     found = [*case.own, *case.answers]
     firm = [s for s in found if s.firm]
     if devices(firm) >= limit:
@@ -105,6 +107,11 @@ def judge(case: Case) -> Verdict:
     if own_weak and devices([*evidence, *own_weak]) >= limit:
         return Yield(own_weak[0])
     return Admit(Basis.OVERDRAFT)
+
+
+def _weak(own: Sequence[Seen]) -> list[Seen]:
+    """Those that yield."""
+    return [s for s in own if s.yields]
 
 
 def disproved(

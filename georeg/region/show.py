@@ -26,11 +26,7 @@ class Show:
 
     def seen(self, seen: Seen) -> SessionInfo:
         """A session as its own region has just vouched for it."""
-        if seen.entry.unconfirmed:
-            shown = State.UNCONFIRMED
-        else:
-            shown = State.SUSPECT if seen.suspect else State.LIVE
-        return self._info(seen.entry, seen.silent_ms, shown)
+        return self._own(seen.entry, seen.silent_ms, is_suspect=seen.suspect)
 
     def begun(self, entry: Entry) -> SessionInfo:
         """A session that is held here since this very moment."""
@@ -71,7 +67,9 @@ class Show:
             row = sessions.own_row(entry.account, entry.session)
             heard_ms = sessions.heard[row] if row >= 0 else NEVER
             silent_ms = now_ms - heard_ms if heard_ms != NEVER else 0
-            return self.seen(Seen(entry, silent_ms > state.settings.suspect_ms, True, silent_ms))
+            return self._own(
+                entry, silent_ms, is_suspect=silent_ms > state.settings.suspect_ms
+            )
         is_up = state.regions.state(entry.region, now_ms) is Liveness.UP
         shown = State.LIVE if is_up and not entry.unconfirmed else State.UNCONFIRMED
         age_ms = min(self._evidence.age_ms(entry), state.clock.wall_ms() - entry.started_ms)
@@ -114,6 +112,11 @@ class Show:
         if region == state.region:
             return False
         return state.regions.state(region, state.clock.now_ms()) is Liveness.DOWN
+
+    def _own(self, entry: Entry, silent_ms: int, *, is_suspect: bool) -> SessionInfo:
+        if entry.unconfirmed:
+            return self._info(entry, silent_ms, State.UNCONFIRMED)
+        return self._info(entry, silent_ms, State.SUSPECT if is_suspect else State.LIVE)
 
     def _info(self, entry: Entry, silent_ms: int, shown: State) -> SessionInfo:
         wall_ms = self._state.clock.wall_ms()

@@ -16,7 +16,7 @@ from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
-from georeg.region.look import Picture, keep_highest
+from georeg.region.look import NOT_TAKEN, Picture, keep_highest
 from georeg.region.messages import LIST_MAX
 from georeg.region.model import Basis, How, Outcome, Refused, StartRequest
 from georeg.region.pending import Pending
@@ -117,7 +117,7 @@ class Start:
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
         self._evicts: tuple[SessionId, ...] = ()
-        self._picture = Picture()
+        self._picture = NOT_TAKEN
         """On which the last verdict rests."""
 
     def run(self) -> Pending[Outcome]:
@@ -145,18 +145,18 @@ class Start:
         while self._pending.value is None and not self._is_overtaken():
             verdict = rules.judge(self._case(is_final))
             match verdict:
-                case rules.Wait():
-                    return
-                case rules.Ask():
-                    self._ask()
-                    return
-                case rules.Yield(session):
-                    self._state.release(session.entry, Reason.DISPLACED)
                 case rules.Admit(basis):
                     self._admit(basis)
                 case rules.Refuse():
                     if not self._evict(verdict):
                         self._refuse(verdict)
+                case rules.Yield(session):
+                    self._state.release(session.entry, Reason.DISPLACED)
+                case rules.Ask():
+                    self._ask()
+                    return
+                case rules.Wait():
+                    return
 
     def _is_overtaken(self) -> bool:
         """A revival that waited: the session was kicked, stopped or revived in the meantime."""
@@ -169,7 +169,8 @@ class Start:
             return True
         held = state.held(self._account, session)
         if held is not None:
-            others, show = state.live(self._account, {session}), self._starts.show
+            others = [e for e in state.live(self._account) if e.session != session]
+            show = self._starts.show
             limit = state.limit_of(self._account)
             self._pending.settle(
                 show.admitted(
@@ -183,9 +184,10 @@ class Start:
         """What is known of the account now, without what does not count (rule 1)."""
         state, budget, account = self._state, self._starts.budget, self._account
         own = budget.vouch(account)  # before all else: it releases what is over
-        known = self._all_known()
+        entries = state.known(account)
+        known = self._all_known(entries)
         gone = self._going(known)
-        limit, live = state.limit_of(account), state.live(account)
+        limit, live = state.limit_of(account), state.live(account, entries)
         usable = budget.usable(account, live)
         if gone:
             own = [s for s in own if s.session not in gone]
@@ -193,16 +195,10 @@ class Start:
         inquiry = self._inquiry
         answers = [] if inquiry is None else self._counting(inquiry.found(), gone)
         self._picture = Picture(state.plan_of(account), limit, known, gone, live, answers)
+        slot = 0 if inquiry is None else inquiry.slot
+        covered = self._covered(live) if is_final else ()
         return rules.Case(
-            limit=limit,
-            own=own,
-            usable=usable,
-            slot=0 if inquiry is None else inquiry.slot,
-            in_view=devices(live),
-            has_asked=inquiry is not None,
-            answers=answers,
-            covered=self._covered(live) if is_final else (),
-            is_final=is_final,
+            limit, own, usable, slot, devices(live), inquiry is not None, answers, covered, is_final
         )
 
     def _counting(self, found: Iterable[Seen], gone: Container[SessionId]) -> list[Seen]:
@@ -220,10 +216,10 @@ class Start:
             if e.region != own and e.region not in answered and not e.unconfirmed and covers(e)
         ]
 
-    def _all_known(self) -> dict[SessionId, Entry]:
+    def _all_known(self, entries: Iterable[Entry]) -> dict[SessionId, Entry]:
         """Every session of the account of which anything is known, answers included."""
         known: dict[SessionId, Entry] = {}
-        for entry in self._state.known(self._account):
+        for entry in entries:
             keep_highest(known, entry)
         for seen in self._inquiry.found() if self._inquiry is not None else ():
             keep_highest(known, seen.entry)

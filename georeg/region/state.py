@@ -9,7 +9,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from crdt.accounts import NONE
@@ -34,6 +34,7 @@ from georeg.region.seats import Seats
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
 
+_DOWN: Final = Liveness.DOWN
 _RELEASED: Final = {reason: f"released_{reason.name.lower()}" for reason in Reason}
 
 
@@ -93,7 +94,8 @@ class RegionState:
         looked = self._looked
         return looked.shard if looked.account == account else self.shards[shard_of(account)]
 
-    def _look(self, account: str) -> Look:
+    def look(self, account: str) -> Look:
+        """What is known of an account now."""
         looked = self._looked
         if looked.account != account or looked.changes != looked.shard.changes:
             looked = self._looked = Look(account, self.shard(account))
@@ -105,12 +107,12 @@ class RegionState:
 
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
         """(row, entry, when last heard) of what lives here; releases what is over."""
-        look = self._look(account)
+        look = self.look(account)
         if not look.rows:
             return []
         heard = look.shard.sessions.heard
-        oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
-        wall_s = self.clock.wall_ms() // 1000
+        now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
+        oldest_ms = now_ms - self.settings.client_lease_ms
         own = []
         for row, entry in zip(look.rows, look.entries, strict=True):
             heard_ms = heard[row]
@@ -142,39 +144,37 @@ class RegionState:
             return None  # asked at each replicated event: nothing is decoded for others' sessions
         return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
-    def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
+    def live(self, account: str, known: Sequence[Entry] | None = None) -> list[Entry]:
         """The account's live sessions in the view: of each the entry that holds it, oldest first.
 
         Live: a dot of a region that is not down, neither kicked nor stopped, hard deadline ahead.
+        `known`: what is known, from whoever has just asked.
         """
-        hints = self.hints.of(account)
-        if not hints and not self._look(account).rows:
+        if known is None:
+            known = self.known(account)
+        if not known:
             return []
         best: dict[SessionId, Entry] = {}
-        own = {entry.dot for _, entry, _ in self._own(account)}
-        now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
-        for entry in (*self._look(account).entries, *hints):
-            region = region_of(entry.dot)
-            if region == self.region:
-                if entry.dot not in own:
-                    continue
-            elif self.regions.state(region, now_ms) is Liveness.DOWN:
-                continue
+        for _, entry, _ in self._own(account):
             keep_highest(best, entry)
-        return sorted(
-            (
-                e
-                for e in best.values()
-                if e.session not in skip
-                and e.deadline_s > wall_s
-                and not self.is_final(account, e.session)
-            ),
-            key=by_place,
-        )
+        now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
+        for entry in known:
+            region = region_of(entry.dot)
+            if region != self.region and self.regions.state(region, now_ms) is not _DOWN:
+                keep_highest(best, entry)
+        shard = self.shard(account)
+        kicked, is_stopped = shard.ledger, shard.stops.is_stopped
+        live = [
+            e
+            for s, e in best.items()
+            if e.deadline_s > wall_s and s not in kicked and not is_stopped(s)
+        ]
+        live.sort(key=by_place)
+        return live
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
-        hints, entries = self.hints.of(account), self._look(account).entries
+        hints, entries = self.hints.of(account), self.look(account).entries
         return [*entries, *hints] if hints else entries
 
     def holder(self, account: str, session: SessionId) -> Entry | None:
@@ -184,7 +184,7 @@ class RegionState:
 
     def plan_of(self, account: str) -> PlanSet | None:
         """The statement of the account's plan that holds here."""
-        return self._look(account).plan
+        return self.look(account).plan
 
     def kicked(self, account: str, session: SessionId) -> Kick | None:
         """The kick that ended a session, if one did."""
@@ -211,18 +211,18 @@ class RegionState:
 
     def limit_of(self, account: str) -> int:
         """The account's limit; an unknown plan never shrinks it."""
-        known = self._look(account).plan
+        known = self.look(account).plan
         return known.plan.limit if known is not None else self.settings.default_limit
 
     def policy_of(self, account: str) -> PlanPolicy:
         """How the account's plan behaves at its limit."""
-        known = self._look(account).plan
+        known = self.look(account).plan
         policy = self.settings.plans.get(known.plan.name) if known is not None else None
         return policy or PlanPolicy(self.limit_of(account))
 
     def seat_of(self, account: str) -> RegionId:
         """The seat whose home leases out the account's slots."""
-        look = self._look(account)
+        look = self.look(account)
         if look.seat is None:
             look.seat = self.members.home(account, look.pinned, look.moved)
         return look.seat
@@ -233,7 +233,7 @@ class RegionState:
 
     def is_home_open(self, account: str) -> bool:
         """Whether regions may differ about who that is (members.py)."""
-        return self.members.is_moving(account, (it := self._look(account)).pinned, it.moved)
+        return self.members.is_moving(account, (it := self.look(account)).pinned, it.moved)
 
     # ---- the four changes --------------------------------------------------------------------
 
