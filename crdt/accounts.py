@@ -42,8 +42,9 @@ class AccountTable:
     """
 
     __slots__ = (
-        "_asked", "_asked_row", "_free", "_issued", "_mask", "_odd_plans", "_plan_numbers",
-        "_plans", "_texts", "_used", "chain", "count", "first", "heads", "homes", "keys", "slab",
+        "_asked", "_asked_key", "_asked_row", "_free", "_issued", "_mask", "_odd_plans",
+        "_plan_numbers", "_plans", "_texts", "_used", "chain", "count", "first", "heads", "homes",
+        "keys", "slab",
     )  # fmt: skip
 
     def __init__(self, slab: Slab, plans: Interner[Plan] | None = None) -> None:
@@ -58,6 +59,7 @@ class AccountTable:
         self._issued = array("Q")
         self._asked: str | None = None
         """The account that was looked for last: one call asks for it a few times."""
+        self._asked_key = 0
         self._asked_row = NONE
         self._mask = _BUCKETS_MIN - 1
         self._used = 0
@@ -79,9 +81,15 @@ class AccountTable:
         """The account's row, or NONE."""
         if account != self._asked:
             data = account.encode()
-            self._asked_row = self._find(data, crc32(data))
+            key = self._asked_key = crc32(data)
+            self._asked_row = self._find(data, key)
             self._asked = account
         return self._asked_row
+
+    def key(self, account: str) -> int:
+        """The CRC-32 of the account's name."""
+        self.find(account)
+        return self._asked_key
 
     def intern(self, account: str) -> int:
         """The account's row; a new one when it has none yet.
@@ -90,8 +98,7 @@ class AccountTable:
         """
         row = self.find(account)
         if row == NONE:
-            data = account.encode()
-            row = self._asked_row = self._place(data, crc32(data))
+            row = self._asked_row = self._place(account.encode(), self._asked_key)
         return row
 
     def account(self, row: int) -> str:

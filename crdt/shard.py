@@ -24,13 +24,15 @@ from crdt.context import Context, Position
 from crdt.dots import (
     INCARNATION_MAX,
     POSITION_MAX,
+    SHARD_BITS,
     SHARDS,
     RegionId,
     SessionId,
-    dot_at,
+    pack,
     position_of,
     region_of,
     shard_of,
+    shard_of_key,
 )  # fmt: skip
 from crdt.errors import LocalError, PeerError
 from crdt.events import Device, Entry, Event, HomeSet, Kick, Plan, PlanSet, Reason, Release, Stop
@@ -133,7 +135,7 @@ class Shard:
         """
         self._check_own(account)
         incarnation, top = self.context.get(self.me)
-        dot = dot_at(self.me, incarnation, self.index, top + 1)
+        dot = pack(self.me, incarnation, top + 1 << SHARD_BITS | self.index)
         entry = Entry(
             dot, SessionId(dot) if session is None else session, account, device, title,
             started_ms, placed_ms, deadline_s, hop, provisional, unconfirmed,
@@ -300,7 +302,7 @@ class Shard:
         """Whether an own event may speak of the account."""
         if not self._begun:
             raise LocalError("begin an incarnation before the first write")
-        if shard_of(account) != self.index:
+        if shard_of_key(self.accounts.key(account)) != self.index:
             raise LocalError(f"account {account!r} belongs to shard {shard_of(account)}")
         if self.log.top == POSITION_MAX:
             raise LocalError("the log is full: begin a new incarnation")

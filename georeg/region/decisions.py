@@ -131,7 +131,7 @@ class Decisions:
         if self.keeping.records_max:
             self._records.tick()
 
-    def _note(self, account: str, decision: Decision) -> None:
+    def _note(self, account: str, decision: Decision | tuple[object, ...]) -> None:
         self._records.note(account, self._pack(decision))
 
     def _name(self, name: str) -> str:
@@ -152,7 +152,8 @@ class Decisions:
                 for e in others[:SEEN_MAX]
             )
             live = len({device.id, *(e.device.id for e in others)})
-        self._note(entry.account, Decision(
+        # The fields of a Decision in its order: to make one costs as much as to pack it.
+        self._note(entry.account, (
             Kind.REVIVED if is_revival else Kind.ADMITTED, self._clock.wall_ms(), entry.session,
             device.id, device.name if self.keeping.names else "", basis, _NOWHERE, "", "",
             plan.plan.name if plan is not None else "", limit, live, took_ms, seen,

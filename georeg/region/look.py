@@ -2,7 +2,7 @@
 
 A start asks a dozen questions about its account within one step; each would walk the same hash
 chain and decode the same rows. A `Look` answers them all, and is good until its shard changes. Who
-asks for the plan or the home only does not pay for the sessions.
+asks for one thing only does not pay for the others.
 
 What a start makes of it is a `Picture`: taken for each judgement (rule 7), good for what follows
 from its verdict.
@@ -10,7 +10,7 @@ from its verdict.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from crdt.accounts import NONE
 from crdt.dots import RegionId, SessionId
@@ -22,34 +22,43 @@ from georeg.region.seen import Seen
 class Look:
     """What one shard knew of an account at one number of changes."""
 
-    __slots__ = ("_entries", "account", "changes", "moved", "plan", "rows", "seat", "shard")
+    __slots__ = ("_at", "_entries", "_plan", "account", "changes", "rows", "seat", "shard")
 
     def __init__(self, account: str, shard: Shard) -> None:
         self.account = account
         self.shard = shard
         self.changes = shard.changes
-        self.rows: list[int] = []
+        self._at = at = shard.accounts.find(account)
+        self.rows: Sequence[int] = () if at == NONE else shard.sessions.rows_at(at)
         self._entries: list[Entry] | None = None
-        self.plan: PlanSet | None = None
-        self.moved = 0
-        """The region to which the account's home has moved; 0: it has not."""
+        self._plan: PlanSet | None | Literal[False] = None if at == NONE else False
+        """False: nobody has asked for it yet."""
         self.seat: RegionId | None = None
         """Filled in by whoever asks for it first."""
-        at = shard.accounts.find(account)
-        if at != NONE:
-            self.rows = shard.sessions.rows_at(at)
-            self.plan = shard.accounts.plan_at(at, account)
-            self.moved = shard.accounts.homes.home(at)
 
     def planned(self, plan: PlanSet) -> None:
         """The shard has just been told this plan, and nothing else has changed since the look."""
-        self.plan, self.seat = plan, None
+        self._at = self.shard.accounts.find(self.account)
+        self._plan, self.seat = plan, None
         self.changes = self.shard.changes
+
+    @property
+    def plan(self) -> PlanSet | None:
+        """The statement of the account's plan that holds."""
+        if self._plan is False:
+            self._plan = self.shard.accounts.plan_at(self._at, self.account)
+        return self._plan
+
+    @property
+    def moved(self) -> int:
+        """The region to which the account's home has moved; 0: it has not."""
+        return 0 if self._at == NONE else self.shard.accounts.homes.home(self._at)
 
     @property
     def pinned(self) -> int:
         """The home that the account's plan names; 0: none."""
-        return self.plan.plan.home if self.plan is not None else 0
+        plan = self.plan
+        return plan.plan.home if plan is not None else 0
 
     @property
     def entries(self) -> list[Entry]:
