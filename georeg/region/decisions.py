@@ -131,8 +131,13 @@ class Decisions:
         if self.keeping.records_max:
             self._records.tick()
 
-    def _note(self, account: str, decision: Decision | tuple[object, ...]) -> None:
-        self._records.note(account, self._pack(decision))
+    def _note(self, account: str, kind: Kind, session: SessionId, *fields: object) -> None:
+        """Remember a Decision by its fields in their order; the last ones may be left out.
+
+        Not made first, since that would cost more than all the rest.
+        """
+        record = self._pack((kind, self._clock.wall_ms(), session, *fields))
+        self._records.note(account, record)
 
     def _name(self, name: str) -> str:
         return name if self.keeping.names else ""
@@ -152,12 +157,11 @@ class Decisions:
                 for e in others[:SEEN_MAX]
             )
             live = len({device.id, *(e.device.id for e in others)})
-        # The fields of a Decision in its order: to make one costs as much as to pack it.
-        self._note(entry.account, (
-            Kind.REVIVED if is_revival else Kind.ADMITTED, self._clock.wall_ms(), entry.session,
+        self._note(
+            entry.account, Kind.REVIVED if is_revival else Kind.ADMITTED, entry.session,
             device.id, device.name if self.keeping.names else "", basis, _NOWHERE, "", "",
             plan.plan.name if plan is not None else "", limit, live, took_ms, seen,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     def refused(
         self, account: str, device: Device, plan: PlanSet | None, refused: Refused,
@@ -166,13 +170,12 @@ class Decisions:
         """A start was refused; `session`: of one that wanted to go on after its silence."""
         if not self.keeping.records_max:
             return
-        self._note(account, Decision(
-            Kind.REFUSED, self._clock.wall_ms(), session or SessionId(0), device.id,
-            self._name(device.name), refused.how.value,
-            plan=plan.plan.name if plan is not None else "", limit=refused.limit,
-            live=len({b.info.device.id for b in refused.blockers}), took_ms=refused.took_ms,
-            seen=self._witnesses(refused.blockers),
-        ))  # fmt: skip
+        self._note(
+            account, Kind.REFUSED, session or SessionId(0), device.id, self._name(device.name),
+            refused.how.value, _NOWHERE, "", "", plan.plan.name if plan is not None else "",
+            refused.limit, len({b.info.device.id for b in refused.blockers}), refused.took_ms,
+            self._witnesses(refused.blockers),
+        )  # fmt: skip
 
     def _witnesses(self, blockers: Iterable[Blocker]) -> tuple[Witness, ...]:
         return tuple(
@@ -187,10 +190,8 @@ class Decisions:
         """Something about a session that is held here, in which `region` has a part."""
         if self.keeping.records_max:
             device = entry.device
-            self._note(entry.account, Decision(
-                kind, self._clock.wall_ms(), entry.session, device.id, self._name(device.name),
-                word, region,
-            ))  # fmt: skip
+            name = self._name(device.name)
+            self._note(entry.account, kind, entry.session, device.id, name, word, region)
 
     def ended(self, entry: Entry, reason: Reason) -> None:
         """A session was released; of moves and kicks others tell."""
@@ -202,32 +203,27 @@ class Decisions:
         if not self.keeping.records_max:
             return
         is_device = kick.actor is not ActorKind.OPERATOR
-        self._note(kick.account, Decision(
-            kind, self._clock.wall_ms(), kick.session, kick.device.id,
-            self._name(kick.device.name), _WORDS[kick.reason], kick.region,
-            ActorKind(kick.actor).name.lower(),
+        self._note(
+            kick.account, kind, kick.session, kick.device.id, self._name(kick.device.name),
+            _WORDS[kick.reason], kick.region, ActorKind(kick.actor).name.lower(),
             self._name(kick.actor_device) if is_device else kick.actor_device,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     def stopped(
         self, kind: Kind, account: str, session: SessionId, region: RegionId = _NOWHERE
     ) -> None:
         """The stop of a session that is not held here: said to this region, or heard of."""
         if self.keeping.records_max:
-            stop = Decision(kind, self._clock.wall_ms(), session, "", "", "stopped", region)
-            self._note(account, stop)
+            self._note(account, kind, session, "", "", "stopped", region)
 
 
     def home_moved(self, kind: Kind, move: HomeSet) -> None:
         """The account's home was given to another region, or taken from it."""
         if self.keeping.records_max:
             other = move.home if kind is Kind.HOME_GIVEN else move.by
-            self._note(move.account, Decision(
-                kind, self._clock.wall_ms(), SessionId(0), "", "", region=other
-            ))  # fmt: skip
+            self._note(move.account, kind, SessionId(0), "", "", "", other)
 
 
 def _decoded(record: bytes) -> Decision:
-    fields = msgpack.unpackb(record, use_list=False)
-    seen = tuple(Witness(*one) for one in fields[-1])
-    return Decision._make(fields)._replace(kind=Kind(fields[0]), seen=seen)
+    noted = Decision(*msgpack.unpackb(record, use_list=False))
+    return noted._replace(kind=Kind(noted.kind), seen=tuple(Witness(*one) for one in noted.seen))

@@ -7,7 +7,7 @@ end it; a release may tell that its device was heard elsewhere. Nothing here dec
 from collections.abc import Callable
 
 from crdt.accounts import NONE
-from crdt.dots import RegionId, SessionId, region_of
+from crdt.dots import RegionId, SessionId, region_of, shard_of_dot
 from crdt.events import ActorKind, Entry, Event, HomeSet, Kick, PlanSet, Reason, Release, Stop
 from crdt.fields import HOP_MAX
 from georeg.region.budget import Budget
@@ -36,7 +36,8 @@ class Reactions:
         match event:
             case Entry(hop=0):  # begins there: it outbids nobody, and nearly all events are this
                 self.name(event)
-                if state.shard(event.account).sessions.has_several(event.account):
+                shard = state.shards[shard_of_dot(event.dot)]
+                if shard.sessions.has_several(event.account):
                     self._supersede(event)
             case Entry():
                 held = state.held(event.account, event.session)
@@ -74,7 +75,7 @@ class Reactions:
 
         At the earliest so long before the beacon that the release came after, as the release says.
         """
-        if (sent_ms := self.sent_ms(event.after)) is not None:
+        if event.after and (sent_ms := self.sent_ms(event.after)) is not None:
             sessions = self._state.shard(event.account).sessions
             if (row := sessions.own_row(event.account, event.session)) != NONE:
                 sessions.heard[row] = max(sessions.heard[row], sent_ms - event.silent_ms)
@@ -97,8 +98,9 @@ class Reactions:
         Its device did not speak: it stays as silent as it was, and yields as soon.
         """
         state = self._state
-        own = state.own(event.account) if state.nameless.take(event.session) else []
-        seen = next((s for s in own if s.session == event.session), None)
+        if not state.nameless.take(event.session):
+            return
+        seen = next((s for s in state.own(event.account) if s.session == event.session), None)
         if seen is None or seen.device != event.device.id:
             return
         held = seen.entry
