@@ -1,5 +1,7 @@
 """One shard's accounts, against a plain dict."""
 
+from zlib import crc32
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,3 +78,18 @@ def test_a_sweep_touches_only_its_rows() -> None:
     assert table.forget_plans(1, 8, 100) == 2
     assert table.forget_plans(1, 100, 100) == 0
     assert table.count == 4
+
+
+def test_an_account_that_is_asked_for_again_is_found_where_it_is_now() -> None:
+    """The table remembers the account that it was asked for last."""
+    table = AccountTable(Slab())
+    one, other = ACCOUNTS[:2]
+    assert table.find(one) == NONE
+    row = table.intern(one)
+    assert table.find(one) == row
+
+    table.prune(row)
+    assert table.find(one) == NONE
+    assert table.intern(other) == row
+    assert (table.find(one), table.find(other)) == (NONE, row)
+    assert table.key(one) != table.key(other) == crc32(other.encode())

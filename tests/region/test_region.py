@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from crdt.dots import SHARDS, RegionId, SessionId, dot_at, shard_of
-from crdt.events import ActorKind, Device, Entry, Reason
+from crdt.events import ActorKind, Device, Entry, Plan, Reason
 from georeg.region import wire
 from georeg.region.election import StaticElection
 from georeg.region.ends import Watches
@@ -15,6 +15,25 @@ from georeg.region.model import Ended
 from georeg.region.pending import Pending
 from georeg.region.settings import Settings
 from tests.region.cluster import ACCOUNT, EPOCH_MS, A, B, C, Cluster
+
+# ---- what is known -----------------------------------------------------------------------------
+
+
+def test_what_was_looked_up_before_a_plan_was_stated_says_what_the_plan_says(
+    cluster: Cluster,
+) -> None:
+    """The look at an account is kept while its plan is stated; both when it is new and known."""
+    region, account = cluster.regions[A], "acc-planned"
+    state = region._state
+    for issued, home in ((1, C), (2, B)):
+        assert (state.limit_of(account), state.seat_of(account)) != (5 + issued, home)
+        looked = state.look(account)
+        assert region.set_plan(account, Plan("premium", 5 + issued, home), issued)
+
+        assert (state.limit_of(account), state.seat_of(account)) == (5 + issued, home)
+        assert looked is state.look(account), "it was looked up again"
+        assert looked.plan == state.shard(account).plan(account)
+
 
 # ---- life ------------------------------------------------------------------------------------
 
