@@ -42,8 +42,8 @@ class AccountTable:
     """
 
     __slots__ = (
-        "_free", "_issued", "_mask", "_odd_plans", "_plan_numbers", "_plans", "_texts", "_used",
-        "chain", "count", "first", "heads", "homes", "keys", "slab",
+        "_free", "_issued", "_last", "_last_row", "_mask", "_odd_plans", "_plan_numbers", "_plans",
+        "_texts", "_used", "chain", "count", "first", "heads", "homes", "keys", "slab",
     )  # fmt: skip
 
     def __init__(self, slab: Slab, plans: Interner[Plan] | None = None) -> None:
@@ -59,6 +59,9 @@ class AccountTable:
         self._mask = _BUCKETS_MIN - 1
         self._used = 0
         self._free = NONE
+        self._last: str | None = None
+        """The account that was found last: what happens to one asks for it several times."""
+        self._last_row = NONE
         self._plans: Interner[Plan] = Interner() if plans is None else plans
         self._odd_plans: dict[int, Plan] = {}
         self.homes = Homes()
@@ -74,18 +77,22 @@ class AccountTable:
 
     def find(self, account: str) -> int:
         """The account's row, or NONE."""
+        if account == self._last:
+            return self._last_row
         data = account.encode()
-        return self._find(data, crc32(data))
+        return self._noted(account, self._find(data, crc32(data)))
 
     def intern(self, account: str) -> int:
         """The account's row; a new one when it has none yet.
 
         The caller gives it a session, a plan or a home at once, or calls `prune`.
         """
+        if account == self._last:
+            return self._last_row
         data = account.encode()
         key = crc32(data)
         row = self._find(data, key)
-        return row if row != NONE else self._place(data, key)
+        return self._noted(account, row if row != NONE else self._place(data, key))
 
     def account(self, row: int) -> str:
         """The name of the account in this row."""
@@ -95,6 +102,8 @@ class AccountTable:
         """Free the row if its account has neither session nor plan, and its home has not moved."""
         if self.first[row] != NONE or self._plan_numbers[row] != _NO_PLAN or self.homes.has(row):
             return
+        if row == self._last_row:
+            self._last = None
         at = self.bucket(self.keys[row])
         before = self.heads[at]
         if before == row:
@@ -203,6 +212,11 @@ class AccountTable:
 
     # ---- rows --------------------------------------------------------------------------------
 
+    def _noted(self, account: str, row: int) -> int:
+        if row != NONE:
+            self._last, self._last_row = account, row
+        return row
+
     def _find(self, data: bytes, key: int) -> int:
         row = self.heads[key >> SHARD_BITS & self._mask]
         while row != NONE:
@@ -226,7 +240,7 @@ class AccountTable:
                 self.first.extend(array("i", [NONE]) * ROWS_STEP)
                 self._plan_numbers.extend(array("H", [_NO_PLAN]) * ROWS_STEP)
             self._used = row + 1
-        at = self.bucket(key)
+        at = key >> SHARD_BITS & self._mask
         self.chain[row] = self.heads[at]
         self.heads[at] = row
         self.keys[row] = key

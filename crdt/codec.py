@@ -130,7 +130,7 @@ def concatenated(events: Sequence[bytes]) -> bytes:
 def encode_event(event: Event) -> bytes:
     """One event as bytes. Raises LocalError when a field is out of bounds."""
     try:
-        return pack(plain(event))
+        return _pack(plain(event))  # type: ignore[no-any-return]  # msgpack has no types
     except (PeerError, UnicodeError) as wrong:
         raise LocalError(f"cannot encode {type(event).__name__}: {wrong}") from None
 
@@ -147,7 +147,6 @@ def plain(event: Event) -> list[Any] | None:
     if type(event) is Kick:
         return _plain_kick(event)
     if type(event) is PlanSet:
-        account_name(event.account)
         body = [_PLAN, event.account, *event.plan, event.issued]
         _read_plan(body)
         return body

@@ -124,7 +124,8 @@ class SessionSet:
         self.dots[row] = dot
         self.sessions[row] = session
         self.heard[row] = heard_ms
-        self.heard_since_ms = min(self.heard_since_ms, heard_ms)
+        if heard_ms < self.heard_since_ms:
+            self.heard_since_ms = heard_ms
         self.marks[row] = self.paces[row] = 0
         self._next[row] = first
         self.deadlines_s[row] = deadline_s
