@@ -4,13 +4,15 @@ Of another region's session nobody here knows the last heartbeat: what is shown 
 region's newest beacon, or, in a refusal, what that region has just answered.
 """
 
+from collections.abc import Iterable
+
 from crdt.dots import RegionId
 from crdt.events import Entry
 from crdt.liveness import RegionState as Liveness
 from crdt.sessions import NEVER
 from georeg.region.evidence import Evidence
 from georeg.region.look import by_place
-from georeg.region.model import Listing, SessionInfo, State
+from georeg.region.model import Blocker, How, Listing, SessionInfo, State
 from georeg.region.seen import Seen
 from georeg.region.state import RegionState
 
@@ -24,11 +26,7 @@ class Show:
 
     def seen(self, seen: Seen) -> SessionInfo:
         """A session as its own region has just vouched for it."""
-        if seen.entry.unconfirmed:
-            shown = State.UNCONFIRMED
-        else:
-            shown = State.SUSPECT if seen.suspect else State.LIVE
-        return self._info(seen.entry, seen.silent_ms, shown)
+        return self._own(seen.entry, seen.silent_ms, seen.suspect)
 
     def entry(self, entry: Entry) -> SessionInfo:
         """A session as this region's view has it."""
@@ -39,7 +37,7 @@ class Show:
             row = sessions.own_row(entry.account, entry.session)
             heard_ms = sessions.heard[row] if row >= 0 else NEVER
             silent_ms = now_ms - heard_ms if heard_ms != NEVER else 0
-            return self.seen(Seen(entry, silent_ms > state.settings.suspect_ms, True, silent_ms))
+            return self._own(entry, silent_ms, silent_ms > state.settings.suspect_ms)
         is_up = state.regions.state(entry.region, now_ms) is Liveness.UP
         shown = State.LIVE if is_up and not entry.unconfirmed else State.UNCONFIRMED
         age_ms = min(self._evidence.age_ms(entry), state.clock.wall_ms() - entry.started_ms)
@@ -82,6 +80,30 @@ class Show:
         if region == state.region:
             return False
         return state.regions.state(region, state.clock.now_ms()) is Liveness.DOWN
+
+    def blockers(
+        self, seen: Iterable[Seen], covered: Iterable[Entry], took_ms: int
+    ) -> tuple[Blocker, ...]:
+        """The sessions that block a start, each with its evidence.
+
+        `seen`: what their own regions have said within `took_ms`; `covered`: what beacons cover.
+        """
+        here, blockers = self._state.region, []
+        for one in seen:
+            if one.region == here:
+                blockers.append(Blocker(self.seen(one), How.LOCAL, one.silent_ms))
+            else:
+                blockers.append(Blocker(self.seen(one), How.CONFIRMED, took_ms))
+        blockers += [
+            Blocker(self.entry(entry), How.BEACON, self._evidence.age_ms(entry))
+            for entry in covered
+        ]
+        return tuple(blockers)
+
+    def _own(self, entry: Entry, silent_ms: int, is_suspect: bool) -> SessionInfo:
+        if entry.unconfirmed:
+            return self._info(entry, silent_ms, State.UNCONFIRMED)
+        return self._info(entry, silent_ms, State.SUSPECT if is_suspect else State.LIVE)
 
     def _info(self, entry: Entry, silent_ms: int, shown: State) -> SessionInfo:
         wall_ms = self._state.clock.wall_ms()

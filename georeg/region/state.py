@@ -274,7 +274,7 @@ class RegionState:
         self.counters[f"released_{reason.name.lower()}"] += 1
         self.decisions.ended(entry, reason)
         self.logged(shard.index, at_once)
-        if reason is not Reason.MOVED:
+        if reason is not Reason.MOVED and self.watches.is_watched(entry.session):
             self.watches.tell(self.ended(entry.account, entry.session, reason))
 
     def stop(self, account: str, session: SessionId) -> None:
