@@ -148,12 +148,13 @@ class Shard:
         self._append(data)
         return entry
 
-    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0) -> Entry:
+    def release(self, entry: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
         """Give up an own dot (`after`: see `Release`). Raises LocalError if it is not held here."""
+        dot, account = entry.dot, entry.account
         row = self.sessions.row_of(account, dot)
         if region_of(dot) != self.me or row == NONE:
             raise LocalError(f"dot {dot:#x} of {account!r} is not held by region {self.me}")
-        entry, heard_ms = self.sessions.entry(row), self.sessions.heard[row]
+        heard_ms = self.sessions.heard[row]
         event = release_of(entry, reason, now_ms - heard_ms, after)
         data = encode_event(event)
         self._check_own(account)
@@ -161,7 +162,6 @@ class Shard:
         position = self._append(data)
         if reason is not Reason.MOVED:  # the new holder may know its token only
             self.log.blank(position_of(dot), position)
-        return entry
 
     def stop(self, session: SessionId, account: str, now_ms: int) -> Stop:
         """Note, for all regions, that a device ended its session. Again changes nothing."""

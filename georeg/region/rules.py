@@ -98,9 +98,9 @@ def judge(case: Case) -> Verdict:
     """The next step of a start."""
     limit = case.limit
     own_count = devices(case.own)
-    own_firm = [s for s in case.own if s.firm]
     own_weak = [s for s in case.own if s.yields]
     if own_count >= limit:  # rule 2
+        own_firm = [s for s in case.own if s.firm]
         if devices(own_firm) >= limit:
             return Refuse(How.LOCAL, tuple(own_firm))
         if own_weak:

@@ -24,6 +24,7 @@ from georeg.region.model import (
     How,
     Outcome,
     Refused,
+    SessionInfo,
     StartRequest,
 )
 from georeg.region.pending import Pending
@@ -121,19 +122,19 @@ class Start:
         self._since_ms = self._state.clock.now_ms()
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
-        self._evicts: list[SessionId] = []
+        self._evicts: tuple[SessionId, ...] = ()
         # What the last look at the account showed (`_case`); good until something is done.
-        self._found: dict[SessionId, Entry] = {}
+        self._found: dict[SessionId, Entry]
         """Of every session of which anything is known, answers included, the entry that holds it.
         """
-        self._gone: dict[SessionId, Reason] = {}
+        self._gone: dict[SessionId, Reason]
         """Rule 1: what does not count, and ends when the start is admitted."""
-        self._others: list[Entry] = []
+        self._others: list[Entry]
         """The account's live sessions that stay when the start is admitted."""
-        self._answers: list[Seen] = []
+        self._answers: list[Seen]
         """Of other regions: those that count."""
-        self._plan: PlanSet | None = None
-        self._limit = 0
+        self._plan: PlanSet | None
+        self._limit: int
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -157,9 +158,11 @@ class Start:
 
     def _step(self, *, is_final: bool) -> None:
         """Rules 2 to 4 on the state as it is, until there is nothing to do but wait."""
-        while self._pending.value is None and not self._is_overtaken():
+        while self._pending.value is None and not (self._revived and self._is_overtaken()):
             verdict = rules.judge(self._case(is_final))
             match verdict:
+                case rules.Admit(basis):
+                    self._admit(basis)
                 case rules.Wait():
                     return
                 case rules.Ask():
@@ -167,16 +170,13 @@ class Start:
                     return
                 case rules.Yield(session):
                     self._state.release(session.entry, Reason.DISPLACED)
-                case rules.Admit(basis):
-                    self._admit(basis)
                 case rules.Refuse():
                     if not self._evict(verdict):
                         self._refuse(verdict)
 
     def _is_overtaken(self) -> bool:
         """A revival that waited: the session was kicked, stopped or revived in the meantime."""
-        if self._revived is None:
-            return False
+        assert self._revived is not None
         state, session = self._state, self._revived.session
         if state.is_final(self._account, session):
             self._settle(Refused(state.limit_of(self._account), How.LOCAL, (), self._took_ms()))
@@ -185,17 +185,21 @@ class Start:
         if held is not None:
             self._others = state.live(self._account, {session})
             self._limit = state.limit_of(self._account)
-            self._settle(self._admitted(held, Basis.GRANTED))
+            shown = self._starts.show.entry(held)
+            self._settle(self._admitted(held, shown, Basis.GRANTED, self._took_ms()))
             return True
         return False
 
     def _case(self, is_final: bool) -> rules.Case:
         """Look at the account: once for all that the next step needs."""
         state, account, inquiry, starts = self._state, self._account, self._inquiry, self._starts
-        own = starts.budget.vouch(account)  # first: what is over here is no more known
-        live = state.live(account)
+        own: list[Seen] = []
+        live: list[Entry] = []
+        self._found = {}
+        if inquiry is not None or state.knows_of(account):  # of most accounts nothing is known
+            own = starts.budget.vouch(account)  # first: it releases what is over here
+            live, self._found = state.live(account), self._known()
         self._plan, self._limit = state.plan_of(account), state.limit_of(account)
-        self._found = self._known()
         gone = self._gone = self._superseded()
         self._others = [e for e in live if e.session not in gone] if gone else live
         self._answers = [s for s in inquiry.found() if self._counts(s)] if inquiry else []
@@ -204,7 +208,7 @@ class Start:
             own=[s for s in own if s.session not in gone] if gone else own,
             usable=starts.budget.usable(account, live),
             slot=inquiry.slot if inquiry else 0,
-            in_view=devices(self._others),
+            in_view=devices(self._others) if live else 0,
             has_asked=inquiry is not None,
             answers=self._answers,
             covered=self._covered() if is_final else (),
@@ -218,13 +222,10 @@ class Start:
 
     def _covered(self) -> list[Entry]:
         """Sessions of regions that did not answer, whose fresh beacon covers them."""
-        here, evidence = self._state.region, self._starts.evidence
+        here, covers = self._state.region, self._starts.evidence.covers
         answered = {here, *(self._inquiry.answers if self._inquiry else ())}
-        return [
-            e
-            for e in self._others
-            if e.region not in answered and not e.unconfirmed and evidence.covers(e)
-        ]
+        silent = [e for e in self._others if e.region not in answered]
+        return [e for e in silent if not e.unconfirmed and covers(e)]
 
     def _known(self) -> dict[SessionId, Entry]:
         """Every session of the account of which anything is known, answers included."""
@@ -270,7 +271,7 @@ class Start:
         oldest = min(entries, key=lambda e: (e.placed_ms, e.dot))
         if oldest.session in self._evicts:
             return False
-        self._evicts.append(oldest.session)
+        self._evicts += (oldest.session,)
         return True
 
     def _admit(self, basis: Basis) -> None:
@@ -296,8 +297,9 @@ class Start:
                 provisional=provisional,
             )  # fmt: skip
         state.counters[f"admitted_{basis}"] += 1
+        took_ms = self._took_ms()
         state.decisions.admitted(
-            entry, basis, self._plan, self._limit, self._others, self._took_ms(),
+            entry, basis, self._plan, self._limit, self._others, took_ms,
             is_revival=self._revived is not None,
         )  # fmt: skip
         self._tell_shadow(is_admitted=True)
@@ -306,14 +308,14 @@ class Start:
             self._starts.on_overdraft(inquiry)
         elif inquiry is not None:
             self._starts.asking.close(inquiry)
-        self._settle(self._admitted(entry, basis))
+        self._settle(self._admitted(entry, self._starts.show.heard_now(entry), basis, took_ms))
 
-    def _admitted(self, entry: Entry, basis: Basis) -> Admitted:
-        show = self._starts.show
-        live = sorted([*self._others, entry], key=by_place)
-        shown = tuple([show.entry(e) for e in live])
-        info = shown[live.index(entry)]
-        return Admitted(info, basis, self._limit, devices(live), self._took_ms(), shown)
+    def _admitted(self, held: Entry, info: SessionInfo, basis: Basis, took_ms: int) -> Admitted:
+        if not self._others:
+            return Admitted(info, basis, self._limit, 1, took_ms, (info,))
+        show, live = self._starts.show, sorted([*self._others, held], key=by_place)
+        shown = tuple([info if e is held else show.entry(e) for e in live])
+        return Admitted(info, basis, self._limit, devices(live), took_ms, shown)
 
     def _refuse(self, refusal: rules.Refuse) -> None:
         """Name the sessions that block, each with its evidence; nothing ends."""

@@ -96,6 +96,10 @@ class RegionState:
             looked = self._looked = Look(account, self.shard(account))
         return looked
 
+    def knows_of(self, account: str) -> bool:
+        """Whether any dot of the account is known here."""
+        return bool(self._look(account).rows or self.hints.of(account))
+
     def own_count(self, account: str) -> int:
         """How many live sessions are held here."""
         return len(self._own(account))
@@ -219,8 +223,7 @@ class RegionState:
 
     def seat_of(self, account: str) -> RegionId:
         """The seat whose home leases out the account's slots."""
-        look = self._look(account)
-        if look.seat is None:
+        if (look := self._look(account)).seat is None:
             look.seat = self.members.home(account, look.pinned, look.moved)
         return look.seat
 
@@ -269,7 +272,7 @@ class RegionState:
     ) -> None:
         """Give up a session that is held here. `after`: see `Release`."""
         shard = self.shard(entry.account)
-        shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
+        shard.release(entry, reason, self.clock.now_ms(), after)
         self.journal.forget_session(entry.session)
         self.counters[f"released_{reason.name.lower()}"] += 1
         self.decisions.ended(entry, reason)
@@ -331,7 +334,7 @@ class RegionState:
 
     def ended(self, account: str, session: SessionId, reason: Reason) -> Ended:
         """An end as the device is told it: by its kick if there is one."""
-        if (kick := self.kicked(account, session)) is not None:
+        if kick := self.kicked(account, session):
             return ended_by(kick)
         ago_ms = self.shard(account).stops.age_ms(session, self.clock.now_ms())
         return ended_otherwise(session, reason, self.clock.wall_ms() - ago_ms)
