@@ -42,8 +42,9 @@ class AccountTable:
     """
 
     __slots__ = (
-        "_free", "_issued", "_last", "_last_row", "_mask", "_odd_plans", "_plan_numbers", "_plans",
-        "_texts", "_used", "chain", "count", "first", "heads", "homes", "keys", "slab",
+        "_free", "_issued", "_last", "_last_data", "_last_key", "_last_row", "_mask", "_odd_plans",
+        "_plan_numbers", "_plans", "_texts", "_used", "chain", "count", "first", "heads", "homes",
+        "keys", "slab",
     )  # fmt: skip
 
     def __init__(self, slab: Slab, plans: Interner[Plan] | None = None) -> None:
@@ -60,8 +61,8 @@ class AccountTable:
         self._used = 0
         self._free = NONE
         self._last: str | None = None
-        """The account that was found last: what happens to one asks for it several times."""
-        self._last_row = NONE
+        """The account that was asked for last: what happens to one asks for it several times."""
+        self._last_data, self._last_key, self._last_row = b"", 0, NONE
         self._plans: Interner[Plan] = Interner() if plans is None else plans
         self._odd_plans: dict[int, Plan] = {}
         self.homes = Homes()
@@ -77,22 +78,20 @@ class AccountTable:
 
     def find(self, account: str) -> int:
         """The account's row, or NONE."""
-        if account == self._last:
-            return self._last_row
-        data = account.encode()
-        return self._noted(account, self._find(data, crc32(data)))
+        if account != self._last:
+            self._seek(account)
+        return self._last_row
 
     def intern(self, account: str) -> int:
         """The account's row; a new one when it has none yet.
 
         The caller gives it a session, a plan or a home at once, or calls `prune`.
         """
-        if account == self._last:
-            return self._last_row
-        data = account.encode()
-        key = crc32(data)
-        row = self._find(data, key)
-        return self._noted(account, row if row != NONE else self._place(data, key))
+        if account != self._last:
+            self._seek(account)
+        if self._last_row == NONE:
+            self._last_row = self._place(self._last_data, self._last_key)
+        return self._last_row
 
     def account(self, row: int) -> str:
         """The name of the account in this row."""
@@ -212,18 +211,15 @@ class AccountTable:
 
     # ---- rows --------------------------------------------------------------------------------
 
-    def _noted(self, account: str, row: int) -> int:
-        if row != NONE:
-            self._last, self._last_row = account, row
-        return row
-
-    def _find(self, data: bytes, key: int) -> int:
+    def _seek(self, account: str) -> None:
+        data = account.encode()
+        key = crc32(data)
         row = self.heads[key >> SHARD_BITS & self._mask]
         while row != NONE:
             if self.keys[row] == key and self.slab.holds(self._texts[row], data):
-                return row
+                break
             row = self.chain[row]
-        return NONE
+        self._last, self._last_data, self._last_key, self._last_row = account, data, key, row
 
     def _place(self, data: bytes, key: int) -> int:
         if self.count > self._mask:
