@@ -107,9 +107,9 @@ class RegionState:
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
         """(row, entry, when last heard) of what lives here; releases what is over."""
         look = self._look(account)
-        if not look.rows:
-            return []
         heard = look.shard.sessions.heard
+        if not [row for row in look.rows if heard[row] != NEVER]:
+            return []  # asked at each replicated event: nothing is decoded for others' sessions
         oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
         wall_s = self.clock.wall_ms() // 1000
         own = []
@@ -140,7 +140,7 @@ class RegionState:
     def held(self, account: str, session: int) -> Entry | None:
         """The entry of a live session that is held here."""
         if self.shard(account).sessions.own_row(account, session) == NONE:
-            return None  # asked at each replicated event: nothing is decoded for others' sessions
+            return None
         return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
     def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
