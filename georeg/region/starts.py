@@ -183,7 +183,7 @@ class Start:
             return True
         held = state.held(self._account, session)
         if held is not None:
-            self._others = state.live(self._account, {session})
+            self._others = [e for e in state.live(self._account) if e.session != session]
             self._limit = state.limit_of(self._account)
             shown = self._starts.show.entry(held)
             self._settle(self._admitted(held, shown, Basis.GRANTED, self._took_ms()))
@@ -198,7 +198,7 @@ class Start:
         self._found = {}
         if inquiry is not None or state.knows_of(account):  # of most accounts nothing is known
             own = starts.budget.vouch(account)  # first: it releases what is over here
-            live, self._found = state.live(account), self._known()
+            live, self._found = state.live(account, own=own), self._known()
         self._plan, self._limit = state.plan_of(account), state.limit_of(account)
         gone = self._gone = self._superseded()
         self._others = [e for e in live if e.session not in gone] if gone else live

@@ -9,7 +9,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
@@ -143,35 +143,28 @@ class RegionState:
             return None
         return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
-    def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
+    def live(self, account: str, own: list[Seen] | None = None) -> list[Entry]:
         """The account's live sessions in the view: of each the entry that holds it, oldest first.
 
         Live: a dot of a region that is not down, neither kicked nor stopped, hard deadline ahead.
+        `own`: those held here, where the caller has just looked them up.
         """
         hints = self.hints.of(account)
         if not hints and not self._look(account).rows:
             return []
         best: dict[SessionId, Entry] = {}
-        own = {entry.dot for _, entry, _ in self._own(account)}
+        own_dots = {s.entry.dot for s in own or self.own(account)}
         now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
         for entry in (*self._look(account).entries, *hints):
             region = region_of(entry.dot)
             if region == self.region:
-                if entry.dot not in own:
+                if entry.dot not in own_dots:
                     continue
             elif self.regions.state(region, now_ms) is Liveness.DOWN:
                 continue
             keep_highest(best, entry)
-        return sorted(
-            (
-                e
-                for e in best.values()
-                if e.session not in skip
-                and e.deadline_s > wall_s
-                and not self.is_final(account, e.session)
-            ),
-            key=by_place,
-        )
+        entries = [e for e in best.values() if e.deadline_s > wall_s]
+        return sorted((e for e in entries if not self.is_final(account, e.session)), key=by_place)
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
