@@ -7,7 +7,7 @@ both mean the same, "go on playing", and its developer reads the message.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 
@@ -17,6 +17,7 @@ from georeg.edge.shapes import ERRORS_MAX, Errors, Shape
 
 JSON_TYPE: Final = "application/json"
 MSGPACK_TYPE: Final = "application/msgpack"
+Bytes = TypeVar("Bytes", bytes, bytearray)
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 TEXT_TYPE: Final = "text/plain"
 BODY: Final = web.RequestKey("body", bytes)
@@ -35,13 +36,14 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     read: bytes | None = request.get(BODY)
     if read is not None:
         return read
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is not None and encoding.lower() != "identity":
         raise invalid(("Content-Encoding", "bodies are taken as they are, not compressed"))
-    if (request.content_length or 0) > limit:
-        raise too_large(limit, "bytes")
     try:
-        if request.content.is_eof():
-            return await _read_up_to(request, limit)
+        if request.content.is_eof():  # nearly always: nothing to wait for, which saves 3 us
+            return _bounded(request.content.read_nowait(), limit)
+        if (request.content_length or 0) > limit:
+            raise too_large(limit, "bytes")
         async with asyncio.timeout(BODY_S):
             return await _read_up_to(request, limit)
     except TimeoutError:
@@ -54,15 +56,21 @@ async def _read_up_to(request: web.Request, limit: int) -> bytes:
     parts = bytearray()
     while part := await request.content.readany():
         parts += part
-        if len(parts) > limit:
-            raise too_large(limit, "bytes")
+        _bounded(parts, limit)
     return bytes(parts)
+
+
+def _bounded(body: Bytes, limit: int) -> Bytes:
+    """The same. Raises Problem 413 when it has more than `limit` bytes."""
+    if len(body) > limit:
+        raise too_large(limit, "bytes")
+    return body
 
 
 def require_type(request: web.Request, media_type: str) -> None:
     """Raise Problem 422 unless the body is declared as of this type; parameters are ignored."""
     declared = request.headers.get("Content-Type", "")
-    if declared.partition(";")[0].strip().lower() != media_type:
+    if declared != media_type and declared.partition(";")[0].strip().lower() != media_type:
         raise invalid(("Content-Type", f"must be {media_type}"))
 
 

@@ -49,12 +49,14 @@ ACCOUNT_SCHEMA: Final[dict[str, object]] = {
     "minLength": 1,
     "maxLength": ACCOUNT_BYTES_MAX,
 }
+ACCOUNT: Final = web.RequestKey("account", str)
+"""The account in the path, where something in front of the handler has read it already."""
 SESSION_ID_SCHEMA: Final[dict[str, object]] = {"type": "string", "pattern": SESSION_PATTERN}
 
 
 def account_of(request: web.Request) -> str:
     """The account in the path. Raises Problem 422."""
-    account = request.match_info["account"]
+    account = request.get(ACCOUNT) or request.match_info["account"]
     if not _is_text(account, ACCOUNT_BYTES_MAX):
         raise invalid(
             ("account", f"must have 1 to {ACCOUNT_BYTES_MAX} bytes, no control characters")

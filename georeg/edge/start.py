@@ -6,12 +6,14 @@ from aiohttp import web
 
 from crdt.dots import SessionId
 from crdt.events import Device, Plan
-from georeg.edge.answers import json_answer, settled
+from georeg.edge.answers import settled
 from georeg.edge.auth import Caller, caller_for
 from georeg.edge.bodies import read_json
 from georeg.edge.context import Edge
 from georeg.edge.problems import LIMIT_REACHED, Problem, invalid, too_many, unavailable
 from georeg.edge.schemas import START, account_of, idempotency_key_of, wait_ms_of
+from georeg.edge.started import started
+from georeg.edge.whole import STARTED, head_of
 from georeg.region.model import Admitted, Claims, Refused, StartRequest
 
 
@@ -41,7 +43,7 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
         edge.overload.starts -= 1
     if isinstance(outcome, Admitted):
         edge.metrics.started(outcome.basis.value)
-        return _admitted(edge, outcome, wait_ms)
+        return _admitted(edge, request, outcome, wait_ms)
     if isinstance(outcome, Refused):
         edge.metrics.started("refused")
         edge.metrics.refusals.observe(outcome)
@@ -99,7 +101,9 @@ def named_plan(edge: Edge, name: str) -> Plan:
     return Plan(name, limit, 0)
 
 
-def _admitted(edge: Edge, outcome: Admitted, wait_ms: int | None) -> web.Response:
+def _admitted(
+    edge: Edge, request: web.Request, outcome: Admitted, wait_ms: int | None
+) -> web.StreamResponse:
     """The token says the start as its issue time, so that a retry gets the same answer."""
     info = outcome.info
     token = edge.keys.sign(
@@ -112,9 +116,12 @@ def _admitted(edge: Edge, outcome: Admitted, wait_ms: int | None) -> web.Respons
             info.deadline_s,
         )
     )
-    document = edge.render.admitted(outcome, token, edge.heartbeat_s, edge.lease_s)
-    headers = {} if wait_ms is None else {"Preference-Applied": f"wait={wait_ms / 1000:g}"}
-    return json_answer(document, status=201, headers=headers)
+    body = started(edge.render, outcome, token, edge.heartbeat_s, edge.lease_s)
+    head = STARTED
+    if wait_ms is not None:
+        applied = {"Preference-Applied": f"wait={wait_ms / 1000:g}"}
+        head = head_of(STARTED.status, STARTED.headers | applied)
+    return edge.whole.make(request, head, body, edge.clock.wall_ms())
 
 
 def _refused(edge: Edge, outcome: Refused, asked: StartRequest) -> Problem:
