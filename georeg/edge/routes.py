@@ -30,7 +30,7 @@ from georeg.edge.problems import (
     UNAVAILABLE,
     Kind,
 )
-from georeg.edge.schemas import HEARTBEAT_BODY, PLAN
+from georeg.edge.schemas import HEARTBEAT_BODY, PLAN, SESSIONS_PATH
 from georeg.edge.schemas import START as START_BODY
 from georeg.edge.sessions import kick, list_sessions
 from georeg.edge.shapes import Fields
@@ -92,7 +92,7 @@ HEARTBEAT: Final = Route(
 START: Final = Route(
     name="start",
     method="POST",
-    path="/v1/accounts/{account}/sessions",
+    path=SESSIONS_PATH,
     handler=start,
     summary="Start a stream",
     urgency=Urgency.START,
@@ -159,7 +159,7 @@ ROUTES: Final = (
     Route(
         name="list",
         method="GET",
-        path="/v1/accounts/{account}/sessions",
+        path=SESSIONS_PATH,
         handler=list_sessions,
         summary="See an account's sessions",
         urgency=Urgency.LOOK,

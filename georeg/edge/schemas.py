@@ -1,5 +1,6 @@
 """The bodies and headers of requests, as shapes: what is checked is what the document promises."""
 
+import re
 from typing import Final
 
 from aiohttp import web
@@ -49,14 +50,26 @@ ACCOUNT_SCHEMA: Final[dict[str, object]] = {
     "minLength": 1,
     "maxLength": ACCOUNT_BYTES_MAX,
 }
-ACCOUNT: Final = web.RequestKey("account", str)
-"""The account in the path, where something in front of the handler has read it already."""
 SESSION_ID_SCHEMA: Final[dict[str, object]] = {"type": "string", "pattern": SESSION_PATTERN}
+SESSIONS_PATH: Final = "/v1/accounts/{account}/sessions"
+_LITERAL: Final = f"[A-Za-z0-9_~-][A-Za-z0-9._~-]{{0,{ACCOUNT_BYTES_MAX - 1}}}"
+"""Accounts that stand in a path as they are. None begins with a dot: `..` is no name there."""
+_SESSIONS_OF: Final = re.compile(SESSIONS_PATH.format(account=f"({_LITERAL})"))
+
+
+def literal_account(path: str) -> str | None:
+    """The account whose sessions such a raw path means letter by letter; None: it is of another
+    call, or it has to be decoded first. An account that is found here is a valid one."""
+    found = _SESSIONS_OF.fullmatch(path)
+    return None if found is None else found[1]
 
 
 def account_of(request: web.Request) -> str:
     """The account in the path. Raises Problem 422."""
-    account = request.get(ACCOUNT) or request.match_info["account"]
+    literal = literal_account(request.raw_path)
+    if literal is not None:
+        return literal  # the router may not even have been asked (shortcuts.py)
+    account = request.match_info["account"]
     if not _is_text(account, ACCOUNT_BYTES_MAX):
         raise invalid(
             ("account", f"must have 1 to {ACCOUNT_BYTES_MAX} bytes, no control characters")

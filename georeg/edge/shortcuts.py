@@ -9,38 +9,31 @@ that the router does not read letter by letter (percent-encoding, dots that clim
 address with a host) and calls that expect `100 Continue` take the long way.
 """
 
-import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from georeg.edge.app import HANDLERS
 from georeg.edge.routes import HEARTBEAT, START
-from georeg.edge.schemas import ACCOUNT
+from georeg.edge.schemas import literal_account
 
-_ACCOUNT: Final = "{account}"
-_LITERAL: Final = r"([A-Za-z0-9_~-][A-Za-z0-9._~-]*)"
-"""Accounts whose name stands in a path as it is. None begins with a dot: `..` is no name there."""
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
 def hottest_first(app: web.Application, routed: Handler) -> Handler:
     """Heartbeats and starts straight to their handlers; `routed` for everything else."""
     heartbeat, start = app[HANDLERS][HEARTBEAT.name], app[HANDLERS][START.name]
-    before, after = START.path.split(_ACCOUNT)
-    account_in = re.compile(re.escape(before) + _LITERAL + re.escape(after)).fullmatch
+    heartbeat_path = HEARTBEAT.path
     assert HEARTBEAT.method == START.method == "POST"
 
     async def dispatch(request: web.Request) -> web.StreamResponse:
-        if request.method != "POST" or "Expect" in request.headers:
-            return await routed(request)
-        path = request.raw_path
-        if path == HEARTBEAT.path:
-            return await heartbeat(request)
-        if (found := account_in(path)) is not None:
-            request[ACCOUNT] = found[1]
-            return await start(request)
+        if request.method == "POST" and "Expect" not in request.headers:
+            path = request.raw_path
+            if path == heartbeat_path:
+                return await heartbeat(request)
+            if literal_account(path) is not None:
+                return await start(request)
         return await routed(request)
 
     return dispatch

@@ -23,13 +23,14 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
     caller = await caller_for(edge, request, account)
     body = await read_json(request, START, edge.settings.body_max)
     wait_ms = wait_ms_of(request)
+    plan, plan_issued = _plan(edge, caller, body)
     asked = StartRequest(
         account=account,
         device=_device(body),
         title=cast(str, body.get("title", "")),
-        replace=_replaced(edge, body),
-        plan=_plan(edge, caller, body),
-        plan_issued=_plan_issued(edge, caller, body),
+        replace=_replaced(edge, body) if "replace" in body else (),
+        plan=plan,
+        plan_issued=plan_issued,
         deadline_ms=wait_ms,
         idempotency_key=idempotency_key_of(request),
     )
@@ -73,24 +74,19 @@ def _replaced(edge: Edge, body: dict[str, object]) -> tuple[SessionId, ...]:
 
     A player may hold an id of long ago; that is no reason to keep it from starting.
     """
-    texts = cast(list[str], body.get("replace", []))
+    texts = cast(list[str], body["replace"])
     parsed = (edge.render.parse_session_id(text) for text in texts)
     return tuple(session for session in parsed if session is not None)
 
 
-def _plan(edge: Edge, caller: Caller, body: dict[str, object]) -> Plan | None:
-    """The plan that counts: of the entitlement, or on the word of a backend."""
-    name = body.get("plan")
-    if not caller.states_plans or name is None:
-        return caller.plan
-    return named_plan(edge, cast(str, name))
+def _plan(edge: Edge, caller: Caller, body: dict[str, object]) -> tuple[Plan | None, int]:
+    """The plan that counts and its hybrid time: of the entitlement, or on the word of a backend.
 
-
-def _plan_issued(edge: Edge, caller: Caller, body: dict[str, object]) -> int:
-    """A backend speaks now; an entitlement spoke when it was issued."""
-    if caller.states_plans and "plan" in body:
-        return edge.region.plan_time()
-    return caller.plan_issued
+    A backend speaks now; an entitlement spoke when it was issued.
+    """
+    if "plan" not in body or not caller.states_plans:
+        return caller.plan, caller.plan_issued
+    return named_plan(edge, cast(str, body["plan"])), edge.region.plan_time()
 
 
 def named_plan(edge: Edge, name: str) -> Plan:
