@@ -52,9 +52,10 @@ ACCOUNT_SCHEMA: Final[dict[str, object]] = {
 }
 SESSION_ID_SCHEMA: Final[dict[str, object]] = {"type": "string", "pattern": SESSION_PATTERN}
 SESSIONS_PATH: Final = "/v1/accounts/{account}/sessions"
-_LITERAL: Final = f"[A-Za-z0-9_~-][A-Za-z0-9._~-]{{0,{ACCOUNT_BYTES_MAX - 1}}}"
-"""Accounts that stand in a path as they are. None begins with a dot: `..` is no name there."""
-_SESSIONS_OF: Final = re.compile(SESSIONS_PATH.format(account=f"({_LITERAL})"))
+_SESSIONS_OF: Final = re.compile(
+    SESSIONS_PATH.format(account=f"([A-Za-z0-9._~-]{{1,{ACCOUNT_BYTES_MAX}}})")
+)
+"""With an account of characters that stand for themselves in a path (RFC 3986, 2.3)."""
 
 
 def literal_account(path: str) -> str | None:

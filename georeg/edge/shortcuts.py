@@ -5,8 +5,8 @@ the other, and packs what it found into objects that nobody asks for. Here a pat
 matched once.
 
 Invariant: whoever takes the shortcut gets the answer that the router would have led to. So paths
-that the router does not read letter by letter (percent-encoding, dots that climb, a query, an
-address with a host) and calls that expect `100 Continue` take the long way.
+that the router does not read letter by letter (percent-encoding, a query, an address with a host)
+and calls that expect `100 Continue` take the long way.
 """
 
 from collections.abc import Awaitable, Callable
