@@ -7,6 +7,7 @@ both mean the same, "go on playing", and its developer reads the message.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -75,10 +76,21 @@ def require_type(request: web.Request, media_type: str) -> None:
         raise invalid(("Content-Type", f"must be {media_type}"))
 
 
-async def read_json(request: web.Request, shape: Shape, limit: int) -> dict[str, object]:
-    """The body as an object of this shape. Raises Problem 413 or 422."""
+async def read_json(
+    request: web.Request,
+    shape: Shape,
+    limit: int,
+    *,
+    usual: Callable[[bytes], dict[str, object] | None] | None = None,
+) -> dict[str, object]:
+    """The body as an object of this shape. Raises Problem 413 or 422.
+
+    `usual` reads the most common bodies of the shape faster, and says None to all others.
+    """
     body = await read_body(request, limit)
     require_type(request, JSON_TYPE)
+    if usual is not None and (read := usual(body)) is not None:
+        return read
     errors: Errors = []
     checked = shape.check(parse_json(body), "", errors)
     if errors:

@@ -22,17 +22,17 @@ KEY_LENGTH_MAX: Final = 128
 WAIT_S_MIN: Final = 0.01
 WAIT_S_MAX: Final = 2.0
 
+DEVICE_ID: Final = Text(1, DEVICE_BYTES_MAX, "Stable over restarts of the device.")
+DEVICE_NAME: Final = Text(0, NAME_BYTES_MAX, "What people call it.")
+DEVICE_KIND: Final = Text(0, KIND_BYTES_MAX, "For instance tv, phone, browser.")
 DEVICE: Final = Fields(
-    required={"id": Text(1, DEVICE_BYTES_MAX, "Stable over restarts of the device.")},
-    optional={
-        "name": Text(0, NAME_BYTES_MAX, "What people call it."),
-        "kind": Text(0, KIND_BYTES_MAX, "For instance tv, phone, browser."),
-    },
+    required={"id": DEVICE_ID}, optional={"name": DEVICE_NAME, "kind": DEVICE_KIND}
 )
+TITLE: Final = Text(0, TITLE_BYTES_MAX, "What is played; opaque.")
 START: Final = Fields(
     required={"device": DEVICE},
     optional={
-        "title": Text(0, TITLE_BYTES_MAX, "What is played; opaque."),
+        "title": TITLE,
         "replace": ListOf(
             Text(1, SESSION_TEXT_MAX, "Id of a session that the viewer gives up."), REPLACE_MAX
         ),

@@ -13,6 +13,7 @@ from georeg.edge.context import Edge
 from georeg.edge.problems import LIMIT_REACHED, Problem, invalid, too_many, unavailable
 from georeg.edge.schemas import START, account_of, idempotency_key_of, wait_ms_of
 from georeg.edge.started import started
+from georeg.edge.usual import usual_start
 from georeg.edge.whole import STARTED, head_of
 from georeg.region.model import Admitted, Claims, Refused, StartRequest
 
@@ -21,7 +22,7 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
     """201 admitted, 409 refused; 503 while joining or draining, before anything is decided."""
     account = account_of(request)
     caller = await caller_for(edge, request, account)
-    body = await read_json(request, START, edge.settings.body_max)
+    body = await read_json(request, START, edge.settings.body_max, usual=usual_start)
     wait_ms = wait_ms_of(request)
     plan, plan_issued = _plan(edge, caller, body)
     asked = StartRequest(

@@ -20,7 +20,7 @@ def started(
     device = new.device.id
     own = _session(render, new, device)
     sessions = ",".join(
-        own if info is new else _session(render, info, device) for info in outcome.sessions
+        [own if info is new else _session(render, info, device) for info in outcome.sessions]
     )
     return (
         f'{{"session":{own},"token":"{token}"'
