@@ -70,6 +70,7 @@ def test_what_players_send_is_read_at_once(body: bytes) -> None:
         b'{"device":{"id":"a"},"plan":"basic"}',
         b'{"device":{"id":"a"}} ',
         b'{"device":{"id":"a\\u0041"}}',
+        b'{"device":{"id":"a\x7f"}}',
         b'{"device":{"id":"\xff"}}',
         json.dumps({"device": {"id": "x" * 129}}).encode(),
     ],
