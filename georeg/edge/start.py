@@ -10,9 +10,9 @@ from georeg.edge.answers import settled
 from georeg.edge.auth import Caller, caller_for
 from georeg.edge.bodies import read_json
 from georeg.edge.context import Edge
+from georeg.edge.outcomes import refused, started
 from georeg.edge.problems import LIMIT_REACHED, Problem, invalid, too_many, unavailable
 from georeg.edge.schemas import START, account_of, idempotency_key_of, wait_ms_of
-from georeg.edge.started import started
 from georeg.edge.usual import usual_start
 from georeg.edge.whole import STARTED, head_of
 from georeg.region.model import Admitted, Claims, Refused, StartRequest
@@ -132,5 +132,5 @@ def _refused(edge: Edge, outcome: Refused, asked: StartRequest) -> Problem:
         LIMIT_REACHED,
         f"The plan allows {streams} at once. Playing now: {playing}. Stop one there, or start "
         "again with its id in `replace`.",
-        members=edge.render.refused(outcome, asked.device.id),
+        written=refused(edge.render, outcome, asked.device.id),
     )

@@ -10,6 +10,7 @@ Requests that would need more (HTTP/1.0, `Connection: close`, HEAD, CORS) get a 
 """
 
 from email.utils import formatdate
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
 
 from georeg.edge.bodies import JSON_TYPE
-from georeg.edge.problems import Problem
+from georeg.edge.problems import PROBLEM_HEADERS, Problem
 
 
 class Head(NamedTuple):
@@ -39,6 +40,12 @@ def head_of(status: int, headers: dict[str, str]) -> Head:
 
 RENEWED: Final = head_of(200, {"Content-Type": JSON_TYPE})
 STARTED: Final = head_of(201, {"Content-Type": JSON_TYPE, "Cache-Control": "no-store"})
+
+
+@cache
+def _problem_head(status: int) -> Head:
+    """Of problems without headers of their own; there are as many as statuses."""
+    return head_of(status, PROBLEM_HEADERS)
 
 
 class WholeAnswers:
@@ -66,7 +73,11 @@ class WholeAnswers:
         self, request: web.Request, problem: Problem, wall_ms: int
     ) -> web.StreamResponse:
         """The same for an answer that is no success."""
-        head = head_of(problem.kind.status, problem.all_headers())
+        status = problem.kind.status
+        if problem.headers is None:
+            head = _problem_head(status)
+        else:
+            head = head_of(status, problem.all_headers())
         return self.make(request, head, problem.body(), wall_ms)
 
 

@@ -1,15 +1,16 @@
-"""The 201 of a start, written as text: the answer that is made most, after that of a heartbeat.
+"""What became of a start, written as text: the 201, and what the 409 adds to its problem.
 
-Invariant: byte for byte what `Renderer.admitted` says as JSON; a test compares the two on any
-values. Why twice: building dicts and encoding them takes 10 us, filling in a text 3, and the new
-session, which stands in the answer by itself and among the account's, is written once.
+Invariant: byte for byte what `Renderer.admitted` and `Renderer.refused` say as JSON; a test
+compares the two on any values. Why twice: building the dicts of a 201 and encoding them takes
+10 us, filling in a text 3, and the new session, which stands in it by itself and among the
+account's, is written once. A refusal that names two sessions costs 13 us less in all.
 """
 
 from json.encoder import encode_basestring_ascii as quoted
 
 from georeg.edge.instants import instant
 from georeg.edge.render import Renderer
-from georeg.region.model import Admitted, SessionInfo
+from georeg.region.model import Admitted, Blocker, Refused, SessionInfo
 
 
 def started(
@@ -28,6 +29,24 @@ def started(
         f',"decision":{{"basis":"{outcome.basis}","limit":{outcome.limit}'
         f',"live":{outcome.live},"took_ms":{outcome.took_ms}}},"sessions":[{sessions}]}}'
     ).encode()
+
+
+def refused(render: Renderer, outcome: Refused, this_device: str) -> str:
+    """Members of a JSON object, without its braces."""
+    blockers = outcome.blockers
+    sessions = ",".join([_blocker(render, blocker, this_device) for blocker in blockers])
+    written = f'"limit":{outcome.limit},"evidence":"{outcome.how}","sessions":[{sessions}]'
+    if not blockers:
+        return written
+    free_ms = min([blocker.info.lapses_ms for blocker in blockers])
+    return f'{written},"slot_free_at":"{instant(free_ms)}"'
+
+
+def _blocker(render: Renderer, blocker: Blocker, this_device: str) -> str:
+    session = _session(render, blocker.info, this_device)
+    return (
+        f'{session[:-1]},"evidence":{{"how":"{blocker.how}","age_s":{blocker.age_ms / 1000}}}}}'
+    )
 
 
 def _session(render: Renderer, info: SessionInfo, this_device: str) -> str:
