@@ -48,13 +48,15 @@ class NodeEntry:
     """Slices that it runs -> the fencing numbers of their locks."""
     beats: int = 0
     """How often it has said so; shows who lives, without comparing clocks."""
+    sessions: int = 0
+    """That live in its slices."""
 
     def packed(self) -> bytes:
         """As it is stored."""
         address = self.address
         where = [address.edge_url, address.mesh_url, address.ops_url]
         packed: bytes = msgpack.packb(
-            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats]
+            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats, self.sessions]
         )
         return packed
 
@@ -64,8 +66,9 @@ def _entry(name: str, packed: bytes) -> NodeEntry | None:
     version, *said = msgpack.unpackb(packed, strict_map_key=False)
     if version != FORMAT:
         return None
-    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *_ = said
-    return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences, beats)
+    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *later = said
+    address = Address(name, edge_url, mesh_url, ops_url)
+    return NodeEntry(address, is_leaving, fences, beats, *later[:1])
 
 
 class Registry:
