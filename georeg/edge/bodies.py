@@ -46,7 +46,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     if encoding is not None and encoding.lower() != "identity":
         raise invalid(("Content-Encoding", "bodies are taken as they are, not compressed"))
     try:
-        if is_here:  # nearly always: nothing to wait for, which saves 3 us
+        if is_here:  # nearly always: nothing to wait for, which saves 1.5 us
             return _bounded(request.content.read_nowait(), limit)
         if (request.content_length or 0) > limit:
             raise too_large(limit, "bytes")

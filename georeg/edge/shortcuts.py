@@ -1,8 +1,8 @@
 """The two calls that are made most, past aiohttp's router: heartbeats and starts.
 
-The router takes 4 us for a heartbeat and 9 for a start: it tries paths with names in them one after
-the other, and packs what it found into objects that nobody asks for. Here a path is compared or
-matched once.
+The router takes 3 to 4 us a call: it looks through an index of paths, and packs what it found into
+objects that nobody asks for. To compare the path of a heartbeat takes nothing, to match that of a
+start half a microsecond.
 
 Invariant: whoever takes the shortcut gets the answer that the router would have led to. So paths
 that the router does not read letter by letter (percent-encoding, a query, an address with a host)
