@@ -147,7 +147,9 @@ def plain(event: Event) -> list[Any] | None:
     if type(event) is Kick:
         return _plain_kick(event)
     if type(event) is PlanSet:
-        return _plain_plan(event)
+        account, (name, limit, home), issued = event
+        _check_plan(account, name, limit, home, issued)
+        return [_PLAN, account, name, limit, home, issued]
     if type(event) is HomeSet:
         return plain_home(event)
     assert type(event) is Nothing
@@ -159,38 +161,26 @@ def _plain_add(entry: Entry) -> list[Any]:
         dot, session, account, device, title, started_ms, placed_ms, deadline_s, hop, provisional,
         unconfirmed,
     ) = entry  # fmt: skip
-    device_id, name, kind = device
     length_s = deadline_s - started_ms // 1000
     flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
-    if not (0 <= length_s <= LENGTH_S_MAX and 0 <= started_ms <= TIME_MS_MAX):
-        raise PeerError(f"no session from {started_ms} ms to {deadline_s} s")
-    text(device_id, 1, DEVICE_BYTES_MAX, "device id")
-    _check_texts(account, name, kind)
-    when = started_ms << 22 | length_s << 2 | flags
-    body = [account, shortened(device_id), name, kind, when]
+    number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
+    number(started_ms, 0, TIME_MS_MAX, "start")
+    device_id, name, kind = device
+    short = shortened(device_id)
+    _check_texts(account, short, name, kind)
+    body = [account, short, name, kind, started_ms << 22 | length_s << 2 | flags]
     is_first = session ^ dot == 0
     if title or hop or not is_first or placed_ms != started_ms:
-        body += _checked_rest(title, hop, 0 if is_first else session, placed_ms)
+        _check_unusual(title, hop, session, placed_ms)
+        body += title, hop, 0 if is_first else session, placed_ms
     return body
 
 
-def _check_texts(account: Any, name: Any, kind: Any) -> None:
-    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
-    if type(account) is not str or not 0 < len(account) <= 32:
-        account_name(account)
-    if type(name) is not str or len(name) > 64:
-        text(name, 0, NAME_BYTES_MAX, "name")
-    if type(kind) is not str or len(kind) > 8:
-        text(kind, 0, KIND_BYTES_MAX, "kind")
-
-
-def _checked_rest(title: Any, hop: Any, session: Any, placed_ms: Any) -> tuple[Any, ...]:
-    return (
-        text(title, 0, TITLE_BYTES_MAX, "title"),
-        number(hop, 0, HOP_MAX, "hop"),
-        number(session, 0, DOT_MAX, "session"),
-        number(placed_ms, 0, TIME_MS_MAX, "place"),
-    )
+def _check_unusual(title: Any, hop: Any, session: Any, placed_ms: Any) -> None:
+    text(title, 0, TITLE_BYTES_MAX, "title")
+    number(hop, 0, HOP_MAX, "hop")
+    number(session, 0, DOT_MAX, "session")
+    number(placed_ms, 0, TIME_MS_MAX, "place")
 
 
 def _plain_kick(kick: Kick) -> list[Any]:
@@ -252,8 +242,9 @@ def _read_event(item: Any, dot: Dot) -> Event:
     if kind == RELEASE:
         return read_release(item, dot)
     if kind == _STOP:
-        _, session, account = _length(item, 3)
-        return Stop(SessionId(number(session, 1, DOT_MAX, "session")), account_name(account))
+        _length(item, 3)
+        session = number(item[1], 1, DOT_MAX, "session")
+        return Stop(SessionId(session), account_name(item[2]))
     if kind == _KICK:
         return _read_kick(item)
     if kind == _PLAN:
@@ -265,21 +256,20 @@ def _read_event(item: Any, dot: Dot) -> Event:
 
 def read_add(item: list[Any], dot: Dot) -> Entry:
     """The entry of an unpacked add that stands at this dot. Raises PeerError."""
+    # Checks are written out: this is what a region does for each session of all others.
     if len(item) == _SHORT:
         account, device_id, name, kind, when = item
         title, hop, session, placed_ms = "", 0, 0, None
     elif len(item) == _LONG:
-        account, device_id, name, kind, when, *rest = item
-        title, hop, session, placed_ms = _checked_rest(*rest)
+        account, device_id, name, kind, when, title, hop, session, placed_ms = item
+        _check_unusual(title, hop, session, placed_ms)
     else:
         raise PeerError(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
     if type(when) is not int or not 0 <= when <= _WHEN_MAX:
         raise PeerError("an add's times are one 64-bit number")
+    _check_texts(account, device_id, name, kind)
     if type(device_id) is bytes:
         device_id = lengthened(device_id)
-    else:
-        text(device_id, 1, DEVICE_BYTES_MAX, "device id")
-    _check_texts(account, name, kind)
     started_ms = when >> 22
     return tuple.__new__(
         Entry,
@@ -299,11 +289,26 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
     )
 
 
+def _check_texts(account: Any, device_id: Any, name: Any, kind: Any) -> None:
+    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
+    if type(account) is not str or not 0 < len(account) <= 32:
+        account_name(account)
+    if type(device_id) is not bytes and (
+        type(device_id) is not str or not 0 < len(device_id) <= 32
+    ):
+        text(device_id, 1, DEVICE_BYTES_MAX, "device id")
+    if type(name) is not str or len(name) > 64:
+        text(name, 0, NAME_BYTES_MAX, "name")
+    if type(kind) is not str or len(kind) > 8:
+        text(kind, 0, KIND_BYTES_MAX, "kind")
+
+
 def _read_kick(item: list[Any]) -> Kick:
+    _length(item, 13)
     (
         _, session, account, expires_s, reason, actor, actor_device, at_ms, device_id, name, kind,
         started_ms, region,
-    ) = _length(item, 13)  # fmt: skip
+    ) = item  # fmt: skip
     number(reason, 1, max(_REASONS), "reason")
     number(actor, 1, max(_ACTORS), "actor")
     return Kick(
@@ -324,14 +329,9 @@ def _read_kick(item: list[Any]) -> Kick:
     )
 
 
-def _plain_plan(update: PlanSet) -> list[Any]:
-    account, (name, limit, home), issued = update
-    _check_plan(account, name, limit, home, issued)
-    return [_PLAN, account, name, limit, home, issued]
-
-
 def _read_plan(item: list[Any]) -> PlanSet:
-    _, account, name, limit, home, issued = _length(item, 6)
+    _length(item, 6)
+    _, account, name, limit, home, issued = item
     _check_plan(account, name, limit, home, issued)
     return PlanSet(account, Plan(name, limit, home), issued)
 
@@ -344,7 +344,6 @@ def _check_plan(account: Any, name: Any, limit: Any, home: Any, issued: Any) -> 
     number(issued, 0, DOT_MAX, "issue time")
 
 
-def _length(item: list[Any], fields: int) -> list[Any]:
+def _length(item: list[Any], fields: int) -> None:
     if len(item) != fields:
         raise PeerError(f"event {item[0]} has {fields} fields, got {len(item)}")
-    return item

@@ -63,12 +63,11 @@ class Context:
             raise LocalError(f"region {region} is at {self.get(region)}, cannot go to {position}")
         self._positions[region] = position
 
-    def step(self, region: RegionId) -> int:
-        """Note the next event of a log of which something is known; returns its position."""
+    def step(self, region: RegionId) -> None:
+        """Note one event more of a log that has begun."""
         incarnation, top = self._positions[region]
-        # Twice with each start: the constructor alone would cost as much as all the rest.
+        # Twice with many a start: the constructor would cost as much as all the rest.
         self._positions[region] = tuple.__new__(Position, (incarnation, top + 1))
-        return top + 1
 
     def join(self, other: "Context") -> None:
         """The higher position of each writer."""

@@ -110,6 +110,7 @@ class SessionSet:
             row = self._new_row()
         else:
             self._free = self._next[row]
+            self.marks[row] = self.paces[row] = 0
         device_id, name, kind = device
         flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED | is_settled * _SETTLED
         text = device_id.encode()
@@ -126,7 +127,6 @@ class SessionSet:
         self.heard[row] = heard_ms
         if heard_ms < self.heard_since_ms:
             self.heard_since_ms = heard_ms
-        self.marks[row] = self.paces[row] = 0
         self._next[row] = first
         self.deadlines_s[row] = deadline_s
         _RECORD.pack_into(
@@ -135,9 +135,8 @@ class SessionSet:
             accounts.slab.put(text),
         )  # fmt: skip
         accounts.first[owner] = row
-        region = dot >> 56
-        self._hashes[region] ^= mix(dot)
-        self._counts[region] += 1
+        self._hashes[dot >> 56] ^= mix(dot)
+        self._counts[dot >> 56] += 1
         self.count += 1
         if heard_ms != NEVER:
             self.own_count += 1

@@ -26,12 +26,12 @@ from crdt.dots import (
     POSITION_MAX,
     SHARD_BITS,
     SHARDS,
+    Dot,
     RegionId,
     SessionId,
-    pack,
+    dot_at,
     position_of,
     region_of,
-    shard_of,
     shard_of_key,
 )  # fmt: skip
 from crdt.errors import LocalError, PeerError
@@ -51,7 +51,7 @@ class Shard:
     """One shard as region `me` has it. Interners are best shared by all shards of a region."""
 
     __slots__ = (
-        "_begun", "accounts", "changes", "context", "index", "ledger", "log", "me", "sessions",
+        "_first", "accounts", "changes", "context", "index", "ledger", "log", "me", "sessions",
         "stops",
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ class Shard:
         self.ledger = KickLedger()
         self.stops = Stops(self.sessions.holder, memory_ms)
         self.log = Log()
-        self._begun = False
+        self._first = Dot(0)  # of the own log; 0: no incarnation has begun
 
     def position(self, writer: RegionId) -> Position:
         """How far the writer's log is applied here; for `me` the own log's end."""
@@ -101,12 +101,12 @@ class Shard:
         """
         if not self.position(self.me).incarnation < incarnation <= INCARNATION_MAX:
             raise LocalError(f"incarnation {incarnation} is not above {self.position(self.me)}")
+        self._first = dot_at(self.me, incarnation, self.index, 1)
         inherited = [self.sessions.entry(row) for row in self.sessions.rows_of(self.me)]
         self.changes += 1
         self.sessions.drop_writer(self.me)
         self.context.advance(self.me, Position(incarnation, 0))
         self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
-        self._begun = True
         told: list[Event] = [*self.ledger.all(), *self.accounts.say_homes_again(self.me)]
         for event in told:
             self._append(encode_event(event))
@@ -134,8 +134,7 @@ class Shard:
         field is out of bounds.
         """
         self._check_own(account)
-        incarnation, top = self.context.get(self.me)
-        dot = pack(self.me, incarnation, top + 1 << SHARD_BITS | self.index)
+        dot = Dot(self._first + (self.log.top << SHARD_BITS))
         entry = Entry(
             dot, SessionId(dot) if session is None else session, account, device, title,
             started_ms, placed_ms, deadline_s, hop, provisional, unconfirmed,
@@ -149,15 +148,15 @@ class Shard:
 
     def release(self, entry: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
         """Give up an own dot (`after`: see `Release`). Raises LocalError if it is not held here."""
-        account, dot, sessions = entry.account, entry.dot, self.sessions
-        row = sessions.row_of(account, dot)
+        dot, account = entry.dot, entry.account
+        row = self.sessions.row_of(account, dot)
         if region_of(dot) != self.me or row == NONE:
             raise LocalError(f"dot {dot:#x} of {account!r} is not held by region {self.me}")
-        heard_ms = sessions.heard[row]
+        heard_ms = self.sessions.heard[row]
         event = release_of(entry, reason, now_ms - heard_ms, after)
         data = encode_event(event)
         self._check_own(account)
-        sessions.remove_row(row)
+        self.sessions.remove_row(row)
         self.stops.remember(end_of(event), now_ms, heard_ms)
         position = self._append(data)
         if reason is not Reason.MOVED:  # the new holder may know its token only
@@ -188,8 +187,7 @@ class Shard:
         data = encode_event(update)
         self._check_own(update.account)
         if self.accounts.set_plan(update):
-            self._append(data)
-            return True
+            return self._append(data) > 0
         return self.accounts.plan(update.account) == update
 
     def set_home(self, update: HomeSet) -> bool:
@@ -299,19 +297,17 @@ class Shard:
     # ---- committing --------------------------------------------------------------------------
 
     def _check_own(self, account: str) -> None:
-        """Whether an own event may speak of the account."""
-        if not self._begun:
+        if not self._first:
             raise LocalError("begin an incarnation before the first write")
-        if shard_of_key(self.accounts.key(account)) != self.index:
-            raise LocalError(f"account {account!r} belongs to shard {shard_of(account)}")
-        if self.log.top == POSITION_MAX:
-            raise LocalError("the log is full: begin a new incarnation")
+        if (shard := shard_of_key(self.accounts.key(account))) != self.index:
+            raise LocalError(f"account {account!r} belongs to shard {shard}")
+        if self.log.top >= POSITION_MAX:
+            raise LocalError(f"the log is full: an incarnation has {POSITION_MAX} positions")
 
     def _append(self, data: bytes) -> int:
         self.changes += 1
-        position = self.log.append(data)
-        assert position == self.context.step(self.me), "the own log and the context go in step"
-        return position
+        self.context.step(self.me)
+        return self.log.append(data)
 
     def _commit(self, event: Event, now_ms: int) -> None:
         if type(event) is Entry:
@@ -342,7 +338,7 @@ class Shard:
 
     def _check_foreign(self, writer: RegionId) -> None:
         """Others may tell what earlier incarnations of this region wrote, before it begins."""
-        if writer == self.me and self._begun:
+        if writer == self.me and self._first:
             raise PeerError(
                 f"another process writes as region {writer}: region numbers must be unique, and an "
                 "incarnation is never used twice"

@@ -60,12 +60,12 @@ class Budget:
     def usable(self, account: str, live: list[Entry] | None = None) -> int:
         """Slots of the account that this region may use now without asking.
 
-        `live`: what the view shows, from whoever has just looked.
+        `live`: its live sessions, where the caller has just looked them up.
         """
         state = self._state
+        seat, now_ms = state.seat_of(account), state.clock.now_ms()
         if self.is_moving(account):
             return 0
-        seat, now_ms = state.seat_of(account), state.clock.now_ms()
         book = self._seats.acting(seat, now_ms)
         if book is None or book.is_learning(now_ms):
             # Also in a seat that was taken lately: what the home before had lent, it learns of.
@@ -85,7 +85,7 @@ class Budget:
         """At the home: what other regions hold or use, per region the larger one."""
         state = self._state
         taken = book.valid(account, state.clock.now_ms())
-        for region in {e.region for e in live} - {state.region}:
+        for region in {e.region for e in live} - {state.region} if live else ():
             used = devices(e for e in live if e.region == region)
             taken[region] = max(used, taken.get(region, 0))
         taken.pop(state.region, None)

@@ -24,15 +24,15 @@ class StaticElection:
 
     def __init__(self, regions: Iterable[RegionId]) -> None:
         self._regions = tuple(sorted(regions))
-        self._salted = [(r, blake2b(digest_size=8, salt=bytes([r]))) for r in self._regions]
+        self._hashes = [(r, blake2b(digest_size=8, salt=bytes([r]))) for r in self._regions]
 
     def home(self, account: str, pinned: int) -> RegionId:
         if pinned in self._regions:
             return RegionId(pinned)
         text, home, highest = account.encode(), RegionId(0), b""
-        for region, salted in self._salted:
-            score = salted.copy()
-            score.update(text)
-            if (digest := score.digest()) > highest:
+        for region, salted in self._hashes:
+            rank = salted.copy()  # half as dear as a new one with the same salt
+            rank.update(text)
+            if (digest := rank.digest()) > highest:
                 home, highest = region, digest
         return home

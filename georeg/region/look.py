@@ -3,20 +3,15 @@
 A start asks a dozen questions about its account within one step; each would walk the same hash
 chain and decode the same rows. A `Look` answers them all, and is good until its shard changes. Who
 asks for one thing only does not pay for the others.
-
-What a start makes of it is a `Picture`: taken for each judgement (rule 7), good for what follows
-from its verdict.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
 from crdt.accounts import NONE
 from crdt.dots import RegionId, SessionId
-from crdt.events import Entry, PlanSet, Reason
+from crdt.events import Entry, PlanSet
 from crdt.shard import Shard
-from georeg.region.seen import Seen
 
 
 class Look:
@@ -67,23 +62,6 @@ class Look:
             entry = self.shard.sessions.entry
             self._entries = [entry(row, self.account) for row in self.rows]
         return self._entries
-
-
-class Picture(NamedTuple):
-    """One account as a judgement finds it, for all that follows from its verdict."""
-
-    plan: PlanSet | None = None
-    limit: int = 0
-    known: Mapping[SessionId, Entry] = MappingProxyType({})
-    """Every session of which anything is known, answers included."""
-    gone: Mapping[SessionId, Reason] = MappingProxyType({})
-    """Rule 1: what does not count and ends when the start is admitted, and why."""
-    others: Sequence[Entry] = ()
-    """The live sessions that stay when the start is admitted, oldest first."""
-    answers: Sequence[Seen] = ()
-    """What other regions answered, of that what counts."""
-
-NOT_TAKEN: Final = Picture()
 
 
 def by_place(entry: Entry) -> tuple[int, int]:

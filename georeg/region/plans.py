@@ -11,7 +11,9 @@ def state_plan(state: RegionState, account: str, plan: Plan, issued: int) -> boo
     """
     state.hlc.observe(issued, state.clock.wall_ms())
     look = state.look(account)
-    update = PlanSet(account, Plan(plan.name, plan.limit, plan.home or look.pinned), issued)
+    if not plan.home and look.pinned:
+        plan = plan._replace(home=look.pinned)
+    update = PlanSet(account, plan, issued)
     if update == look.plan:
         return True
     if not look.shard.set_plan(update):

@@ -1,17 +1,19 @@
 """A start, decided: rules 2 to 4 of DESIGN part 7 as one pure function of what is known.
 
 `judge` looks at one account at one instant and says what to do next. The caller acts and asks
-again after every answer, so no rule ever rests on a state that has passed. `disproved` is rule 5.
+again after every answer, so no rule ever rests on a state that has passed. `superseded` is rule 1,
+`disproved` rule 5.
 
 Why so: the order of the clauses is the result of fuzzing (tests/model); each one that looks
 superfluous gave false blocks or more than L streams when it was taken away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from crdt.events import Entry
+from crdt.dots import SessionId
+from crdt.events import Entry, Reason
 from georeg.region.model import Basis, How
 from georeg.region.seen import Seen, devices
 
@@ -74,25 +76,39 @@ class Wait:
 
 
 Verdict = Admit | Refuse | Yield | Ask | Wait
-_GRANTED: Final = Admit(Basis.GRANTED)
-_BORROWED: Final = Admit(Basis.BORROWED)
+
+
+def superseded(
+    known: Mapping[SessionId, Entry],
+    device: str,
+    replaced: Iterable[SessionId],
+    evicted: Iterable[SessionId],
+) -> dict[SessionId, Reason]:
+    """Rule 1: what does not count, and ends when the device's start is admitted, with the reason.
+
+    `known`: every session of the account of which anything is known.
+    """
+    gone = {s: Reason.SUPERSEDED for s in sorted(known) if known[s].device.id == device}
+    gone.update((s, Reason.REPLACED) for s in replaced if s not in gone)
+    gone.update((s, Reason.LIMIT) for s in evicted)
+    return gone
 
 
 def judge(case: Case) -> Verdict:
     """The next step of a start."""
     limit = case.limit
     own_count = devices(case.own)
+    own_weak = [s for s in case.own if s.yields]
     if own_count >= limit:  # rule 2
         own_firm = [s for s in case.own if s.firm]
         if devices(own_firm) >= limit:
             return Refuse(How.LOCAL, tuple(own_firm))
-        if own_weak := _weak(case.own):
+        if own_weak:
             return Yield(own_weak[0])
     elif own_count < case.slot or (own_count < case.usable and case.in_view < limit):  # rule 3
-        return _BORROWED if case.has_asked else _GRANTED
+        return Admit(Basis.BORROWED if case.has_asked else Basis.GRANTED)
     if not case.has_asked:  # rule 4
         return Ask()
-    own_weak = _weak(case.own)
     found = [*case.own, *case.answers]
     firm = [s for s in found if s.firm]
     if devices(firm) >= limit:
@@ -107,11 +123,6 @@ def judge(case: Case) -> Verdict:
     if own_weak and devices([*evidence, *own_weak]) >= limit:
         return Yield(own_weak[0])
     return Admit(Basis.OVERDRAFT)
-
-
-def _weak(own: Sequence[Seen]) -> list[Seen]:
-    """Those that yield."""
-    return [s for s in own if s.yields]
 
 
 def disproved(

@@ -4,16 +4,16 @@ Of another region's session nobody here knows the last heartbeat: what is shown 
 region's newest beacon, or, in a refusal, what that region has just answered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from crdt.dots import RegionId
+from crdt.dots import RegionId, region_of
 from crdt.events import Entry
 from crdt.liveness import RegionState as Liveness
 from crdt.sessions import NEVER
 from georeg.region.evidence import Evidence
 from georeg.region.look import by_place
-from georeg.region.model import Admitted, Basis, Blocker, How, Listing, SessionInfo, State
-from georeg.region.seen import Seen, devices
+from georeg.region.model import Blocker, How, Listing, SessionInfo, State
+from georeg.region.seen import Seen
 from georeg.region.state import RegionState
 
 
@@ -28,35 +28,9 @@ class Show:
         """A session as its own region has just vouched for it."""
         return self._own(seen.entry, seen.silent_ms, is_suspect=seen.suspect)
 
-    def begun(self, entry: Entry) -> SessionInfo:
-        """A session that is held here since this very moment."""
-        return self._info(entry, 0, State.LIVE)
-
-    def admitted(
-        self, info: SessionInfo, entry: Entry, others: Sequence[Entry], basis: Basis, limit: int,
-        took_ms: int,
-    ) -> Admitted:  # fmt: skip
-        """The answer to a start that holds `entry` now, which is shown as `info`, beside others."""
-        if not others:
-            return Admitted(info, basis, limit, 1, took_ms, (info,))
-        live = sorted([*others, entry], key=by_place)
-        shown = tuple(info if e.dot == entry.dot else self.entry(e) for e in live)
-        return Admitted(info, basis, limit, devices(live), took_ms, shown)
-
-    def blockers(
-        self, seen: Iterable[Seen], covered: Iterable[Entry], took_ms: int
-    ) -> tuple[Blocker, ...]:
-        """The sessions that a refusal rests on, each with its evidence."""
-        own = self._state.region
-        return (
-            *(
-                Blocker(self.seen(s), How.LOCAL, s.silent_ms)
-                if s.region == own
-                else Blocker(self.seen(s), How.CONFIRMED, took_ms)
-                for s in seen
-            ),
-            *(Blocker(self.entry(e), How.BEACON, self._evidence.age_ms(e)) for e in covered),
-        )
+    def heard_now(self, entry: Entry) -> SessionInfo:
+        """A session of this region whose device has just been heard."""
+        return self._own(entry, 0, is_suspect=False)
 
     def entry(self, entry: Entry) -> SessionInfo:
         """A session as this region's view has it."""
@@ -67,9 +41,8 @@ class Show:
             row = sessions.own_row(entry.account, entry.session)
             heard_ms = sessions.heard[row] if row >= 0 else NEVER
             silent_ms = now_ms - heard_ms if heard_ms != NEVER else 0
-            return self._own(
-                entry, silent_ms, is_suspect=silent_ms > state.settings.suspect_ms
-            )
+            is_suspect = silent_ms > state.settings.suspect_ms
+            return self._own(entry, silent_ms, is_suspect=is_suspect)
         is_up = state.regions.state(entry.region, now_ms) is Liveness.UP
         shown = State.LIVE if is_up and not entry.unconfirmed else State.UNCONFIRMED
         age_ms = min(self._evidence.age_ms(entry), state.clock.wall_ms() - entry.started_ms)
@@ -113,6 +86,25 @@ class Show:
             return False
         return state.regions.state(region, state.clock.now_ms()) is Liveness.DOWN
 
+    def blockers(
+        self, seen: Iterable[Seen], covered: Iterable[Entry], took_ms: int
+    ) -> tuple[Blocker, ...]:
+        """The sessions that block a start, each with its evidence.
+
+        `seen`: what their own regions have said within `took_ms`; `covered`: what beacons cover.
+        """
+        here, blockers = self._state.region, []
+        for one in seen:
+            if one.region == here:
+                blockers.append(Blocker(self.seen(one), How.LOCAL, one.silent_ms))
+            else:
+                blockers.append(Blocker(self.seen(one), How.CONFIRMED, took_ms))
+        blockers += [
+            Blocker(self.entry(entry), How.BEACON, self._evidence.age_ms(entry))
+            for entry in covered
+        ]
+        return tuple(blockers)
+
     def _own(self, entry: Entry, silent_ms: int, *, is_suspect: bool) -> SessionInfo:
         if entry.unconfirmed:
             return self._info(entry, silent_ms, State.UNCONFIRMED)
@@ -121,8 +113,9 @@ class Show:
     def _info(self, entry: Entry, silent_ms: int, shown: State) -> SessionInfo:
         wall_ms = self._state.clock.wall_ms()
         lease_ms = self._state.settings.client_lease_ms
+        dot, session, account, device, title, started_ms, _, deadline_s, *_ = entry
         return SessionInfo(
-            entry.session, entry.account, entry.device, entry.title, entry.region,
-            entry.started_ms, max(entry.started_ms, wall_ms - silent_ms), shown, entry.deadline_s,
-            min(wall_ms - silent_ms + lease_ms, entry.deadline_s * 1000),
+            session, account, device, title, region_of(dot), started_ms,
+            max(started_ms, wall_ms - silent_ms), shown, deadline_s,
+            min(wall_ms - silent_ms + lease_ms, deadline_s * 1000),
         )  # fmt: skip

@@ -7,18 +7,26 @@ revival is a start for a session that had lapsed: it keeps its id and its place.
 Cost: a start inside the grant is one look at one account, one event in the log, no message.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from crdt.dots import SessionId
-from crdt.events import ActorKind, Entry, Kick, Reason
+from crdt.events import ActorKind, Entry, Kick, PlanSet, Reason
 from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
-from georeg.region.look import NOT_TAKEN, Picture, keep_highest
+from georeg.region.look import by_place, keep_highest
 from georeg.region.messages import LIST_MAX
-from georeg.region.model import Basis, How, Outcome, Refused, StartRequest
+from georeg.region.model import (
+    Admitted,
+    Basis,
+    How,
+    Outcome,
+    Refused,
+    SessionInfo,
+    StartRequest,
+)
 from georeg.region.pending import Pending
 from georeg.region.plans import state_plan
 from georeg.region.retries import Retries
@@ -30,7 +38,6 @@ from georeg.region.state import RegionState
 
 EVICTIONS_MAX: Final = 100_000
 _ADMITTED: Final = {basis: f"admitted_{basis}" for basis in Basis}
-_REFUSED: Final = {how: f"refused_{how}" for how in How}
 
 
 class Starts:
@@ -103,8 +110,8 @@ class Start:
     """One start on its way to an answer."""
 
     __slots__ = (
-        "_account", "_evicts", "_inquiry", "_pending", "_picture", "_request", "_revived",
-        "_since_ms", "_starts", "_state",
+        "_account", "_answers", "_evicts", "_found", "_gone", "_inquiry", "_limit", "_others",
+        "_pending", "_plan", "_request", "_revived", "_since_ms", "_starts", "_state",
     )  # fmt: skip
 
     def __init__(self, starts: Starts, request: StartRequest, revived: Entry | None = None) -> None:
@@ -117,8 +124,18 @@ class Start:
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
         self._evicts: tuple[SessionId, ...] = ()
-        self._picture = NOT_TAKEN
-        """On which the last verdict rests."""
+        # What the last look at the account showed (`_case`); good until something is done.
+        self._found: dict[SessionId, Entry]
+        """Of every session of which anything is known, answers included, the entry that holds it.
+        """
+        self._gone: dict[SessionId, Reason]
+        """Rule 1: what does not count, and ends when the start is admitted."""
+        self._others: list[Entry]
+        """The account's live sessions that stay when the start is admitted."""
+        self._answers: list[Seen]
+        """Of other regions: those that count."""
+        self._plan: PlanSet | None
+        self._limit: int
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -142,115 +159,105 @@ class Start:
 
     def _step(self, *, is_final: bool) -> None:
         """Rules 2 to 4 on the state as it is, until there is nothing to do but wait."""
-        while self._pending.value is None and not self._is_overtaken():
+        while self._pending.value is None and not (self._revived and self._is_overtaken()):
             verdict = rules.judge(self._case(is_final))
             match verdict:
                 case rules.Admit(basis):
                     self._admit(basis)
-                case rules.Refuse():
-                    if not self._evict(verdict):
-                        self._refuse(verdict)
-                case rules.Yield(session):
-                    self._state.release(session.entry, Reason.DISPLACED)
+                case rules.Wait():
+                    return
                 case rules.Ask():
                     self._ask()
                     return
-                case rules.Wait():
-                    return
+                case rules.Yield(session):
+                    self._state.release(session.entry, Reason.DISPLACED)
+                case rules.Refuse():
+                    if not self._evict(verdict):
+                        self._refuse(verdict)
 
     def _is_overtaken(self) -> bool:
         """A revival that waited: the session was kicked, stopped or revived in the meantime."""
-        if self._revived is None:
-            return False
+        assert self._revived is not None
         state, session = self._state, self._revived.session
         if state.is_final(self._account, session):
-            limit = state.limit_of(self._account)
-            self._pending.settle(Refused(limit, How.LOCAL, (), self._took_ms()))
+            self._settle(Refused(state.limit_of(self._account), How.LOCAL, (), self._took_ms()))
             return True
         held = state.held(self._account, session)
         if held is not None:
-            others = [e for e in state.live(self._account) if e.session != session]
-            show = self._starts.show
-            limit = state.limit_of(self._account)
-            self._pending.settle(
-                show.admitted(
-                    show.entry(held), held, others, Basis.GRANTED, limit, self._took_ms()
-                )
-            )
+            self._others = [e for e in state.live(self._account) if e.session != session]
+            self._limit = state.limit_of(self._account)
+            shown = self._starts.show.entry(held)
+            self._settle(self._admitted(held, shown, Basis.GRANTED, self._took_ms()))
             return True
         return False
 
     def _case(self, is_final: bool) -> rules.Case:
-        """What is known of the account now, without what does not count (rule 1)."""
-        state, budget, account = self._state, self._starts.budget, self._account
-        own = budget.vouch(account)  # before all else: it releases what is over
-        entries = state.known(account)
-        known = self._all_known(entries)
-        gone = self._going(known)
-        limit, live = state.limit_of(account), state.live(account, entries)
-        usable = budget.usable(account, live)
-        if gone:
-            own = [s for s in own if s.session not in gone]
-            live = [e for e in live if e.session not in gone]
-        inquiry = self._inquiry
-        answers = [] if inquiry is None else self._counting(inquiry.found(), gone)
-        self._picture = Picture(state.plan_of(account), limit, known, gone, live, answers)
-        slot = 0 if inquiry is None else inquiry.slot
-        covered = self._covered(live) if is_final else ()
+        """Look at the account: once for all that the next step needs."""
+        state, account, inquiry, starts = self._state, self._account, self._inquiry, self._starts
+        own: list[Seen] = []
+        live: list[Entry] = []
+        self._found = {}
+        if inquiry is not None or state.knows_of(account):  # of most accounts nothing is known
+            own = starts.budget.vouch(account)  # first: it releases what is over here
+            live, self._found = state.live(account, own=own), self._known()
+        self._plan, self._limit = state.plan_of(account), state.limit_of(account)
+        gone = self._gone = self._superseded()
+        self._others = [e for e in live if e.session not in gone] if gone else live
+        self._answers = [s for s in inquiry.found() if self._counts(s)] if inquiry else []
         return rules.Case(
-            limit, own, usable, slot, devices(live), inquiry is not None, answers, covered, is_final
+            limit=self._limit,
+            own=[s for s in own if s.session not in gone] if gone else own,
+            usable=starts.budget.usable(account, live),
+            slot=inquiry.slot if inquiry else 0,
+            in_view=devices(self._others) if live else 0,
+            has_asked=inquiry is not None,
+            answers=self._answers,
+            covered=self._covered() if is_final else (),
+            is_final=is_final,
         )
 
-    def _counting(self, found: Iterable[Seen], gone: Container[SessionId]) -> list[Seen]:
-        """Of what other regions answered that which counts."""
-        account, is_final = self._account, self._state.is_final
-        return [s for s in found if s.session not in gone and not is_final(account, s.session)]
+    def _counts(self, seen: Seen) -> bool:
+        return seen.session not in self._gone and not self._state.is_final(
+            self._account, seen.session
+        )
 
-    def _covered(self, live: Iterable[Entry]) -> list[Entry]:
-        """Sessions of regions that did not answer, whose beacon is fresh."""
-        own, covers = self._state.region, self._starts.evidence.covers
-        answered = {} if self._inquiry is None else self._inquiry.answers
-        return [
-            e
-            for e in live
-            if e.region != own and e.region not in answered and not e.unconfirmed and covers(e)
-        ]
+    def _covered(self) -> list[Entry]:
+        """Sessions of regions that did not answer, whose fresh beacon covers them."""
+        here, covers = self._state.region, self._starts.evidence.covers
+        answered = {here, *(self._inquiry.answers if self._inquiry else ())}
+        silent = [e for e in self._others if e.region not in answered]
+        return [e for e in silent if not e.unconfirmed and covers(e)]
 
-    def _all_known(self, entries: Iterable[Entry]) -> dict[SessionId, Entry]:
+    def _known(self) -> dict[SessionId, Entry]:
         """Every session of the account of which anything is known, answers included."""
         known: dict[SessionId, Entry] = {}
-        for entry in entries:
+        for entry in self._state.known(self._account):
             keep_highest(known, entry)
         for seen in self._inquiry.found() if self._inquiry is not None else ():
             keep_highest(known, seen.entry)
         return known
 
-    def _going(self, known: Mapping[SessionId, Entry]) -> dict[SessionId, Reason]:
-        """Rule 1: what the start supersedes, replaces or evicts, with the reason to give.
+    def _superseded(self) -> dict[SessionId, Reason]:
+        """Rule 1, for those that have not ended already.
 
         A revival ends nothing: its device may have begun anew, and a heartbeat that comes late must
         not end what it plays now.
         """
-        if self._revived is not None or not (known or self._request.replace):
+        request = self._request
+        if self._revived is not None or not (self._found or request.replace):
             return {}
-        gone: dict[SessionId, Reason] = {}
-        for session in sorted(known):
-            if known[session].device.id == self._request.device.id:
-                gone[session] = Reason.SUPERSEDED
-        gone.update((s, Reason.REPLACED) for s in self._request.replace if s not in gone)
-        gone.update((s, Reason.LIMIT) for s in self._evicts)
+        gone = rules.superseded(self._found, request.device.id, request.replace, self._evicts)
         return {s: why for s, why in gone.items() if self._state.kicked(self._account, s) is None}
 
     def _ask(self) -> None:
         if self._inquiry is None:
             self._inquiry = self._starts.asking.open(self._account, self._news, self._again)
-        gone = self._picture.gone
-        own = sum(s.session not in gone for s in self._state.own(self._account))
+        own = sum(s.session not in self._gone for s in self._state.own(self._account))
         self._starts.asking.ask(
             self._inquiry,
             need=own + 1,
             want=own + 1,
-            gone=tuple((s, int(why)) for s, why in gone.items())[:LIST_MAX],
+            gone=tuple((s, int(why)) for s, why in self._gone.items())[:LIST_MAX],
             device_name=self._request.device.name,
         )
 
@@ -265,18 +272,17 @@ class Start:
         oldest = min(entries, key=lambda e: (e.placed_ms, e.dot))
         if oldest.session in self._evicts:
             return False
-        self._evicts = (*self._evicts, oldest.session)
+        self._evicts += (oldest.session,)
         return True
 
     def _admit(self, basis: Basis) -> None:
         """End what the start supersedes, and hold the session."""
         state, request = self._state, self._request
-        plan, limit, known, gone, others, _ = self._picture
         placed_ms = now_ms = state.clock.wall_ms()
-        for session, reason in sorted(gone.items()):
-            if session in known:
-                placed_ms = min(placed_ms, known[session].placed_ms)
-                state.kick(known[session], reason, ActorKind.DEVICE, request.device.name)
+        for session, reason in sorted(self._gone.items()):
+            if (known := self._found.get(session)) is not None:
+                placed_ms = min(placed_ms, known.placed_ms)
+                state.kick(known, reason, ActorKind.DEVICE, request.device.name)
         provisional = basis is Basis.OVERDRAFT
         if self._revived is not None:
             old = self._revived
@@ -292,8 +298,9 @@ class Start:
                 provisional=provisional,
             )  # fmt: skip
         state.counters[_ADMITTED[basis]] += 1
+        took_ms = self._took_ms()
         state.decisions.admitted(
-            entry, basis, plan, limit, others, self._took_ms(),
+            entry, basis, self._plan, self._limit, self._others, took_ms,
             is_revival=self._revived is not None,
         )  # fmt: skip
         self._tell_shadow(is_admitted=True)
@@ -302,35 +309,41 @@ class Start:
             self._starts.on_overdraft(inquiry)
         elif inquiry is not None:
             self._starts.asking.close(inquiry)
-        show = self._starts.show
-        self._pending.settle(
-            show.admitted(show.begun(entry), entry, others, basis, limit, self._took_ms())
-        )
+        self._settle(self._admitted(entry, self._starts.show.heard_now(entry), basis, took_ms))
+
+    def _admitted(self, held: Entry, info: SessionInfo, basis: Basis, took_ms: int) -> Admitted:
+        if not self._others:
+            return Admitted(info, basis, self._limit, 1, took_ms, (info,))
+        show, live = self._starts.show, sorted([*self._others, held], key=by_place)
+        shown = tuple([info if e is held else show.entry(e) for e in live])
+        return Admitted(info, basis, self._limit, devices(live), took_ms, shown)
 
     def _refuse(self, refusal: rules.Refuse) -> None:
         """Name the sessions that block, each with its evidence; nothing ends."""
-        state, starts, revived = self._state, self._starts, self._revived
+        state, starts = self._state, self._starts
         blockers = starts.show.blockers(refusal.seen, refusal.covered, self._took_ms())
-        state.counters[_REFUSED[refusal.how]] += 1
+        state.counters[f"refused_{refusal.how}"] += 1
         starts.on_refused(self._account)
         if self._inquiry is not None:
             starts.asking.close(self._inquiry)
-        refused = Refused(self._picture.limit, refusal.how, blockers, self._took_ms())
+        refused = Refused(self._limit, refusal.how, blockers, self._took_ms())
         state.decisions.refused(
-            self._account, self._request.device, self._picture.plan, refused,
-            None if revived is None else revived.session,
+            self._account, self._request.device, self._plan, refused,
+            None if self._revived is None else self._revived.session,
         )  # fmt: skip
         self._tell_shadow(is_admitted=False)
-        self._pending.settle(refused)
+        self._settle(refused)
 
     def _tell_shadow(self, *, is_admitted: bool) -> None:
         """What was known, for the second table of plans."""
-        shadow, picture = self._starts.shadow, self._picture
-        known = picture.plan
+        shadow, known = self._starts.shadow, self._plan
         if known is not None and shadow.has(known.plan.name) and self._revived is None:
-            beside = devices([*picture.others, *picture.answers])
+            beside = devices([*self._others, *self._answers])
             plan = known.plan
             shadow.decided(self._account, plan.name, beside, plan.limit, is_admitted=is_admitted)
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._pending.settle(outcome)
 
     def _took_ms(self) -> int:
         return self._state.clock.now_ms() - self._since_ms

@@ -9,7 +9,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from crdt.accounts import NONE
@@ -34,7 +34,6 @@ from georeg.region.seats import Seats
 from georeg.region.seen import Seen
 from georeg.region.settings import PlanPolicy, Settings
 
-_DOWN: Final = Liveness.DOWN
 _RELEASED: Final = {reason: f"released_{reason.name.lower()}" for reason in Reason}
 
 
@@ -101,6 +100,10 @@ class RegionState:
             looked = self._looked = Look(account, self.shard(account))
         return looked
 
+    def knows_of(self, account: str) -> bool:
+        """Whether any dot of the account is known here."""
+        return bool(self.look(account).rows or self.hints.of(account))
+
     def own_count(self, account: str) -> int:
         """How many live sessions are held here."""
         return len(self._own(account))
@@ -108,11 +111,11 @@ class RegionState:
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
         """(row, entry, when last heard) of what lives here; releases what is over."""
         look = self.look(account)
-        if not look.rows:
-            return []
         heard = look.shard.sessions.heard
-        now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
-        oldest_ms = now_ms - self.settings.client_lease_ms
+        if not [row for row in look.rows if heard[row] != NEVER]:
+            return []  # asked at each replicated event: nothing is decoded for others' sessions
+        oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
+        wall_s = self.clock.wall_ms() // 1000
         own = []
         for row, entry in zip(look.rows, look.entries, strict=True):
             heard_ms = heard[row]
@@ -141,36 +144,31 @@ class RegionState:
     def held(self, account: str, session: int) -> Entry | None:
         """The entry of a live session that is held here."""
         if self.shard(account).sessions.own_row(account, session) == NONE:
-            return None  # asked at each replicated event: nothing is decoded for others' sessions
+            return None
         return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
-    def live(self, account: str, known: Sequence[Entry] | None = None) -> list[Entry]:
+    def live(self, account: str, own: list[Seen] | None = None) -> list[Entry]:
         """The account's live sessions in the view: of each the entry that holds it, oldest first.
 
         Live: a dot of a region that is not down, neither kicked nor stopped, hard deadline ahead.
-        `known`: what is known, from whoever has just asked.
+        `own`: those held here, where the caller has just looked them up.
         """
-        if known is None:
-            known = self.known(account)
-        if not known:
+        hints = self.hints.of(account)
+        if not hints and not self.look(account).rows:
             return []
         best: dict[SessionId, Entry] = {}
-        for _, entry, _ in self._own(account):
-            keep_highest(best, entry)
+        own_dots = {s.entry.dot for s in own or self.own(account)}
         now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
-        for entry in known:
+        for entry in (*self.look(account).entries, *hints):
             region = region_of(entry.dot)
-            if region != self.region and self.regions.state(region, now_ms) is not _DOWN:
-                keep_highest(best, entry)
-        shard = self.shard(account)
-        kicked, is_stopped = shard.ledger, shard.stops.is_stopped
-        live = [
-            e
-            for s, e in best.items()
-            if e.deadline_s > wall_s and s not in kicked and not is_stopped(s)
-        ]
-        live.sort(key=by_place)
-        return live
+            if region == self.region:
+                if entry.dot not in own_dots:
+                    continue
+            elif self.regions.state(region, now_ms) is Liveness.DOWN:
+                continue
+            keep_highest(best, entry)
+        entries = [e for e in best.values() if e.deadline_s > wall_s]
+        return sorted((e for e in entries if not self.is_final(account, e.session)), key=by_place)
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
@@ -222,8 +220,7 @@ class RegionState:
 
     def seat_of(self, account: str) -> RegionId:
         """The seat whose home leases out the account's slots."""
-        look = self.look(account)
-        if look.seat is None:
+        if (look := self.look(account)).seat is None:
             look.seat = self.members.home(account, look.pinned, look.moved)
         return look.seat
 
@@ -334,7 +331,7 @@ class RegionState:
 
     def ended(self, account: str, session: SessionId, reason: Reason) -> Ended:
         """An end as the device is told it: by its kick if there is one."""
-        if (kick := self.kicked(account, session)) is not None:
+        if kick := self.kicked(account, session):
             return ended_by(kick)
         ago_ms = self.shard(account).stops.age_ms(session, self.clock.now_ms())
         return ended_otherwise(session, reason, self.clock.wall_ms() - ago_ms)

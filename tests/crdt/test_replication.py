@@ -113,8 +113,9 @@ def test_a_join_forgets_nothing(program: list[Step]) -> None:
 
 
 class ReleaseTakesNoPosition(Shard):
-    def release(self, one: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
-        self._commit(Release(one.dot, one.session, one.account, one.hop, reason), now_ms)
+    def release(self, entry: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
+        one = Release(entry.dot, entry.session, entry.account, entry.hop, reason)
+        self._commit(one, now_ms)
 
 
 class SnapshotIsPartial(Shard):

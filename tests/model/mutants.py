@@ -164,7 +164,7 @@ def device(patch: Patch) -> None:
 def own(patch: Patch) -> None:
     """A device's own session, heard of during the request, is evidence against it."""
     patch.setattr(
-        Start, "_all_known", lambda self, entries: {e.session: e for e in entries}
+        Start, "_known", lambda self: {e.session: e for e in self._state.known(self._account)}
     )
 
 
@@ -174,8 +174,8 @@ def take(patch: Patch) -> None:
     run = Start.run
 
     def eager(self: Start) -> Any:
-        known = self._all_known(self._state.known(self._account))
-        for session, why in sorted(self._going(known).items()):
+        known = self._found = self._known()
+        for session, why in sorted(self._superseded().items()):
             if session in known:
                 name = self._request.device.name
                 self._state.kick(known[session], why, ActorKind.DEVICE, name)
