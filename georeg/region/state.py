@@ -157,18 +157,17 @@ class RegionState:
         if not hints and not self.look(account).rows:
             return []
         best: dict[SessionId, Entry] = {}
-        own_dots = {s.entry.dot for s in own or self.own(account)}
+        for seen in self.own(account) if own is None else own:
+            keep_highest(best, seen.entry)
         now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
         for entry in (*self.look(account).entries, *hints):
             region = region_of(entry.dot)
-            if region == self.region:
-                if entry.dot not in own_dots:
-                    continue
-            elif self.regions.state(region, now_ms) is Liveness.DOWN:
-                continue
-            keep_highest(best, entry)
-        entries = [e for e in best.values() if e.deadline_s > wall_s]
-        return sorted((e for e in entries if not self.is_final(account, e.session)), key=by_place)
+            if region != self.region and self.regions.state(region, now_ms) is not Liveness.DOWN:
+                keep_highest(best, entry)
+        shard = self.shard(account)
+        kicked, is_stopped = shard.ledger, shard.stops.is_stopped
+        live = [e for s, e in best.items() if not (s in kicked or is_stopped(s))]
+        return sorted((e for e in live if e.deadline_s > wall_s), key=by_place)
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
