@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from crdt.dots import Dot, SessionId
+from crdt.dots import SessionId
 from crdt.events import Entry, Event, Kick, Reason, Release
 from crdt.releases import release_of
 from crdt.shard import Shard
@@ -206,13 +206,9 @@ def slots_stay(patch: Patch) -> None:
 def unnumbered_release(patch: Patch) -> None:
     """A release consumes no sequence number: equal positions, unequal state."""
 
-    def release(
-        self: Shard, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0
-    ) -> Entry:
-        entry = self.sessions.entry(self.sessions.row_of(account, dot))
-        self._commit(Release(dot, entry.session, account, entry.hop, reason), now_ms)
+    def release(self: Shard, one: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
+        self._commit(Release(one.dot, one.session, one.account, one.hop, reason), now_ms)
         self.changes += 1
-        return entry
 
     patch.setattr(Shard, "release", release)
 
