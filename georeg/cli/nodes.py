@@ -32,11 +32,14 @@ from georeg.mesh.door import Door
 from georeg.mesh.slices import Slice
 from georeg.mesh.versions import Versions
 from georeg.nodes.batch import Batches
+from georeg.nodes.calls import Calls
+from georeg.nodes.carrying import Carrying
 from georeg.nodes.duties import Duties
 from georeg.nodes.front import Front
 from georeg.nodes.operators import Operators
 from georeg.nodes.parts import Part, Parts
-from georeg.nodes.passing import Address, Passing
+from georeg.nodes.passing import CALLS_PATH, Address, Passing
+from georeg.nodes.proof import Proof
 from georeg.nodes.registry import Registry
 from georeg.nodes.relay import Relay
 from georeg.nodes.renewals import Renewals
@@ -86,7 +89,9 @@ class StoreNode:
         )  # fmt: skip
         self.region.report.decisions.keeping = config.explain
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
-        self._passing = Passing(name)
+        self._proof = Proof(config.cluster, config.name, config.keys.cluster)
+        self._passing = Passing(name, self._proof, self._relay_tls)
+        self._carrying = Carrying(name)
         self._client = RedisClient(store.redis)
         self._gatherer = Gatherer(self._client)
         self._edge = self._make_edge()
@@ -122,7 +127,9 @@ class StoreNode:
         self._duties = Duties(
             self._me, slices, registry, self._lock_of, runner, self._can_others, now_ms
         )
-        self._front = Front(self._app[EDGE], self._duties, self._passing, slices)
+        self._front = Front(
+            self._app[EDGE], self._duties, self._passing, self._carrying, slices
+        )
         Batches(self._front, self._app[EDGE], self._duties, self._passing, slices)
         Renewals(self._front, self._app[EDGE], self._duties, self._passing, slices)
         self._app[FRONT] = self._front.before
@@ -140,6 +147,7 @@ class StoreNode:
         self._door = self._relay.door = Door(
             self._mesh_settings, self._server_tls, slices=slices, elsewhere=self._relay.pass_on
         )
+        self._door.paths[CALLS_PATH] = Calls(self._front, self._proof, self._door).handle
 
     def _tag(self, number: int) -> str:
         """The hash tag of all keys of a slice."""
@@ -212,7 +220,7 @@ class StoreNode:
         )
         app = create_ops_app(operators, DRAIN_ROUTES)
         region = Operators(
-            self._duties, self._duties.neighbours, self._passing, self.region.report,
+            self._duties, self._duties.neighbours, self._carrying, self.region.report,
             self._store.slices,
         )  # fmt: skip
         app.middlewares.append(region.middleware())
@@ -244,6 +252,7 @@ class StoreNode:
         except RedisTrouble as error:
             raise StartError(f"[store] {error}") from None
         self._passing.open()
+        self._carrying.open()
         try:
             await self._door.start(mesh.host, mesh.port)
         except OSError as error:
@@ -321,6 +330,7 @@ class StoreNode:
         await self._door.stop()
         await self._relay.close()
         await self._passing.close()
+        await self._carrying.close()
         await self._gatherer.close()
         await self._client.close()
         await asyncio.sleep(0)

@@ -37,7 +37,7 @@ class WholeAnswers:
             return web.Response(body=body, headers=_HEADERS)
         if wall_ms // 1000 != self._second:
             self._note_second(wall_ms // 1000)
-        return _WholeAnswer(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), 200)
+        return WholeAnswer(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), 200)
 
     def problem(
         self, request: web.Request, problem: Problem, wall_ms: int
@@ -51,7 +51,7 @@ class WholeAnswers:
         head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         head += [f"{name}: {value}" for name, value in problem.all_headers().items()]
         lines = "\r\n".join(head).encode()
-        return _WholeAnswer(
+        return WholeAnswer(
             b"%b\r\n%bContent-Length: %d\r\n\r\n%b" % (lines, self._date, len(body), body), status
         )
 
@@ -71,12 +71,13 @@ def _needs_more(request: web.Request) -> bool:
     )
 
 
-class _WholeAnswer(web.StreamResponse):
+class WholeAnswer(web.StreamResponse):
     """Bytes that are an answer, as the part of StreamResponse that the protocol uses."""
 
     def __init__(self, data: bytes, status: int) -> None:
         super().__init__(status=status)
-        self._data = data
+        self.data: Final = data
+        """Head and body."""
 
     @property
     def keep_alive(self) -> bool | None:
@@ -93,7 +94,7 @@ class _WholeAnswer(web.StreamResponse):
         transport = request.transport
         if transport is None:
             raise ConnectionResetError
-        transport.write(self._data)
+        transport.write(self.data)
         if request.protocol.writing_paused:
             await request.writer.drain()
         return None

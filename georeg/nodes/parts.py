@@ -102,10 +102,14 @@ class Parts:
         return part
 
 
-def not_here(number: int) -> Problem:
+def not_here(number: int | str) -> Problem:
     """What a node says to a call whose slice it does not run."""
     return Problem(
         UNAVAILABLE,
         "another node of this region answers for this account; ask again",
         headers={ELSEWHERE: str(number), "Retry-After": "1"},
     )
+
+
+NOT_YET: Final = not_here("all")
+"""What a node says to others before its edge has begun."""
