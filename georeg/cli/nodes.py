@@ -55,7 +55,14 @@ from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
 from georeg.region.ports import Journal
 from georeg.region.region import Region
-from georeg.store.redis import Gatherer, RedisClient, RedisJournal, RedisLock, RedisTrouble
+from georeg.store.redis import (
+    Gatherer,
+    RedisClient,
+    RedisJournal,
+    RedisLock,
+    RedisTrouble,
+    renewals_of,
+)
 from georeg.store.redis.journal import now_ms
 
 MOVED: Final = Message(b"retry: 100\n: another node answers from now on\n\n", is_last=True)
@@ -94,6 +101,7 @@ class StoreNode:
         self._carrying = Carrying(name)
         self._client = RedisClient(store.redis)
         self._gatherer = Gatherer(self._client)
+        self._lock_renewals = renewals_of(self._client)
         self._edge = self._make_edge()
         self._make_duties()
         self._ops = self._make_ops()
@@ -154,7 +162,9 @@ class StoreNode:
         return f"{self._registry.tag}:{number}"
 
     def _lock_of(self, number: int) -> RedisLock:
-        return RedisLock(self._client, self._tag(number), "run", self._me.name, now_ms)
+        return RedisLock(
+            self._client, self._tag(number), "run", self._me.name, now_ms, self._lock_renewals
+        )
 
     async def _can_others(self, number: int) -> bool:
         return await can_take(number, self._duties.neighbours, self._passing)
