@@ -51,6 +51,7 @@ class Parts:
         """What slices had counted that are run here no longer: counters of a process never go back,
         or whoever takes rates of them would count it all again."""
         self._parts: dict[int, Part] = {}
+        self._watchers: list[Callable[[Region], None]] = []
 
     def __iter__(self) -> Iterator[Part]:
         """Those that are run here, by number."""
@@ -77,7 +78,13 @@ class Parts:
         part = self._parts.pop(number, None)
         if part is not None:
             self.counted.update(part.region.status().counters)
+            for callback in self._watchers:
+                callback(part.region)
         return part
+
+    def watch(self, callback: Callable[[Region], None]) -> None:
+        """Call back with the rules of each slice that is run here no longer, when it goes."""
+        self._watchers.append(callback)
 
     def number_of(self, session: int) -> int:
         """The slice of a session, wherever it is run."""
