@@ -84,6 +84,39 @@ def test_a_store_that_is_slow_holds_no_start_up_beyond_its_deadline(one: OneSlic
     assert isinstance(later.value, Refused), "a refusal changes nothing and waits for nothing"
 
 
+def claims_of(one: OneSlice) -> Claims:
+    """A session that is committed."""
+    pending = one.start()
+    one.store.answer()
+    info = pending.value.info
+    return Claims(info.session, ACCOUNT, "tv", US, info.started_ms, info.deadline_s)
+
+
+def test_a_stop_is_answered_when_it_is_committed(one: OneSlice) -> None:
+    claims = claims_of(one)
+    stopped = one.region.stop(claims)
+    assert stopped is not None
+    assert one.region.sessions(ACCOUNT).sessions == (), "its slot is free at once"
+    assert stopped.value is None
+    one.store.answer()
+    assert stopped.value
+
+
+def test_a_store_that_is_slow_or_away_holds_no_stop_up(one: OneSlice) -> None:
+    one.region.unchecked = Unchecked(US, 9, lambda: one.settings, one.clock)
+    claims = claims_of(one)
+    slow = one.region.stop(claims)
+    assert slow is not None
+    one.clock.advance(one.settings.deadline_ms)
+    assert slow.value
+    assert one.region.unchecked.untold == []
+    one.store.answer(OSError("fenced off"))
+    assert [each.is_stop for each in one.region.unchecked.untold] == [True], "others are told"
+    one.store.is_adrift = True
+    assert one.region.stop(claims) is None
+    assert one.store.waiting == []
+
+
 def test_the_deadline_that_a_start_names_is_its_own(one: OneSlice) -> None:
     pending = one.start(deadline_ms=500)
     one.clock.advance(499)
