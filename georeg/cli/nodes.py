@@ -10,24 +10,23 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 from typing import Final
 
 import structlog
 
-from crdt.dots import RegionId
 from georeg.cli import parts as made_of
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import LoopClock, port_error, try_to_listen
+from georeg.cli.slices import make_slice
 from georeg.config import Config
 from georeg.edge.app import EDGE, FRONT, create_app
 from georeg.edge.backends import BackendKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.streams import Message
 from georeg.edge.tokens import KeyRing
-from georeg.mesh import Identity, MeshNode, MeshSettings, open_session
+from georeg.mesh import MeshSettings, open_session
 from georeg.mesh.door import Door
 from georeg.mesh.slices import Slice
 from georeg.mesh.versions import Versions
@@ -43,7 +42,7 @@ from georeg.nodes.proof import Proof
 from georeg.nodes.registry import Registry
 from georeg.nodes.relay import Relay
 from georeg.nodes.renewals import Renewals
-from georeg.nodes.runner import JOIN_MS, Made, SliceJournal, SliceRunner
+from georeg.nodes.runner import Made, SliceJournal, SliceRunner
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.telling import Telling, can_take
 from georeg.nodes.unchecked import Unchecked, incarnation_of_node
@@ -54,7 +53,6 @@ from georeg.ops.drains import DRAIN_ROUTES
 from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
 from georeg.region.ports import Journal
-from georeg.region.region import Region
 from georeg.store.redis import (
     Gatherer,
     RedisClient,
@@ -145,7 +143,9 @@ class StoreNode:
         runner.on_closed = self._closed
         runner.on_superseded = self._duties.superseded
         runner.on_retelling = self._duties.renew_now
-        self._duties.neighbours.on_nodes = self._passing.keep
+        self.region.drain.node = self._me.name
+        self._duties.drain = lambda: self.region.drain.word
+        self._duties.neighbours.on_nodes = self._heard_of
         self.region.may_decide = self._duties.runs
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
@@ -156,6 +156,12 @@ class StoreNode:
             self._mesh_settings, self._server_tls, slices=slices, elsewhere=self._relay.pass_on
         )
         self._door.paths[CALLS_PATH] = Calls(self._front, self._proof, self._door).handle
+
+    def _heard_of(self, nodes: set[str]) -> None:
+        """These are all other nodes."""
+        self._passing.keep(nodes)
+        for entry in self._duties.neighbours.others:
+            self.region.drain.hear(entry.drain)
 
     def _tag(self, number: int) -> str:
         """The hash tag of all keys of a slice."""
@@ -178,41 +184,10 @@ class StoreNode:
         )  # fmt: skip
 
     def _make_slice(self, number: int, journal: Journal) -> Made:
-        """One slice: its rules and its links, not begun yet."""
-        config, slice_ = self._config, Slice(number, self._store.slices)
-
-        def heard(peer: RegionId, payload: bytes, version: int) -> None:
-            region.receive(peer, payload, version)
-
-        def up(peer: RegionId, version: int) -> None:
-            region.peer_up(peer, version)
-            region.tenure.peer_up(peer)
-
-        mesh = MeshNode(
-            identity=Identity(config.cluster, config.number, config.name, slice_),
-            keys=config.keys.cluster,
-            peers=made_of.peers(config),
-            listen_host=config.mesh.host,
-            listen_port=config.mesh.port,
-            settings=self._mesh_settings,
-            on_message=heard,
-            on_up=up,
-            on_down=lambda peer: region.peer_down(peer),
-            random=self._random,
-            token_bytes=secrets.token_bytes,
-            client_tls=self._client_tls,
-            door=self._door,
-        )
-        join_ms = config.settings.join_ms
-        if journal.incarnation():
-            join_ms = min(JOIN_MS, join_ms)
-        region = Region(
-            config.number, made_of.names(config), replace(config.settings, join_ms=join_ms),
-            self._clock, mesh, journal, self._random, former=config.former,
+        return make_slice(
+            self._config, Slice(number, self._store.slices), journal, self._clock, self._random,
+            settings=self._mesh_settings, tls=self._client_tls, door=self._door,
         )  # fmt: skip
-        region.report.decisions.configure(config.explain)
-        region.report.shadow.configure(config.shadow)
-        return Made(region, mesh)
 
     def _make_ops(self) -> OpsServer | None:
         config, ops = self._config, self._config.ops

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgpack
 
+from georeg.nodes.drains import Word
 from georeg.nodes.passing import Address
 from georeg.store.redis import RedisClient
 from georeg.store.redis.client import Arg, Script
@@ -48,13 +49,15 @@ class NodeEntry:
     """Slices that it runs -> the fencing numbers of their locks."""
     beats: int = 0
     """How often it has said so; shows who lives, without comparing clocks."""
+    drain: Word = Word()
+    """The latest that it has heard of a drain of the region."""
 
     def packed(self) -> bytes:
         """As it is stored."""
         address = self.address
         where = [address.edge_url, address.mesh_url, address.ops_url]
         packed: bytes = msgpack.packb(
-            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats]
+            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats, self.drain]
         )
         return packed
 
@@ -64,8 +67,9 @@ def _entry(name: str, packed: bytes) -> NodeEntry | None:
     version, *said = msgpack.unpackb(packed, strict_map_key=False)
     if version != FORMAT:
         return None
-    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *_ = said
-    return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences, beats)
+    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *more = said
+    drain = Word(*more[0]) if more else Word()
+    return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences, beats, drain)
 
 
 class Registry:

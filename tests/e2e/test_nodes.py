@@ -11,6 +11,7 @@ import aiohttp
 import msgpack
 import pytest
 
+from tests.cli.processes import eventually
 from tests.e2e.client import Answer
 from tests.e2e.cluster import Cluster, Node
 
@@ -237,6 +238,14 @@ async def test_a_drain_is_begun_and_ended_on_all_nodes(
         for number in range(4):
             refused = await start_at(http, node, f"drained-{number}", "tv")
             assert (refused.status, refused.body["type"]) == (503, "/problems/draining")
+    nodes[0].signal(signal.SIGTERM)
+    assert await asyncio.to_thread(nodes[0].ended) == 0
+    nodes[0].start()
+    await asyncio.to_thread(eventually, nodes[0].is_listening, "the node is back")
+    for number in range(4):
+        refused = await start_at(http, nodes[0], f"drained-{number}", "tv")
+        assert refused.status == 503, "a node that comes has heard of it"
+        assert refused.body["type"] == "/problems/draining"
     async with http.delete(f"{nodes[1].plan.ops_address}/v1/drain", headers=operator) as response:
         assert (response.status, (await response.json())["is_draining"]) == (200, False)
     for node in nodes:
