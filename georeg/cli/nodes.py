@@ -157,10 +157,11 @@ class StoreNode:
         )
         self._door.paths[CALLS_PATH] = Calls(self._front, self._proof, self._door).handle
 
-    def _heard_of(self, nodes: set[str]) -> None:
-        """These are all other nodes."""
-        self._passing.keep(nodes)
-        for entry in self._duties.neighbours.others:
+    def _heard_of(self, _names: set[str]) -> None:
+        """The other nodes have said something."""
+        others = self._duties.neighbours.others
+        self._passing.keep(entry.address for entry in others)
+        for entry in others:
             self.region.drain.hear(entry.drain)
 
     def _tag(self, number: int) -> str:

@@ -40,6 +40,8 @@ from georeg.nodes.passing import PASSED_ON
 from georeg.nodes.proof import Proof
 
 PROOF_S: Final = 2.0
+ALIVE_S: Final = 0.5
+"""So often a node that owes answers says that it is there, also where it has none yet."""
 _CLOSE_S: Final = 0.25
 _ELSEWHERE: Final = f"\r\n{ELSEWHERE}: ".encode()
 log = structlog.get_logger("georeg.nodes")
@@ -89,10 +91,13 @@ class _Caller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: list[bytes] = []
         self._has_answers = asyncio.Event()
+        self._is_quiet = False
+        """Whether it is time to send a message, if only an empty one."""
 
     async def serve(self) -> None:
         """Until the connection is over. Raises PeerError."""
         sending = self._loop.create_task(self._send())
+        self._say_alive()
         try:
             while (message := await self._socket.receive()).type is WSMsgType.BINARY:
                 calls = calls_in(message.data)
@@ -105,7 +110,14 @@ class _Caller:
         finally:
             # What is being decided is finished: its caller's node asks again, and is told.
             sending.cancel()
+            self._alive.cancel()
             await asyncio.wait((sending,))
+
+    def _say_alive(self) -> None:
+        if self._tasks:
+            self._is_quiet = True
+            self._has_answers.set()
+        self._alive = self._loop.call_later(ALIVE_S, self._say_alive)
 
     def _request(self, call: Call) -> web.Request:
         """The call as if it had been made here. Raises PeerError for what no node passes on."""
@@ -146,7 +158,8 @@ class _Caller:
             while True:
                 await self._has_answers.wait()
                 self._has_answers.clear()
-                while self._answers:
+                while self._answers or self._is_quiet:
+                    self._is_quiet = False
                     await self._socket.send_bytes(framed(self._answers))
         except ConnectionError:
             return  # whoever receives sees it as well

@@ -74,7 +74,7 @@ def packed_answer(answer: Answer) -> bytes:
 
 
 def framed(packed: list[bytes]) -> bytes:
-    """A message with the first of these, at least one, which are taken out of the list."""
+    """A message with the first of these, which are taken out of the list; it may be empty."""
     size = count = 0
     for each in packed:
         size += len(each)

@@ -2,14 +2,14 @@
 
 Calls that come while a message is being sent share the next one; answers come back in whatever
 order the other node has them, so one that waits for its deadline holds up nobody. The connection is
-dialled when the first call comes, and again, for as long as the node is known, whenever it is lost.
+dialled as soon as the node is known, and again whenever it is lost.
 
 Invariant: each call ends. With its answer; or with None, as soon as the connection is lost, or when
-the node, which owes answers, has given none for SILENT_S: one that is merely slow answers one call
-after the other, one that stands still, or is cut off, answers none. Then the connection is dropped,
-by which a node that wakes up sees that what it had not read yet is old; and until it is there again
-calls end at once. A call may have been run when its answer is lost: every call of the API is made
-so that twice is as once (a start of the same device supersedes its own).
+the node, which owes answers, has said nothing for SILENT_S: one that is merely slow says now and
+then that it is there (calls.py), one that stands still, or is cut off, does not. Then the
+connection is dropped, by which a node that wakes up sees that what it had not read yet is old; and
+until it is there again calls end at once. A call may have been run when its answer is lost: every
+call of the API is made so that twice is as once (a start of the same device supersedes its own).
 Bounded: CALLS_MAX under way, and as many messages as they fill.
 """
 
@@ -28,6 +28,8 @@ SILENT_S: Final = 2.0
 DIAL_S: Final = 2.0
 """Longest for a connection with its proofs; calls wait for it the first time only."""
 REDIAL_S: Final = 0.05
+REDIAL_S_MAX: Final = 1.0
+"""Pauses between two attempts double up to this."""
 log = structlog.get_logger("georeg.nodes")
 
 Dial = Callable[[], Awaitable[ClientWebSocketResponse]]
@@ -48,7 +50,7 @@ class Line:
         self._owed: dict[int, asyncio.Future[Answer | None]] = {}
         self._number = 0
         self._heard_s = 0.0
-        """When an answer came last, or the first one began to be owed."""
+        """When something came last, or the first answer began to be owed."""
         self._watch: asyncio.TimerHandle | None = None
         self._socket: ClientWebSocketResponse | None = None
         self.is_down = False
@@ -99,12 +101,13 @@ class Line:
     # ---- the connection ----------------------------------------------------------------------
 
     async def _go_on(self) -> None:
+        pause_s = REDIAL_S
         try:
             while True:
                 try:
                     async with asyncio.timeout(DIAL_S):
                         self._socket = await self._dial()
-                    self.is_down = False
+                    self.is_down, pause_s = False, REDIAL_S
                     await self._carry(self._socket)
                 except (PeerError, ClientError, OSError, TimeoutError) as error:
                     if not self.is_down:
@@ -112,7 +115,8 @@ class Line:
                 except Exception:  # a bug there must not cut this node off from the other
                     log.exception("line_failed", node=self._node)
                 self._lost()
-                await asyncio.sleep(REDIAL_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, REDIAL_S_MAX)
         finally:
             self._lost()
             if self._watch is not None:
@@ -177,3 +181,4 @@ def _abort(socket: ClientWebSocketResponse) -> None:
     connection = socket._response.connection
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
+    socket._response.close()

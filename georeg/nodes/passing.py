@@ -36,7 +36,6 @@ PASSED_ON: Final = "Georeg-Passed-On"
 """Header of a call that a node has passed on, with its name: it is never passed on again."""
 CALLS_PATH: Final = "/nodes/calls"
 """Where nodes dial each other, at the port for other regions."""
-CONNECT_S: Final = 0.5
 _CLOSE_S: Final = 0.25
 _HOP_BY_HOP: Final = frozenset(
     name.lower()
@@ -76,13 +75,13 @@ class Passing:
         self._session = ClientSession(
             connector=TCPConnector(limit=0),
             cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, sock_connect=CONNECT_S),
+            timeout=ClientTimeout(total=None),  # line.py has one over all of it
         )
 
     async def close(self) -> None:
         """Calls that are still under way end without an answer."""
-        self.keep(())
         session, self._session = self._session, None
+        self.keep(())
         for line in self._leaving:
             await line.close()
         if session is not None:
@@ -93,9 +92,12 @@ class Passing:
         line = self._lines.get(node)
         return line is not None and line.is_down
 
-    def keep(self, nodes: Iterable[str]) -> None:
-        """These are all other nodes: the others are hung up on."""
-        known = set(nodes)
+    def keep(self, nodes: Iterable[Address]) -> None:
+        """These are all other nodes: they are dialled before anybody needs them, when this node may
+        have too much to do; the others are hung up on."""
+        known = {node.name: node for node in nodes if self._session is not None}
+        for node in known.values():
+            self._line(node)
         for name in [name for name in self._lines if name not in known]:
             line = self._lines.pop(name)
             line.hang_up()

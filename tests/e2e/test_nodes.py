@@ -131,6 +131,23 @@ async def start_at(http: aiohttp.ClientSession, node: Node, account: str, device
     return Answer(status, told, response.headers, 0.0, 0.0, 0.0)
 
 
+async def heartbeat_at(http: aiohttp.ClientSession, node: Node, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{node.plan.address}/v1/sessions/heartbeat"
+    async with http.post(url, headers=headers) as response:
+        return response.status
+
+
+async def sessions_at(http: aiohttp.ClientSession, node: Node, account: str) -> int:
+    """How many sessions a node lists, once it is not too busy for that."""
+    async with asyncio.timeout(10):
+        while True:
+            async with http.get(f"{node.plan.address}/v1/accounts/{account}/sessions") as response:
+                if response.status == 200:
+                    return len((await response.json())["sessions"])
+            await asyncio.sleep(0.1)
+
+
 async def test_of_500_simultaneous_starts_over_both_nodes_one_lives(
     http: aiohttp.ClientSession, nodes: list[Node]
 ) -> None:
@@ -138,13 +155,15 @@ async def test_of_500_simultaneous_starts_over_both_nodes_one_lives(
         *(start_at(http, nodes[n % 2], "crowd", f"tv-{n}") for n in range(500))
     )
     statuses = Counter(answer.status for answer in answers)
-    admitted = [answer.body["decision"] for answer in answers if answer.status == 201]
-    assert statuses[201] == 1, (statuses, admitted[:5])
-    assert set(statuses) <= {201, 409, 429}
+    admitted = [answer for answer in answers if answer.status == 201]
+    assert set(statuses) <= {201, 409, 429, 503}, statuses
+    # Where all of that takes long, the first one has been silent for so long that it yields.
+    living = Counter([await heartbeat_at(http, nodes[0], answer.token) for answer in admitted])
+    assert (living[200], living[200] + living[410]) == (1, len(admitted)), (
+        statuses, [answer.body["decision"] for answer in admitted[:5]],
+    )  # fmt: skip
     for node in nodes:
-        url = f"{node.plan.address}/v1/accounts/crowd/sessions"
-        async with http.get(url) as response:
-            assert len((await response.json())["sessions"]) == 1
+        assert await sessions_at(http, node, "crowd") == 1
 
 
 async def test_each_node_answers_alike_for_every_account(
