@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
         choices=("memory", "redis"),
-        default="memory",
-        help="what the regions of tests/e2e are: one process each, or two nodes on a redis-server",
+        help="what the regions of tests/e2e are: one process each, or two nodes on a redis-server; "
+        "unless told, the first, and the tests of the HTTP API run against both",
     )
 
 

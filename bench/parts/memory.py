@@ -20,6 +20,7 @@ from bench.population import watchers
 from bench.progress import say
 from bench.regions import joined_region
 from bench.scale import Scale
+from georeg.cli.serve import keep_for_good
 from georeg.region.model import Admitted, Outcome
 from georeg.region.region import Region
 from georeg.region.settings import Settings
@@ -38,6 +39,7 @@ _SAID_EACH: Final = 100_000
 def run(scale: Scale) -> list[Figure]:
     """Fill a region, weigh it, and watch it work."""
     region, _, clock = joined_region(_SETTINGS)
+    keep_for_good()
     empty_bytes = resident_bytes()
     empty_gc_ms = _full_collections_ms()
     began_s = time.perf_counter()

@@ -53,6 +53,7 @@ from georeg.ops.drains import DRAIN_ROUTES
 from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
 from georeg.region.ports import Journal
+from georeg.region.region import Region
 from georeg.store.redis import (
     Gatherer,
     RedisClient,
@@ -63,6 +64,7 @@ from georeg.store.redis import (
 )
 from georeg.store.redis.journal import now_ms
 
+HEARD_POLL_S: Final = 0.05
 MOVED: Final = Message(b"retry: 100\n: another node answers from now on\n\n", is_last=True)
 log = structlog.get_logger("georeg")
 
@@ -133,6 +135,7 @@ class StoreNode:
         self._duties = Duties(
             self._me, slices, registry, self._lock_of, runner, self._can_others, now_ms
         )
+        self._duties.sessions = self.region.drain.sessions_left
         self._front = Front(
             self._app[EDGE], self._duties, self._passing, self._carrying, slices
         )
@@ -254,11 +257,20 @@ class StoreNode:
         except RedisTrouble as error:
             raise StartError(f"[store] {error}") from None
         await self._duties.until_settled()
+        await self._until_heard()
         self.region.is_open = True
         try:
             await self._edge.start()
         except OSError as error:
             raise port_error("edge", edge.host, edge.port, error) from None
+
+    async def _until_heard(self) -> None:
+        """Return when every other region answers every slice, or after `join_ms`: where all nodes
+        begin at once, starts would else find nobody who confirms what plays elsewhere."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._config.settings.join_ms / 1000
+        while loop.time() < until_s and not all(map(_is_heard, self._parts.regions)):  # noqa: ASYNC110 - it changes with each beacon
+            await asyncio.sleep(HEARD_POLL_S)
 
     def _answer_unchecked(self, incarnation: int) -> None:
         unchecked = Unchecked(
@@ -294,10 +306,10 @@ class StoreNode:
 
     @property
     def is_evacuated(self) -> bool:
-        """Whether nobody needs this process any more; while there are other nodes its balancer may
-        still send it calls, which it passes on."""
+        """Whether nobody needs this process any more; while there are other nodes, or sessions in
+        their slices, its balancer may still send it calls, which it passes on."""
         is_decided = self._leaving is not None and self._leaving.done()
-        is_last = not self._duties.has_successor
+        is_last = not self._duties.has_successor and self._duties.are_others_evacuated
         return is_decided and is_last and self.region.drain.sessions_left() == 0
 
     async def stop(self) -> None:
@@ -321,3 +333,7 @@ class StoreNode:
         await self._client.close()
         await asyncio.sleep(0)
 
+
+def _is_heard(region: Region) -> bool:
+    """Whether the region has word of every other one, in answer to its own."""
+    return all(peer.beacon_age_ms is not None for peer in region.status().peers)

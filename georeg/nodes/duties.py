@@ -62,6 +62,8 @@ class Duties:
         self._loop_task: asyncio.Task[None] | None = None
         self.neighbours: Final = Neighbours(me.name, registry, self._entry, now_ms)
         self._can_others = can_others
+        self.sessions: Callable[[], int] = lambda: 0
+        """Set by the node: how many live in the slices that it runs."""
         self.drain: Callable[[], Word] = Word
         """Set by the node: what it has heard of a drain of the region."""
         self._means = Means(runner, self.neighbours, self._may_be_taken, now_ms)
@@ -102,6 +104,11 @@ class Duties:
     def has_successor(self) -> bool:
         """Whether another node can take what this one runs."""
         return any(not entry.is_leaving for entry in self.neighbours.others)
+
+    @property
+    def are_others_evacuated(self) -> bool:
+        """Whether no session is left in the slices of other nodes, as far as they have said."""
+        return not any(entry.sessions for entry in self.neighbours.others)
 
     async def renew_now(self, number: int) -> None:
         """See to the lock of a slice at once."""
@@ -191,7 +198,8 @@ class Duties:
 
     def _entry(self) -> NodeEntry:
         fences = {n: duty.fence for n, duty in sorted(self._duties.items()) if duty.is_kept}
-        return NodeEntry(self._me, self._is_leaving, fences, self._beats, self.drain())
+        said = self.sessions(), self.drain()
+        return NodeEntry(self._me, self._is_leaving, fences, self._beats, *said)
 
     async def _may_be_taken(self, number: int) -> bool:
         """Whether another node may take a slice whose lock cannot be renewed. Not while all nodes

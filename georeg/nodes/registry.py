@@ -49,6 +49,8 @@ class NodeEntry:
     """Slices that it runs -> the fencing numbers of their locks."""
     beats: int = 0
     """How often it has said so; shows who lives, without comparing clocks."""
+    sessions: int = 0
+    """That live in its slices."""
     drain: Word = Word()
     """The latest that it has heard of a drain of the region."""
 
@@ -57,8 +59,11 @@ class NodeEntry:
         address = self.address
         where = [address.edge_url, address.mesh_url, address.ops_url]
         packed: bytes = msgpack.packb(
-            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats, self.drain]
-        )
+            [
+                FORMAT, *where, self.is_leaving, dict(self.fences), self.beats, self.sessions,
+                self.drain,
+            ]
+        )  # fmt: skip
         return packed
 
 
@@ -67,9 +72,10 @@ def _entry(name: str, packed: bytes) -> NodeEntry | None:
     version, *said = msgpack.unpackb(packed, strict_map_key=False)
     if version != FORMAT:
         return None
-    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *more = said
-    drain = Word(*more[0]) if more else Word()
-    return NodeEntry(Address(name, edge_url, mesh_url, ops_url), is_leaving, fences, beats, drain)
+    edge_url, mesh_url, ops_url, is_leaving, fences, beats, *later = said
+    address = Address(name, edge_url, mesh_url, ops_url)
+    sessions, drain = later[0] if later else 0, Word(*later[1]) if len(later) > 1 else Word()
+    return NodeEntry(address, is_leaving, fences, beats, sessions, drain)
 
 
 class Registry:

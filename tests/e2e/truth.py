@@ -84,7 +84,7 @@ class Truth:
             answer.id,
             account,
             device,
-            decision["basis"] == "overdraft",
+            decision["basis"] in ("overdraft", "unchecked"),
             answer.sent_s,
             [answer.received_s],
             answer.received_s,
@@ -127,7 +127,7 @@ class Truth:
         if not is_right:
             self.wrong.append(
                 f"{life.session}: {reason} after {silent_s:.2f} s of silence, basis "
-                f"{'overdraft' if life.is_provisional else 'grant'}, closed by {life.closed_by}"
+                f"{'provisional' if life.is_provisional else 'grant'}, closed by {life.closed_by}"
             )
         life.close(reason, answer.received_s)
 
