@@ -1,9 +1,12 @@
-"""A region for measurement: real code, a clock of our own, no disk, neighbours that answer."""
+"""Regions for measurement: real code, a clock of our own, no disk, neighbours that answer."""
 
 from random import Random
 
 from bench.neighbours import BenchClock, Neighbours
-from bench.population import HERE, NAMES
+from bench.population import EPOCH_MS, HERE, NAMES
+from crdt.dots import SessionId, pack
+from georeg.region.model import Admitted, Basis, Outcome, SessionInfo, StartRequest, State
+from georeg.region.pending import Pending
 from georeg.region.ports import Clock
 from georeg.region.region import Region
 from georeg.region.settings import Settings
@@ -13,10 +16,27 @@ _JOIN_MS = 10
 _SETTLE_MS = 2_500
 
 
-def make_region(clock: Clock, settings: Settings | None = None) -> tuple[Region, Neighbours]:
+class Undecided(Region):
+    """Admits every start at once and remembers none: what a start costs then is the edge."""
+
+    _sequence = 0
+
+    def start(self, request: StartRequest) -> Pending[Outcome]:
+        """Admitted, as the only session of its account."""
+        self._sequence += 1
+        info = SessionInfo(
+            SessionId(pack(HERE, 1, self._sequence)), request.account, request.device,
+            request.title, HERE, EPOCH_MS, EPOCH_MS, State.LIVE, EPOCH_MS // 1000, EPOCH_MS,
+        )  # fmt: skip
+        return Pending(Admitted(info, Basis.GRANTED, 1, 1, 0, (info,)))
+
+
+def make_region(
+    clock: Clock, settings: Settings | None = None, kind: type[Region] = Region
+) -> tuple[Region, Neighbours]:
     """A region that has not been opened yet, and the rest of its world."""
     neighbours = Neighbours(clock)
-    region = Region(HERE, NAMES, settings or Settings(), clock, neighbours, NoJournal(), Random(1))
+    region = kind(HERE, NAMES, settings or Settings(), clock, neighbours, NoJournal(), Random(1))
     neighbours.serve(region)
     return region, neighbours
 

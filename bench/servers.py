@@ -1,8 +1,9 @@
 """The servers under load, each a process of its own on one core: `python -m bench.servers NAME`.
 
 `georeg` is the real edge over a real region, whose neighbours answer inside the process (its own
-share of replication is done, their sockets are not); `empty` is an aiohttp handler that reads
-nothing and answers as many bytes as a heartbeat; the peers are in bench/peers.
+share of replication is done, their sockets are not); `edge` is the same with a region that admits
+every start without deciding anything; `empty` is an aiohttp handler that reads nothing and answers
+as many bytes as a heartbeat; the peers are in bench/peers.
 All run on uvloop, without access log, behind aiohttp's C parser.
 """
 
@@ -20,13 +21,14 @@ from aiohttp import web
 
 from bench.machine import SERVER_CPU, pin
 from bench.peers.canonical import serve_canonical
-from bench.regions import make_region
+from bench.regions import Undecided, make_region
 from georeg.cli.runtime import LoopClock
 from georeg.edge.app import create_app
 from georeg.edge.logs import configure_logs
 from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
+from georeg.region.region import Region
 
 KEY: Final = bytes(range(32))
 _ANSWER: Final = b'{"session":"us-1-1a2b3","next_heartbeat_s":30,"lease_s":90}'
@@ -38,10 +40,10 @@ def wall_ms() -> int:
 
 
 @asynccontextmanager
-async def georeg() -> AsyncIterator[int]:
+async def georeg(kind: type[Region] = Region) -> AsyncIterator[int]:
     """The real thing; yields its port."""
     clock = LoopClock(asyncio.get_running_loop(), wall_ms)
-    region, _ = make_region(clock)
+    region, _ = make_region(clock, kind=kind)
     region.open()
     while not region.joined:  # noqa: ASYNC110 - the rules know no asyncio events
         await asyncio.sleep(0.01)
@@ -85,6 +87,7 @@ async def serving(app: web.Application) -> AsyncIterator[int]:
 def _server(name: str, redis_port: int) -> AbstractAsyncContextManager[int]:
     makers: dict[str, Callable[[], AbstractAsyncContextManager[int]]] = {
         "georeg": georeg,
+        "edge": lambda: georeg(Undecided),
         "empty": empty,
         "canonical": lambda: canonical(redis_port, is_tuned=False),
         "tuned": lambda: canonical(redis_port, is_tuned=True),
@@ -119,7 +122,7 @@ async def _run(name: str, redis_port: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=("georeg", "empty", "canonical", "tuned"))
+    parser.add_argument("name", choices=("georeg", "edge", "empty", "canonical", "tuned"))
     parser.add_argument("--redis-port", type=int, default=0)
     options = parser.parse_args()
     pin(SERVER_CPU)

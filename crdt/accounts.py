@@ -13,7 +13,8 @@ The plan register: the statement with the highest (issued, plan) wins, so the jo
 Plans are few and interned; the ones that find the interner full are kept one by one.
 
 Why: a `dict` of half a million `str` costs 160 B an account and 100 ms of garbage collection; this
-costs 45 B and none. Cost: one CRC, one or two steps of a chain, one comparison of the name.
+costs 45 B and none. Cost: one CRC, one or two steps of a chain, one comparison of the name; of the
+account that was asked for last, one comparison.
 """
 
 from array import array
@@ -42,8 +43,9 @@ class AccountTable:
     """
 
     __slots__ = (
-        "_free", "_issued", "_mask", "_odd_plans", "_plan_numbers", "_plans", "_texts", "_used",
-        "chain", "count", "first", "heads", "homes", "keys", "slab",
+        "_free", "_issued", "_last", "_last_data", "_last_key", "_last_row", "_mask", "_odd_plans",
+        "_plan_numbers", "_plans", "_texts", "_used", "chain", "count", "first", "heads", "homes",
+        "keys", "slab",
     )  # fmt: skip
 
     def __init__(self, slab: Slab, plans: Interner[Plan] | None = None) -> None:
@@ -59,6 +61,9 @@ class AccountTable:
         self._mask = _BUCKETS_MIN - 1
         self._used = 0
         self._free = NONE
+        self._last: str | None = None
+        """The account that was asked for last: what happens to one asks for it several times."""
+        self._last_data, self._last_key, self._last_row = b"", 0, NONE
         self._plans: Interner[Plan] = Interner() if plans is None else plans
         self._odd_plans: dict[int, Plan] = {}
         self.homes = Homes()
@@ -74,18 +79,20 @@ class AccountTable:
 
     def find(self, account: str) -> int:
         """The account's row, or NONE."""
-        data = account.encode()
-        return self._find(data, crc32(data))
+        if account != self._last:
+            self._seek(account)
+        return self._last_row
 
     def intern(self, account: str) -> int:
         """The account's row; a new one when it has none yet.
 
         The caller gives it a session, a plan or a home at once, or calls `prune`.
         """
-        data = account.encode()
-        key = crc32(data)
-        row = self._find(data, key)
-        return row if row != NONE else self._place(data, key)
+        if account != self._last:
+            self._seek(account)
+        if self._last_row == NONE:
+            self._last_row = self._place(self._last_data, self._last_key)
+        return self._last_row
 
     def account(self, row: int) -> str:
         """The name of the account in this row."""
@@ -95,6 +102,8 @@ class AccountTable:
         """Free the row if its account has neither session nor plan, and its home has not moved."""
         if self.first[row] != NONE or self._plan_numbers[row] != _NO_PLAN or self.homes.has(row):
             return
+        if row == self._last_row:
+            self._last = None
         at = self.bucket(self.keys[row])
         before = self.heads[at]
         if before == row:
@@ -203,13 +212,15 @@ class AccountTable:
 
     # ---- rows --------------------------------------------------------------------------------
 
-    def _find(self, data: bytes, key: int) -> int:
+    def _seek(self, account: str) -> None:
+        data = account.encode()
+        key = crc32(data)
         row = self.heads[key >> SHARD_BITS & self._mask]
         while row != NONE:
             if self.keys[row] == key and self.slab.holds(self._texts[row], data):
-                return row
+                break
             row = self.chain[row]
-        return NONE
+        self._last, self._last_data, self._last_key, self._last_row = account, data, key, row
 
     def _place(self, data: bytes, key: int) -> int:
         if self.count > self._mask:
@@ -226,7 +237,7 @@ class AccountTable:
                 self.first.extend(array("i", [NONE]) * ROWS_STEP)
                 self._plan_numbers.extend(array("H", [_NO_PLAN]) * ROWS_STEP)
             self._used = row + 1
-        at = self.bucket(key)
+        at = key >> SHARD_BITS & self._mask
         self.chain[row] = self.heads[at]
         self.heads[at] = row
         self.keys[row] = key

@@ -130,7 +130,7 @@ def concatenated(events: Sequence[bytes]) -> bytes:
 def encode_event(event: Event) -> bytes:
     """One event as bytes. Raises LocalError when a field is out of bounds."""
     try:
-        return pack(plain(event))
+        return _pack(plain(event))  # type: ignore[no-any-return]  # msgpack has no types
     except (PeerError, UnicodeError) as wrong:
         raise LocalError(f"cannot encode {type(event).__name__}: {wrong}") from None
 
@@ -147,10 +147,9 @@ def plain(event: Event) -> list[Any] | None:
     if type(event) is Kick:
         return _plain_kick(event)
     if type(event) is PlanSet:
-        account_name(event.account)
-        body = [_PLAN, event.account, *event.plan, event.issued]
-        _read_plan(body)
-        return body
+        account, (name, limit, home), issued = event
+        _check_plan(account, name, limit, home, issued)
+        return [_PLAN, account, name, limit, home, issued]
     if type(event) is HomeSet:
         return plain_home(event)
     assert type(event) is Nothing
@@ -166,13 +165,22 @@ def _plain_add(entry: Entry) -> list[Any]:
     flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
     number(length_s, 0, LENGTH_S_MAX, "time to the deadline")
     number(started_ms, 0, TIME_MS_MAX, "start")
-    body = [account, *device, started_ms << 22 | length_s << 2 | flags]
+    device_id, name, kind = device
+    short = shortened(device_id)
+    _check_texts(account, short, name, kind)
+    body = [account, short, name, kind, started_ms << 22 | length_s << 2 | flags]
     is_first = session ^ dot == 0
     if title or hop or not is_first or placed_ms != started_ms:
+        _check_unusual(title, hop, session, placed_ms)
         body += title, hop, 0 if is_first else session, placed_ms
-    read_add(body, dot)
-    body[1] = shortened(device.id)
     return body
+
+
+def _check_unusual(title: Any, hop: Any, session: Any, placed_ms: Any) -> None:
+    text(title, 0, TITLE_BYTES_MAX, "title")
+    number(hop, 0, HOP_MAX, "hop")
+    number(session, 0, DOT_MAX, "session")
+    number(placed_ms, 0, TIME_MS_MAX, "place")
 
 
 def _plain_kick(kick: Kick) -> list[Any]:
@@ -254,25 +262,14 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
         title, hop, session, placed_ms = "", 0, 0, None
     elif len(item) == _LONG:
         account, device_id, name, kind, when, title, hop, session, placed_ms = item
-        text(title, 0, TITLE_BYTES_MAX, "title")
-        number(hop, 0, HOP_MAX, "hop")
-        number(session, 0, DOT_MAX, "session")
-        number(placed_ms, 0, TIME_MS_MAX, "place")
+        _check_unusual(title, hop, session, placed_ms)
     else:
         raise PeerError(f"an add has {_SHORT} or {_LONG} fields, got {len(item)}")
     if type(when) is not int or not 0 <= when <= _WHEN_MAX:
         raise PeerError("an add's times are one 64-bit number")
-    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
-    if type(account) is not str or not 0 < len(account) <= 32:
-        account_name(account)
+    _check_texts(account, device_id, name, kind)
     if type(device_id) is bytes:
         device_id = lengthened(device_id)
-    elif type(device_id) is not str or not 0 < len(device_id) <= 32:
-        text(device_id, 1, DEVICE_BYTES_MAX, "device id")
-    if type(name) is not str or len(name) > 64:
-        text(name, 0, NAME_BYTES_MAX, "name")
-    if type(kind) is not str or len(kind) > 8:
-        text(kind, 0, KIND_BYTES_MAX, "kind")
     started_ms = when >> 22
     return tuple.__new__(
         Entry,
@@ -290,6 +287,20 @@ def read_add(item: list[Any], dot: Dot) -> Entry:
             when & _UNCONFIRMED != 0,
         ),
     )
+
+
+def _check_texts(account: Any, device_id: Any, name: Any, kind: Any) -> None:
+    # A character is at most 4 bytes, so most texts need not be encoded to be measured.
+    if type(account) is not str or not 0 < len(account) <= 32:
+        account_name(account)
+    if type(device_id) is not bytes and (
+        type(device_id) is not str or not 0 < len(device_id) <= 32
+    ):
+        text(device_id, 1, DEVICE_BYTES_MAX, "device id")
+    if type(name) is not str or len(name) > 64:
+        text(name, 0, NAME_BYTES_MAX, "name")
+    if type(kind) is not str or len(kind) > 8:
+        text(kind, 0, KIND_BYTES_MAX, "kind")
 
 
 def _read_kick(item: list[Any]) -> Kick:
@@ -321,15 +332,16 @@ def _read_kick(item: list[Any]) -> Kick:
 def _read_plan(item: list[Any]) -> PlanSet:
     _length(item, 6)
     _, account, name, limit, home, issued = item
-    return PlanSet(
-        account_name(account),
-        Plan(
-            text(name, 0, PLAN_BYTES_MAX, "plan"),
-            number(limit, 0, LIMIT_MAX, "limit"),
-            number(home, 0, REGION_MAX, "home"),
-        ),
-        number(issued, 0, DOT_MAX, "issue time"),
-    )
+    _check_plan(account, name, limit, home, issued)
+    return PlanSet(account, Plan(name, limit, home), issued)
+
+
+def _check_plan(account: Any, name: Any, limit: Any, home: Any, issued: Any) -> None:
+    account_name(account)
+    text(name, 0, PLAN_BYTES_MAX, "plan")
+    number(limit, 0, LIMIT_MAX, "limit")
+    number(home, 0, REGION_MAX, "home")
+    number(issued, 0, DOT_MAX, "issue time")
 
 
 def _length(item: list[Any], fields: int) -> None:

@@ -63,6 +63,11 @@ class Context:
             raise LocalError(f"region {region} is at {self.get(region)}, cannot go to {position}")
         self._positions[region] = position
 
+    def step(self, region: RegionId) -> None:
+        """Note one event more of a log that has begun."""
+        incarnation, top = self._positions[region]
+        self._positions[region] = Position(incarnation, top + 1)
+
     def join(self, other: "Context") -> None:
         """The higher position of each writer."""
         for region, position in other._positions.items():

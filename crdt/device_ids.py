@@ -2,7 +2,7 @@
 
 Invariant: `lengthened(shortened(x)) == x` for every text; only the one spelling that UUIDs are
 printed in (lower case, hyphens) is shortened, any other stays the text that it is.
-Why: the id is half of what a start costs on the wire. Cost: 1 us to shorten, half to lengthen.
+Why: the id is half of what a start costs on the wire. Cost: half a microsecond either way.
 """
 
 from typing import Final
@@ -17,11 +17,16 @@ def shortened(device_id: str) -> str | bytes:
     """The id as it goes over the wire."""
     if len(device_id) != _LETTERS:
         return device_id
+    digits = device_id.replace("-", "")
+    if len(digits) != 2 * _BYTES or not (
+        device_id[8] == device_id[13] == device_id[18] == device_id[23] == "-"
+    ):
+        return device_id
     try:
-        short = bytes.fromhex(device_id.replace("-", ""))
+        short = bytes.fromhex(digits)
     except ValueError:
         return device_id
-    return short if len(short) == _BYTES and lengthened(short) == device_id else device_id
+    return short if short.hex() == digits else device_id
 
 
 def lengthened(device_id: bytes) -> str:

@@ -53,5 +53,6 @@ class Hlc:
         """Take note of another's time; False when it is too far in the future to be followed."""
         if wall_ms_of(remote) - wall_ms > self.ahead_ms_max:
             return False
-        self._last = max(self._last, remote)
+        if remote > self._last:
+            self._last = remote
         return True

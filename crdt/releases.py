@@ -45,14 +45,18 @@ def plain_release(event: Release) -> list[Any]:
 def read_release(item: list[Any], dot: Dot) -> Release:
     """The release of an unpacked event that stands at this dot. Raises PeerError."""
     fields = len(item)
-    if fields not in (_SHORT, _WITH_SESSION, _WITH_SILENCE):
+    if fields == _SHORT:
+        _, position, account, end = item
+        session = silent_ms = after = 0
+    elif fields in (_WITH_SESSION, _WITH_SILENCE):
+        _, position, account, end, session, silent_ms, after = (*item, 0, 0)[:_WITH_SILENCE]
+        number(session, int(fields == _WITH_SESSION), DOT_MAX, "session")
+        number(silent_ms, 0, SILENT_MS_MAX, "silence")
+        number(after, 0, DOT_MAX, "beacon")
+    else:
         raise PeerError(f"a release has 4, 5 or 7 fields, got {fields}")
-    _, position, account, end, session, silent_ms, after = (*item, 0, 0, 0)[:_WITH_SILENCE]
     number(position, 1, POSITION_MAX, "position")
     number(end, 0, HOP_MAX << 4 | 15, "end")
-    number(session, int(fields == _WITH_SESSION), DOT_MAX, "session")
-    number(silent_ms, 0, SILENT_MS_MAX, "silence")
-    number(after, 0, DOT_MAX, "beacon")
     if position >= position_of(dot):
         raise PeerError("a release names an earlier event of the same log")
     released = Dot(dot - (position_of(dot) - position << SHARD_BITS))

@@ -110,6 +110,7 @@ class SessionSet:
             row = self._new_row()
         else:
             self._free = self._next[row]
+            self.marks[row] = self.paces[row] = 0
         device_id, name, kind = device
         flags = provisional * _PROVISIONAL | unconfirmed * _UNCONFIRMED
         text = device_id.encode()
@@ -124,8 +125,8 @@ class SessionSet:
         self.dots[row] = dot
         self.sessions[row] = session
         self.heard[row] = heard_ms
-        self.heard_since_ms = min(self.heard_since_ms, heard_ms)
-        self.marks[row] = self.paces[row] = 0
+        if heard_ms < self.heard_since_ms:
+            self.heard_since_ms = heard_ms
         self._next[row] = first
         self.deadlines_s[row] = deadline_s
         _RECORD.pack_into(

@@ -23,6 +23,8 @@ from crdt.codec import encode_event
 from crdt.context import Context, Position
 from crdt.dots import (
     INCARNATION_MAX,
+    POSITION_MAX,
+    SHARD_BITS,
     SHARDS,
     Dot,
     RegionId,
@@ -49,7 +51,7 @@ class Shard:
     """One shard as region `me` has it. Interners are best shared by all shards of a region."""
 
     __slots__ = (
-        "_begun", "accounts", "changes", "context", "index", "ledger", "log", "me", "sessions",
+        "_first", "accounts", "changes", "context", "index", "ledger", "log", "me", "sessions",
         "stops",
     )  # fmt: skip
 
@@ -73,7 +75,7 @@ class Shard:
         self.ledger = KickLedger()
         self.stops = Stops(self.sessions.holder, memory_ms)
         self.log = Log()
-        self._begun = False
+        self._first = Dot(0)  # of the own log; 0: no incarnation has begun
 
     def position(self, writer: RegionId) -> Position:
         """How far the writer's log is applied here; for `me` the own log's end."""
@@ -99,12 +101,12 @@ class Shard:
         """
         if not self.position(self.me).incarnation < incarnation <= INCARNATION_MAX:
             raise LocalError(f"incarnation {incarnation} is not above {self.position(self.me)}")
+        self._first = dot_at(self.me, incarnation, self.index, 1)
         inherited = [self.sessions.entry(row) for row in self.sessions.rows_of(self.me)]
         self.changes += 1
         self.sessions.drop_writer(self.me)
         self.context.advance(self.me, Position(incarnation, 0))
         self.log = Log(self.log.capacity_events, self.log.capacity_bytes)
-        self._begun = True
         told: list[Event] = [*self.ledger.all(), *self.accounts.say_homes_again(self.me)]
         for event in told:
             self._append(encode_event(event))
@@ -131,7 +133,8 @@ class Shard:
         `heard_ms`: own monotonic time. `is_settled`: a grant covers it. Raises LocalError when a
         field is out of bounds.
         """
-        dot = self._next_dot(account)
+        self._check_own(account)
+        dot = Dot(self._first + (self.log.top << SHARD_BITS))
         entry = Entry(
             dot, SessionId(dot) if session is None else session, account, device, title,
             started_ms, placed_ms, deadline_s, hop, provisional, unconfirmed,
@@ -145,26 +148,26 @@ class Shard:
         self._append(data)
         return entry
 
-    def release(self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0) -> Entry:
+    def release(self, entry: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
         """Give up an own dot (`after`: see `Release`). Raises LocalError if it is not held here."""
+        dot, account = entry.dot, entry.account
         row = self.sessions.row_of(account, dot)
         if region_of(dot) != self.me or row == NONE:
             raise LocalError(f"dot {dot:#x} of {account!r} is not held by region {self.me}")
-        entry, heard_ms = self.sessions.entry(row), self.sessions.heard[row]
+        heard_ms = self.sessions.heard[row]
         event = release_of(entry, reason, now_ms - heard_ms, after)
         data = encode_event(event)
-        self._next_dot(account)
+        self._check_own(account)
         self._commit_release(event, now_ms, heard_ms)
         position = self._append(data)
         if reason is not Reason.MOVED:  # the new holder may know its token only
             self.log.blank(position_of(dot), position)
-        return entry
 
     def stop(self, session: SessionId, account: str, now_ms: int) -> Stop:
         """Note, for all regions, that a device ended its session. Again changes nothing."""
         event = Stop(session, account)
         data = encode_event(event)
-        self._next_dot(account)
+        self._check_own(account)
         if self._commit_stop(event, now_ms):
             self._append(data)
         return event
@@ -172,7 +175,7 @@ class Shard:
     def kick(self, kick: Kick) -> Kick:
         """Note an end for good, for all regions. Returns the kick that holds: the earliest."""
         encode_event(kick)
-        self._next_dot(kick.account)
+        self._check_own(kick.account)
         changed = self.ledger.join(kick)
         holds = self.ledger.get(kick.session)
         assert holds is not None
@@ -183,16 +186,15 @@ class Shard:
     def set_plan(self, update: PlanSet) -> bool:
         """Note a plan for all regions, unless it is known. False: a later statement is known."""
         data = encode_event(update)
-        self._next_dot(update.account)
+        self._check_own(update.account)
         if self.accounts.set_plan(update):
-            self._append(data)
-            return True
+            return self._append(data) > 0
         return self.accounts.plan(update.account) == update
 
     def set_home(self, update: HomeSet) -> bool:
         """Say who is home, to all regions, also what they have told. False: it was said before."""
         data = encode_event(update)
-        self._next_dot(update.account)
+        self._check_own(update.account)
         return self.accounts.say_home(update) and self._append(data) > 0
 
     # ---- from peers --------------------------------------------------------------------------
@@ -295,19 +297,18 @@ class Shard:
 
     # ---- committing --------------------------------------------------------------------------
 
-    def _next_dot(self, account: str) -> Dot:
-        incarnation, top = self.position(self.me)
-        if not self._begun:
+    def _check_own(self, account: str) -> None:
+        if not self._first:
             raise LocalError("begin an incarnation before the first write")
-        if shard_of(account) != self.index:
-            raise LocalError(f"account {account!r} belongs to shard {shard_of(account)}")
-        return dot_at(self.me, incarnation, self.index, top + 1)
+        if (shard := shard_of(account)) != self.index:
+            raise LocalError(f"account {account!r} belongs to shard {shard}")
+        if self.log.top >= POSITION_MAX:
+            raise LocalError(f"the log is full: an incarnation has {POSITION_MAX} positions")
 
     def _append(self, data: bytes) -> int:
         self.changes += 1
-        position = self.log.append(data)
-        self.context.advance(self.me, Position(self.position(self.me).incarnation, position))
-        return position
+        self.context.step(self.me)
+        return self.log.append(data)
 
     def _commit(self, event: Event, now_ms: int) -> None:
         if type(event) is Entry:
@@ -342,7 +343,7 @@ class Shard:
 
     def _check_foreign(self, writer: RegionId) -> None:
         """Others may tell what earlier incarnations of this region wrote, before it begins."""
-        if writer == self.me and self._begun:
+        if writer == self.me and self._first:
             raise PeerError(
                 f"another process writes as region {writer}: region numbers must be unique, and an "
                 "incarnation is never used twice"

@@ -23,10 +23,12 @@ def run(scale: Scale) -> list[Figure]:
     with (
         loading(scale) as loader,
         serving(SERVERS, "georeg") as ours,
+        serving(SERVERS, "edge") as edge,
         serving(SERVERS, "empty") as empty,
     ):
         loader.prepare(ours)
-        beats, nothing, batches, starts, plans, borrows, half = [], [], [], [], [], [], []
+        beats, nothing, batches, starts, alone = [], [], [], [], []
+        plans, borrows, half = [], [], []
         for number in range(scale.rounds):
             say(f"http: heartbeats and batches, round {number + 1} of {scale.rounds}")
             beats.append(loader.run(ours, "heartbeat"))
@@ -35,6 +37,7 @@ def run(scale: Scale) -> list[Figure]:
         for number in range(scale.rounds):
             say(f"http: starts, round {number + 1} of {scale.rounds}")
             starts.append(loader.run(ours, "start"))
+            alone.append(loader.run(edge, "start"))
             plans.append(loader.run(ours, "plan"))
             borrows.append(loader.run(ours, "borrow"))
         half_hz = median(r["rate_hz"] for r in starts) / 2
@@ -53,6 +56,7 @@ def run(scale: Scale) -> list[Figure]:
             target=at_least(400_000), note="tokens as text; one core",
         ),
         _rate("start over HTTP, home here", starts),
+        _rate("start over HTTP, the edge alone", alone),
         _rate("start over HTTP, plan told for the first time", plans),
         _rate("start over HTTP, slot borrowed first", borrows),
         figure(

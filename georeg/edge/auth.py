@@ -58,6 +58,10 @@ class Caller:
         return self.kind is not CallerKind.ACCOUNT
 
 
+_DEV: Final = Caller(CallerKind.DEV)
+_BACKEND: Final = Caller(CallerKind.BACKEND)
+
+
 def bearer(headers: Mapping[str, str]) -> str | None:
     """The credential of the Authorization header; None without one. Raises Problem 401."""
     value = headers.get("Authorization")
@@ -99,13 +103,13 @@ async def _caller(edge: Edge, request: web.Request) -> Caller:
     credential = bearer(request.headers)
     if credential is None:
         if edge.settings.dev and is_loopback_peer(request):
-            return Caller(CallerKind.DEV)
+            return _DEV
         raise unauthorized("Authorization is missing")
     dots = credential.count(".")
     if dots == 2:
         return await _account(edge, credential)
     if dots == 1 and credential.isascii() and edge.backends.verify(credential) is not None:
-        return Caller(CallerKind.BACKEND)
+        return _BACKEND
     raise unauthorized("neither an entitlement nor a backend's key")
 
 
@@ -125,8 +129,10 @@ async def _account(edge: Edge, token: str) -> Caller:
 
 def is_loopback_peer(request: web.Request) -> bool:
     """Whether the caller is on this machine and speaks for itself."""
-    if any(name in request.headers for name in _FORWARDING):
-        return False
+    headers = request.headers
+    for name in _FORWARDING:
+        if name in headers:
+            return False
     peer = request.remote  # asked of the system once a connection, not once a call
     return peer is not None and is_loopback(peer)
 

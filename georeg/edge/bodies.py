@@ -7,7 +7,8 @@ both mean the same, "go on playing", and its developer reads the message.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from aiohttp import web
 
@@ -24,24 +25,31 @@ BODY: Final = web.RequestKey("body", bytes)
 BODY_S: Final = 10.0
 """A body that takes longer is given up: nobody holds a handler by sending slowly."""
 
+_Bytes = TypeVar("_Bytes", bytes, bytearray)
+
 
 def has_body(request: web.Request) -> bool:
-    """Whether there is one, read already or not."""
-    return request.can_read_body or bool(request.get(BODY))
+    """Whether there is one, read already or not.
+
+    A request is asked for its length first, since looking for a key that is not there costs 1 us.
+    """
+    return request.can_read_body or (len(request) > 0 and bool(request.get(BODY)))
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The whole body. Raises Problem 413 when it has more than `limit` bytes."""
-    read: bytes | None = request.get(BODY)
+    is_here = request.can_read_body and request.content.is_eof()
+    read: bytes | None = None if is_here else request.get(BODY)
     if read is not None:
         return read
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is not None and encoding.lower() != "identity":
         raise invalid(("Content-Encoding", "bodies are taken as they are, not compressed"))
-    if (request.content_length or 0) > limit:
-        raise too_large(limit, "bytes")
     try:
-        if request.content.is_eof():
-            return await _read_up_to(request, limit)
+        if is_here:  # nearly always: nothing to wait for, which saves 1.5 us
+            return _bounded(request.content.read_nowait(), limit)
+        if (request.content_length or 0) > limit:
+            raise too_large(limit, "bytes")
         async with asyncio.timeout(BODY_S):
             return await _read_up_to(request, limit)
     except TimeoutError:
@@ -54,22 +62,39 @@ async def _read_up_to(request: web.Request, limit: int) -> bytes:
     parts = bytearray()
     while part := await request.content.readany():
         parts += part
-        if len(parts) > limit:
-            raise too_large(limit, "bytes")
+        _bounded(parts, limit)
     return bytes(parts)
+
+
+def _bounded(body: _Bytes, limit: int) -> _Bytes:
+    """The same. Raises Problem 413 when it has more than `limit` bytes."""
+    if len(body) > limit:
+        raise too_large(limit, "bytes")
+    return body
 
 
 def require_type(request: web.Request, media_type: str) -> None:
     """Raise Problem 422 unless the body is declared as of this type; parameters are ignored."""
     declared = request.headers.get("Content-Type", "")
-    if declared.partition(";")[0].strip().lower() != media_type:
+    if declared != media_type and declared.partition(";")[0].strip().lower() != media_type:
         raise invalid(("Content-Type", f"must be {media_type}"))
 
 
-async def read_json(request: web.Request, shape: Shape, limit: int) -> dict[str, object]:
-    """The body as an object of this shape. Raises Problem 413 or 422."""
+async def read_json(
+    request: web.Request,
+    shape: Shape,
+    limit: int,
+    *,
+    usual: Callable[[bytes], dict[str, object] | None] | None = None,
+) -> dict[str, object]:
+    """The body as an object of this shape. Raises Problem 413 or 422.
+
+    `usual` reads the most common bodies of the shape faster, and says None to all others.
+    """
     body = await read_body(request, limit)
     require_type(request, JSON_TYPE)
+    if usual is not None and (read := usual(body)) is not None:
+        return read
     errors: Errors = []
     checked = shape.check(parse_json(body), "", errors)
     if errors:

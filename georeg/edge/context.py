@@ -1,7 +1,8 @@
 """What the handlers of one app share: region, keys, limits. Built once by `app.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
 from crdt.dots import RegionId
 from georeg.edge.backends import BackendKeys
@@ -38,6 +39,9 @@ class Edge:
     """The OpenAPI document."""
     addresses: Mapping[RegionId, str]
     """Where devices reach the other regions, as far as that is configured."""
+    time_s: Callable[[], float] = monotonic
+    """By which calls are timed: the loop's, once the app runs. Asking for the running loop makes a
+    call of the system (before Python 3.12), so it is not done for each call."""
     render: Renderer = field(init=False)
     cors: Cors = field(init=False)
     rate: StartRate = field(init=False)

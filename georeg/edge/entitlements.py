@@ -9,6 +9,7 @@ Cost: 25 to 70 us for a signature, so verified tokens are remembered by a 128-bi
 token itself), `CACHE_MAX` of them, and forgotten when the keys change.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -68,7 +69,7 @@ class EntitlementVerifier:
         self._sources = tuple(sources)
         self._audience = audience
         self._age_ms_max = age_ms_max
-        self._verified: dict[bytes, Entitlement] = {}
+        self._verified: OrderedDict[bytes, Entitlement] = OrderedDict()  # see limits.py
         self._version = 0
 
     def open(self) -> None:
@@ -92,7 +93,7 @@ class EntitlementVerifier:
             entitlement = read_claims(await self._payload(token), self._audience)
             self._verified[digest] = entitlement
             if len(self._verified) > CACHE_MAX:
-                del self._verified[next(iter(self._verified))]
+                self._verified.popitem(last=False)
         self._check_times(entitlement, now_ms)
         return entitlement
 

@@ -19,6 +19,7 @@ from georeg.edge.problems import invalid, unauthorized
 from georeg.edge.schemas import HEARTBEAT_BODY
 from georeg.edge.shapes import Errors
 from georeg.edge.tokens import lineage_of, mark_of, raw_of, session_and_account
+from georeg.edge.whole import RENEWED
 from georeg.region.model import Ended
 
 _USUAL_BODIES: Final = frozenset(
@@ -55,7 +56,7 @@ async def heartbeat(edge: Edge, request: web.Request) -> web.StreamResponse:
     body = b'{"session":"%b%b' % (edge.render.session_id(session).encode(), tail)
     if edge.rolling.is_due(wall_ms - rolled_ms):
         body = b'%b,"token":"%b"}' % (body[:-1], edge.keys.roll(raw, wall_ms))
-    return edge.whole.make(request, body, wall_ms)
+    return edge.whole.make(request, RENEWED, body, wall_ms)
 
 
 def _renewable(edge: Edge, token: str) -> tuple[bytes, int, str]:

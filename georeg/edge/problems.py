@@ -17,7 +17,7 @@ from aiohttp import web
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "/problems/"
-_HEADERS: Final = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
+PROBLEM_HEADERS: Final = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
@@ -128,15 +128,18 @@ class Problem(Exception):
         *,
         headers: dict[str, str] | None = None,
         members: Mapping[str, object] | None = None,
+        written: str = "",
     ) -> None:
+        """`members`: what it has besides; `written`: such members too, but as JSON already."""
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.headers = headers
         self.members = members
+        self.written = written
 
     def document(self) -> dict[str, object]:
-        """The body."""
+        """The body, but for the members that are written already."""
         return {
             "type": self.kind.uri,
             "title": self.kind.title,
@@ -152,12 +155,13 @@ class Problem(Exception):
         )
 
     def body(self) -> bytes:
-        """The document as JSON."""
-        return to_json(self.document())
+        """The body as JSON."""
+        body = to_json(self.document())
+        return b"%b,%b}" % (body[:-1], self.written.encode()) if self.written else body
 
     def all_headers(self) -> dict[str, str]:
         """The headers of the answer, but for those that HTTP itself needs."""
-        return _HEADERS if self.headers is None else _HEADERS | self.headers
+        return PROBLEM_HEADERS if self.headers is None else PROBLEM_HEADERS | self.headers
 
 
 def plain(status: int, detail: str, *, headers: dict[str, str] | None = None) -> Problem:

@@ -30,7 +30,8 @@ from georeg.edge.problems import (
     UNAVAILABLE,
     Kind,
 )
-from georeg.edge.schemas import HEARTBEAT_BODY, PLAN, START
+from georeg.edge.schemas import HEARTBEAT_BODY, PLAN, SESSIONS_PATH
+from georeg.edge.schemas import START as START_BODY
 from georeg.edge.sessions import kick, list_sessions
 from georeg.edge.shapes import Fields
 from georeg.edge.start import start
@@ -88,6 +89,29 @@ HEARTBEAT: Final = Route(
 )
 """The call that is made most."""
 
+START: Final = Route(
+    name="start",
+    method="POST",
+    path=SESSIONS_PATH,
+    handler=start,
+    summary="Start a stream",
+    urgency=Urgency.START,
+    callers=BY_ACCOUNT,
+    status=201,
+    answer="Started",
+    problems=(
+        *_CALLER,
+        LIMIT_REACHED,
+        TOO_LARGE,
+        INVALID_REQUEST,
+        TOO_MANY_REQUESTS,
+        UNAVAILABLE,
+        DRAINING,
+    ),
+    body=START_BODY,
+    headers=("Idempotency-Key", "Prefer"),
+)
+
 ROUTES: Final = (
     HEARTBEAT,
     Route(
@@ -131,32 +155,11 @@ ROUTES: Final = (
         problems=(UNAUTHORIZED, SESSION_ENDED, UNAVAILABLE, DRAINING),
         answer_type="text/event-stream",
     ),
-    Route(
-        name="start",
-        method="POST",
-        path="/v1/accounts/{account}/sessions",
-        handler=start,
-        summary="Start a stream",
-        urgency=Urgency.START,
-        callers=BY_ACCOUNT,
-        status=201,
-        answer="Started",
-        problems=(
-            *_CALLER,
-            LIMIT_REACHED,
-            TOO_LARGE,
-            INVALID_REQUEST,
-            TOO_MANY_REQUESTS,
-            UNAVAILABLE,
-            DRAINING,
-        ),
-        body=START,
-        headers=("Idempotency-Key", "Prefer"),
-    ),
+    START,
     Route(
         name="list",
         method="GET",
-        path="/v1/accounts/{account}/sessions",
+        path=SESSIONS_PATH,
         handler=list_sessions,
         summary="See an account's sessions",
         urgency=Urgency.LOOK,

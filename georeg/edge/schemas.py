@@ -1,5 +1,6 @@
 """The bodies and headers of requests, as shapes: what is checked is what the document promises."""
 
+import re
 from typing import Final
 
 from aiohttp import web
@@ -21,17 +22,17 @@ KEY_LENGTH_MAX: Final = 128
 WAIT_S_MIN: Final = 0.01
 WAIT_S_MAX: Final = 2.0
 
+DEVICE_ID: Final = Text(1, DEVICE_BYTES_MAX, "Stable over restarts of the device.")
+DEVICE_NAME: Final = Text(0, NAME_BYTES_MAX, "What people call it.")
+DEVICE_KIND: Final = Text(0, KIND_BYTES_MAX, "For instance tv, phone, browser.")
 DEVICE: Final = Fields(
-    required={"id": Text(1, DEVICE_BYTES_MAX, "Stable over restarts of the device.")},
-    optional={
-        "name": Text(0, NAME_BYTES_MAX, "What people call it."),
-        "kind": Text(0, KIND_BYTES_MAX, "For instance tv, phone, browser."),
-    },
+    required={"id": DEVICE_ID}, optional={"name": DEVICE_NAME, "kind": DEVICE_KIND}
 )
+TITLE: Final = Text(0, TITLE_BYTES_MAX, "What is played; opaque.")
 START: Final = Fields(
     required={"device": DEVICE},
     optional={
-        "title": Text(0, TITLE_BYTES_MAX, "What is played; opaque."),
+        "title": TITLE,
         "replace": ListOf(
             Text(1, SESSION_TEXT_MAX, "Id of a session that the viewer gives up."), REPLACE_MAX
         ),
@@ -50,10 +51,25 @@ ACCOUNT_SCHEMA: Final[dict[str, object]] = {
     "maxLength": ACCOUNT_BYTES_MAX,
 }
 SESSION_ID_SCHEMA: Final[dict[str, object]] = {"type": "string", "pattern": SESSION_PATTERN}
+SESSIONS_PATH: Final = "/v1/accounts/{account}/sessions"
+_SESSIONS_OF: Final = re.compile(
+    SESSIONS_PATH.format(account=f"([A-Za-z0-9._~-]{{1,{ACCOUNT_BYTES_MAX}}})")
+)
+"""With an account of characters that stand for themselves in a path (RFC 3986, 2.3)."""
+
+
+def literal_account(path: str) -> str | None:
+    """The account whose sessions such a raw path means letter by letter; None: it is of another
+    call, or it has to be decoded first. An account that is found here is a valid one."""
+    found = _SESSIONS_OF.fullmatch(path)
+    return None if found is None else found[1]
 
 
 def account_of(request: web.Request) -> str:
     """The account in the path. Raises Problem 422."""
+    literal = literal_account(request.raw_path)
+    if literal is not None:
+        return literal  # the router may not even have been asked (shortcuts.py)
     account = request.match_info["account"]
     if not _is_text(account, ACCOUNT_BYTES_MAX):
         raise invalid(

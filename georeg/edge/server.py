@@ -9,19 +9,18 @@ number of bytes, and nothing else.
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
 
-from georeg.edge.app import EDGE, FRONT, HANDLERS
+from georeg.edge.app import EDGE, FRONT
 from georeg.edge.auth import is_loopback
 from georeg.edge.context import Edge
 from georeg.edge.errors import SettingsError
 from georeg.edge.listening import listen
 from georeg.edge.problems import plain
-from georeg.edge.routes import HEARTBEAT
+from georeg.edge.shortcuts import hottest_first
 
 LINE_BYTES_MAX: Final = 8_190
 HEADER_BYTES_MAX: Final = 8_190
@@ -34,7 +33,6 @@ ANSWER_S: Final = 10.0
 """A peer that takes nothing of its answers for so long is cut off."""
 LINGER_S: Final = 2.0
 SHUTDOWN_S: Final = 5.0
-_Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 log: Final = structlog.get_logger("georeg.edge")
 
 
@@ -109,19 +107,6 @@ class EdgeRunner(web.AppRunner):
         made = _Server(handler, request_factory=server.request_factory, **kwargs)
         made.edge = self._app[EDGE]
         return made
-
-
-def hottest_first(app: web.Application, routed: _Handler) -> _Handler:
-    """Heartbeats straight to their handler; the router, 4 us a request, for everything else."""
-    path, handler = HEARTBEAT.path, app[HANDLERS][HEARTBEAT.name]
-
-    async def dispatch(request: web.Request) -> web.StreamResponse:
-        is_plain = request.raw_path == path and request.method == HEARTBEAT.method
-        if is_plain and "Expect" not in request.headers:
-            return await handler(request)
-        return await routed(request)
-
-    return dispatch
 
 
 class _TurnedAway(asyncio.Protocol):

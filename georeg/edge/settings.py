@@ -36,7 +36,7 @@ class EdgeSettings:
     start_rate_hz: float = 32.0
     """Starts of one account per second after the burst. Lower: retry loops cost less."""
     start_accounts_max: int = 50_000
-    """Accounts whose rate is remembered, some 150 B each; the longest quiet is forgotten first."""
+    """Accounts whose rate is remembered, some 180 B each; the longest quiet is forgotten first."""
     answer_ms_max: int = 5_000
     """Beyond this a call that waits for the region answers 503. The region's deadlines are far
     shorter; this only bounds what a mistake there can hold."""

@@ -58,6 +58,11 @@ class Text:
             errors.append((path, "must not contain control characters"))
         return value
 
+    @property
+    def literal(self) -> str:
+        """An expression for such strings whose JSON shows them as they are; a group is the text."""
+        return rf'"([ !#-\[\]-~]{{{self._min},{self._max}}})"'
+
     def schema(self) -> dict[str, object]:
         """maxLength counts characters, so it is the outer bound; the description has the bytes."""
         return {

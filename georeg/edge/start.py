@@ -6,12 +6,15 @@ from aiohttp import web
 
 from crdt.dots import SessionId
 from crdt.events import Device, Plan
-from georeg.edge.answers import json_answer, settled
+from georeg.edge.answers import settled
 from georeg.edge.auth import Caller, caller_for
 from georeg.edge.bodies import read_json
 from georeg.edge.context import Edge
+from georeg.edge.outcomes import refused, started
 from georeg.edge.problems import LIMIT_REACHED, Problem, invalid, too_many, unavailable
 from georeg.edge.schemas import START, account_of, idempotency_key_of, wait_ms_of
+from georeg.edge.usual import usual_start
+from georeg.edge.whole import STARTED, head_of
 from georeg.region.model import Admitted, Claims, Refused, StartRequest
 
 
@@ -19,15 +22,16 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
     """201 admitted, 409 refused; 503 while joining or draining, before anything is decided."""
     account = account_of(request)
     caller = await caller_for(edge, request, account)
-    body = await read_json(request, START, edge.settings.body_max)
+    body = await read_json(request, START, edge.settings.body_max, usual=usual_start)
     wait_ms = wait_ms_of(request)
+    plan, plan_issued = _plan(edge, caller, body)
     asked = StartRequest(
         account=account,
         device=_device(body),
         title=cast(str, body.get("title", "")),
-        replace=_replaced(edge, body),
-        plan=_plan(edge, caller, body),
-        plan_issued=_plan_issued(edge, caller, body),
+        replace=_replaced(edge, body) if "replace" in body else (),
+        plan=plan,
+        plan_issued=plan_issued,
         deadline_ms=wait_ms,
         idempotency_key=idempotency_key_of(request),
     )
@@ -41,7 +45,7 @@ async def start(edge: Edge, request: web.Request) -> web.StreamResponse:
         edge.overload.starts -= 1
     if isinstance(outcome, Admitted):
         edge.metrics.started(outcome.basis.value)
-        return _admitted(edge, outcome, wait_ms)
+        return _admitted(edge, request, outcome, wait_ms)
     if isinstance(outcome, Refused):
         edge.metrics.started("refused")
         edge.metrics.refusals.observe(outcome)
@@ -71,24 +75,19 @@ def _replaced(edge: Edge, body: dict[str, object]) -> tuple[SessionId, ...]:
 
     A player may hold an id of long ago; that is no reason to keep it from starting.
     """
-    texts = cast(list[str], body.get("replace", []))
+    texts = cast(list[str], body["replace"])
     parsed = (edge.render.parse_session_id(text) for text in texts)
     return tuple(session for session in parsed if session is not None)
 
 
-def _plan(edge: Edge, caller: Caller, body: dict[str, object]) -> Plan | None:
-    """The plan that counts: of the entitlement, or on the word of a backend."""
-    name = body.get("plan")
-    if not caller.states_plans or name is None:
-        return caller.plan
-    return named_plan(edge, cast(str, name))
+def _plan(edge: Edge, caller: Caller, body: dict[str, object]) -> tuple[Plan | None, int]:
+    """The plan that counts and its hybrid time: of the entitlement, or on the word of a backend.
 
-
-def _plan_issued(edge: Edge, caller: Caller, body: dict[str, object]) -> int:
-    """A backend speaks now; an entitlement spoke when it was issued."""
-    if caller.states_plans and "plan" in body:
-        return edge.region.plan_time()
-    return caller.plan_issued
+    A backend speaks now; an entitlement spoke when it was issued.
+    """
+    if "plan" not in body or not caller.states_plans:
+        return caller.plan, caller.plan_issued
+    return named_plan(edge, cast(str, body["plan"])), edge.region.plan_time()
 
 
 def named_plan(edge: Edge, name: str) -> Plan:
@@ -99,7 +98,9 @@ def named_plan(edge: Edge, name: str) -> Plan:
     return Plan(name, limit, 0)
 
 
-def _admitted(edge: Edge, outcome: Admitted, wait_ms: int | None) -> web.Response:
+def _admitted(
+    edge: Edge, request: web.Request, outcome: Admitted, wait_ms: int | None
+) -> web.StreamResponse:
     """The token says the start as its issue time, so that a retry gets the same answer."""
     info = outcome.info
     token = edge.keys.sign(
@@ -112,9 +113,12 @@ def _admitted(edge: Edge, outcome: Admitted, wait_ms: int | None) -> web.Respons
             info.deadline_s,
         )
     )
-    document = edge.render.admitted(outcome, token, edge.heartbeat_s, edge.lease_s)
-    headers = {} if wait_ms is None else {"Preference-Applied": f"wait={wait_ms / 1000:g}"}
-    return json_answer(document, status=201, headers=headers)
+    body = started(edge.render, outcome, token, edge.heartbeat_s, edge.lease_s)
+    head = STARTED
+    if wait_ms is not None:
+        applied = {"Preference-Applied": f"wait={wait_ms / 1000:g}"}
+        head = head_of(STARTED.status, STARTED.headers | applied)
+    return edge.whole.make(request, head, body, edge.clock.wall_ms())
 
 
 def _refused(edge: Edge, outcome: Refused, asked: StartRequest) -> Problem:
@@ -128,5 +132,5 @@ def _refused(edge: Edge, outcome: Refused, asked: StartRequest) -> Problem:
         LIMIT_REACHED,
         f"The plan allows {streams} at once. Playing now: {playing}. Stop one there, or start "
         "again with its id in `replace`.",
-        members=edge.render.refused(outcome, asked.device.id),
+        written=refused(edge.render, outcome, asked.device.id),
     )

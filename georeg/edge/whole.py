@@ -1,8 +1,8 @@
-"""A whole HTTP/1.1 answer in one write: for the heartbeat, and for every problem.
+"""A whole HTTP/1.1 answer in one write: for heartbeats, starts, and every problem.
 
 aiohttp spends 10 us on an answer: a case-insensitive multidict of headers, their serialisation, a
 state machine for bodies of unknown length. Here the head is fixed but for length and date, so the
-answer is three pieces of bytes, and a heartbeat costs less than an empty handler does. Problems go
+answer is some pieces of bytes, and a heartbeat costs less than an empty handler does. Problems go
 the same way, so that a flood of calls that are refused or put off costs as little as can be.
 
 Invariant: on the wire it is what `web.Response` would have sent, without the Server header.
@@ -10,56 +10,75 @@ Requests that would need more (HTTP/1.0, `Connection: close`, HEAD, CORS) get a 
 """
 
 from email.utils import formatdate
+from functools import cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
 
 from georeg.edge.bodies import JSON_TYPE
-from georeg.edge.problems import Problem
+from georeg.edge.problems import PROBLEM_HEADERS, Problem
 
-_HEADERS: Final = {"Content-Type": JSON_TYPE}
+
+class Head(NamedTuple):
+    """Status and headers of an answer, as far as they are the same each time."""
+
+    status: int
+    headers: dict[str, str]
+    data: bytes
+    """Both as they go over the wire."""
+
+
+def head_of(status: int, headers: dict[str, str]) -> Head:
+    """The head of answers with a body; Date and Content-Length are added to it."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return Head(status, headers, "".join(f"{line}\r\n" for line in lines).encode())
+
+
+RENEWED: Final = head_of(200, {"Content-Type": JSON_TYPE})
+STARTED: Final = head_of(201, {"Content-Type": JSON_TYPE, "Cache-Control": "no-store"})
+
+
+@cache
+def _problem_head(status: int) -> Head:
+    """Of problems without headers of their own; there are as many as statuses."""
+    return head_of(status, PROBLEM_HEADERS)
 
 
 class WholeAnswers:
-    """Makes 200s with a JSON body, and problems."""
+    """Makes the answers of one app; remembers the second of their Date."""
 
     def __init__(self) -> None:
         self._second = -1
         self._date = b""
-        self._head = b""
 
-    def make(self, request: web.Request, body: bytes, wall_ms: int) -> web.StreamResponse:
+    def make(
+        self, request: web.Request, head: Head, body: bytes, wall_ms: int
+    ) -> web.StreamResponse:
         """The answer to this request; `wall_ms` is for its Date."""
         if _needs_more(request):
-            return web.Response(body=body, headers=_HEADERS)
+            return web.Response(status=head.status, body=body, headers=head.headers)
         if wall_ms // 1000 != self._second:
-            self._note_second(wall_ms // 1000)
-        return WholeAnswer(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), 200)
+            self._second = wall_ms // 1000
+            self._date = f"Date: {formatdate(self._second, usegmt=True)}\r\n".encode()
+        return WholeAnswer(
+            b"%b%bContent-Length: %d\r\n\r\n%b" % (head.data, self._date, len(body), body),
+            head.status,
+        )
 
     def problem(
         self, request: web.Request, problem: Problem, wall_ms: int
     ) -> web.StreamResponse:
         """The same for an answer that is no success."""
-        if _needs_more(request):
-            return problem.response()
-        if wall_ms // 1000 != self._second:
-            self._note_second(wall_ms // 1000)
-        status, body = problem.kind.status, problem.body()
-        head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-        head += [f"{name}: {value}" for name, value in problem.all_headers().items()]
-        lines = "\r\n".join(head).encode()
-        return WholeAnswer(
-            b"%b\r\n%bContent-Length: %d\r\n\r\n%b" % (lines, self._date, len(body), body), status
-        )
-
-    def _note_second(self, second: int) -> None:
-        self._second = second
-        self._date = f"Date: {formatdate(second, usegmt=True)}\r\n".encode()
-        kind = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON_TYPE}\r\n".encode()
-        self._head = kind + self._date + b"Content-Length: "
+        status = problem.kind.status
+        if problem.headers is None:
+            head = _problem_head(status)
+        else:
+            head = head_of(status, problem.all_headers())
+        return self.make(request, head, problem.body(), wall_ms)
 
 
 def _needs_more(request: web.Request) -> bool:

@@ -57,8 +57,11 @@ class Budget:
         self._seats.begin(incarnation)
         self.succession.begin(learn_until_ms)
 
-    def usable(self, account: str) -> int:
-        """Slots of the account that this region may use now without asking."""
+    def usable(self, account: str, live: list[Entry] | None = None) -> int:
+        """Slots of the account that this region may use now without asking.
+
+        `live`: its live sessions, where the caller has just looked them up.
+        """
         state = self._state
         seat, now_ms = state.seat_of(account), state.clock.now_ms()
         if self.is_moving(account):
@@ -67,7 +70,7 @@ class Budget:
         if book is None or book.is_learning(now_ms):
             # Also in a seat that was taken lately: what the home before had lent, it learns of.
             return self.holder.usable(seat, account, now_ms)
-        taken = self.taken(book, account, state.live(account))
+        taken = self.taken(book, account, state.live(account) if live is None else live)
         return state.limit_of(account) - sum(taken.values())
 
     def is_moving(self, account: str) -> bool:
@@ -81,8 +84,8 @@ class Budget:
     def taken(self, book: GrantBook, account: str, live: list[Entry]) -> dict[RegionId, int]:
         """At the home: what other regions hold or use, per region the larger one."""
         state = self._state
-        taken = dict(book.valid(account, state.clock.now_ms()))
-        for region in {e.region for e in live} - {state.region}:
+        taken = book.valid(account, state.clock.now_ms())
+        for region in {e.region for e in live} - {state.region} if live else ():
             used = devices(e for e in live if e.region == region)
             taken[region] = max(used, taken.get(region, 0))
         taken.pop(state.region, None)

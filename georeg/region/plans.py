@@ -11,8 +11,9 @@ def state_plan(state: RegionState, account: str, plan: Plan, issued: int) -> boo
     """
     state.hlc.observe(issued, state.clock.wall_ms())
     shard, known = state.shard(account), state.plan_of(account)
-    home = plan.home or (known.plan.home if known is not None else 0)
-    update = PlanSet(account, plan._replace(home=home), issued)
+    if not plan.home and known is not None:
+        plan = plan._replace(home=known.plan.home)
+    update = PlanSet(account, plan, issued)
     if update == known:
         return True
     if not shard.set_plan(update):

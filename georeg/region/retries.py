@@ -3,6 +3,7 @@
 Bounded: at most KEYS_MAX answers, each for `idempotency_ms`; the oldest is forgotten first.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -18,7 +19,9 @@ class Retries:
 
     def __init__(self, state: RegionState) -> None:
         self._state = state
-        self._answers: dict[tuple[str, str], tuple[StartRequest, int, Pending[Outcome]]] = {}
+        self._answers: OrderedDict[tuple[str, str], tuple[StartRequest, int, Pending[Outcome]]] = (
+            OrderedDict()  # whose oldest key is found at once (georeg/edge/limits.py)
+        )
 
     def answer(
         self, request: StartRequest, begin: Callable[[StartRequest], Pending[Outcome]]

@@ -1,17 +1,19 @@
 """A start, decided: rules 2 to 4 of DESIGN part 7 as one pure function of what is known.
 
 `judge` looks at one account at one instant and says what to do next. The caller acts and asks
-again after every answer, so no rule ever rests on a state that has passed. `disproved` is rule 5.
+again after every answer, so no rule ever rests on a state that has passed. `superseded` is rule 1,
+`disproved` rule 5.
 
 Why so: the order of the clauses is the result of fuzzing (tests/model); each one that looks
 superfluous gave false blocks or more than L streams when it was taken away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from crdt.events import Entry
+from crdt.dots import SessionId
+from crdt.events import Entry, Reason
 from georeg.region.model import Basis, How
 from georeg.region.seen import Seen, devices
 
@@ -76,13 +78,29 @@ class Wait:
 Verdict = Admit | Refuse | Yield | Ask | Wait
 
 
+def superseded(
+    known: Mapping[SessionId, Entry],
+    device: str,
+    replaced: Iterable[SessionId],
+    evicted: Iterable[SessionId],
+) -> dict[SessionId, Reason]:
+    """Rule 1: what does not count, and ends when the device's start is admitted, with the reason.
+
+    `known`: every session of the account of which anything is known.
+    """
+    gone = {s: Reason.SUPERSEDED for s in sorted(known) if known[s].device.id == device}
+    gone.update((s, Reason.REPLACED) for s in replaced if s not in gone)
+    gone.update((s, Reason.LIMIT) for s in evicted)
+    return gone
+
+
 def judge(case: Case) -> Verdict:
     """The next step of a start."""
     limit = case.limit
     own_count = devices(case.own)
-    own_firm = [s for s in case.own if s.firm]
     own_weak = [s for s in case.own if s.yields]
     if own_count >= limit:  # rule 2
+        own_firm = [s for s in case.own if s.firm]
         if devices(own_firm) >= limit:
             return Refuse(How.LOCAL, tuple(own_firm))
         if own_weak:

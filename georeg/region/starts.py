@@ -11,20 +11,20 @@ from collections.abc import Callable
 from typing import Final
 
 from crdt.dots import SessionId
-from crdt.events import ActorKind, Entry, Kick, Reason
+from crdt.events import ActorKind, Entry, Kick, PlanSet, Reason
 from georeg.region import rules
 from georeg.region.asking import Asking, Inquiry
 from georeg.region.budget import Budget
 from georeg.region.evidence import Evidence
-from georeg.region.look import keep_highest
+from georeg.region.look import by_place, keep_highest
 from georeg.region.messages import LIST_MAX
 from georeg.region.model import (
     Admitted,
     Basis,
-    Blocker,
     How,
     Outcome,
     Refused,
+    SessionInfo,
     StartRequest,
 )
 from georeg.region.pending import Pending
@@ -108,6 +108,11 @@ class Starts:
 class Start:
     """One start on its way to an answer."""
 
+    __slots__ = (
+        "_account", "_answers", "_evicts", "_found", "_gone", "_inquiry", "_limit", "_others",
+        "_pending", "_plan", "_request", "_revived", "_since_ms", "_starts", "_state",
+    )  # fmt: skip
+
     def __init__(self, starts: Starts, request: StartRequest, revived: Entry | None = None) -> None:
         self._starts = starts
         self._state = starts.state
@@ -117,10 +122,19 @@ class Start:
         self._since_ms = self._state.clock.now_ms()
         self._pending: Pending[Outcome] = Pending()
         self._inquiry: Inquiry | None = None
-        self._evicts: list[SessionId] = []
-        self._others: list[Entry] = []
+        self._evicts: tuple[SessionId, ...] = ()
+        # What the last look at the account showed (`_case`); good until something is done.
+        self._found: dict[SessionId, Entry]
+        """Of every session of which anything is known, answers included, the entry that holds it.
+        """
+        self._gone: dict[SessionId, Reason]
+        """Rule 1: what does not count, and ends when the start is admitted."""
+        self._others: list[Entry]
         """The account's live sessions that stay when the start is admitted."""
-        self._answers: list[Seen] = []  # of other regions: those that count
+        self._answers: list[Seen]
+        """Of other regions: those that count."""
+        self._plan: PlanSet | None
+        self._limit: int
 
     def run(self) -> Pending[Outcome]:
         """Decide at once if possible; else by the deadline."""
@@ -144,9 +158,11 @@ class Start:
 
     def _step(self, *, is_final: bool) -> None:
         """Rules 2 to 4 on the state as it is, until there is nothing to do but wait."""
-        while self._pending.value is None and not self._is_overtaken():
+        while self._pending.value is None and not (self._revived and self._is_overtaken()):
             verdict = rules.judge(self._case(is_final))
             match verdict:
+                case rules.Admit(basis):
+                    self._admit(basis)
                 case rules.Wait():
                     return
                 case rules.Ask():
@@ -154,59 +170,62 @@ class Start:
                     return
                 case rules.Yield(session):
                     self._state.release(session.entry, Reason.DISPLACED)
-                case rules.Admit(basis):
-                    self._admit(basis)
                 case rules.Refuse():
                     if not self._evict(verdict):
                         self._refuse(verdict)
 
     def _is_overtaken(self) -> bool:
         """A revival that waited: the session was kicked, stopped or revived in the meantime."""
-        if self._revived is None:
-            return False
+        assert self._revived is not None
         state, session = self._state, self._revived.session
         if state.is_final(self._account, session):
             self._settle(Refused(state.limit_of(self._account), How.LOCAL, (), self._took_ms()))
             return True
         held = state.held(self._account, session)
         if held is not None:
-            self._others = state.live(self._account, {session})
-            self._settle(self._admitted(held, Basis.GRANTED))
+            self._others = [e for e in state.live(self._account) if e.session != session]
+            self._limit = state.limit_of(self._account)
+            shown = self._starts.show.entry(held)
+            self._settle(self._admitted(held, shown, Basis.GRANTED, self._took_ms()))
             return True
         return False
 
     def _case(self, is_final: bool) -> rules.Case:
-        state, account = self._state, self._account
-        gone = set(self._gone())
-        inquiry = self._inquiry
-        answers = [s for s in inquiry.found() if self._counts(s, gone)] if inquiry else []
-        self._answers = answers
-        live = self._others = state.live(account, gone)
-        covered = []
-        if is_final:
-            answered = inquiry.answers if inquiry else {}
-            covered = [
-                e
-                for e in live
-                if e.region != state.region
-                and e.region not in answered
-                and not e.unconfirmed
-                and self._starts.evidence.covers(e)
-            ]
+        """Look at the account: once for all that the next step needs."""
+        state, account, inquiry, starts = self._state, self._account, self._inquiry, self._starts
+        own: list[Seen] = []
+        live: list[Entry] = []
+        self._found = {}
+        if inquiry is not None or state.knows_of(account):  # of most accounts nothing is known
+            own = starts.budget.vouch(account)  # first: it releases what is over here
+            live, self._found = state.live(account, own=own), self._known()
+        self._plan, self._limit = state.plan_of(account), state.limit_of(account)
+        gone = self._gone = self._superseded()
+        self._others = [e for e in live if e.session not in gone] if gone else live
+        self._answers = [s for s in inquiry.found() if self._counts(s)] if inquiry else []
         return rules.Case(
-            limit=state.limit_of(account),
-            own=[s for s in self._starts.budget.vouch(account) if s.session not in gone],
-            usable=self._starts.budget.usable(account),
+            limit=self._limit,
+            own=[s for s in own if s.session not in gone] if gone else own,
+            usable=starts.budget.usable(account, live),
             slot=inquiry.slot if inquiry else 0,
-            in_view=devices(live),
+            in_view=devices(self._others) if live else 0,
             has_asked=inquiry is not None,
-            answers=answers,
-            covered=covered,
+            answers=self._answers,
+            covered=self._covered() if is_final else (),
             is_final=is_final,
         )
 
-    def _counts(self, seen: Seen, gone: set[SessionId]) -> bool:
-        return seen.session not in gone and not self._state.is_final(self._account, seen.session)
+    def _counts(self, seen: Seen) -> bool:
+        return seen.session not in self._gone and not self._state.is_final(
+            self._account, seen.session
+        )
+
+    def _covered(self) -> list[Entry]:
+        """Sessions of regions that did not answer, whose fresh beacon covers them."""
+        here, covers = self._state.region, self._starts.evidence.covers
+        answered = {here, *(self._inquiry.answers if self._inquiry else ())}
+        silent = [e for e in self._others if e.region not in answered]
+        return [e for e in silent if not e.unconfirmed and covers(e)]
 
     def _known(self) -> dict[SessionId, Entry]:
         """Every session of the account of which anything is known, answers included."""
@@ -217,33 +236,27 @@ class Start:
             keep_highest(known, seen.entry)
         return known
 
-    def _gone(self) -> dict[SessionId, Reason]:
-        """Rule 1: what the start supersedes, replaces or evicts, with the reason to give.
+    def _superseded(self) -> dict[SessionId, Reason]:
+        """Rule 1, for those that have not ended already.
 
         A revival ends nothing: its device may have begun anew, and a heartbeat that comes late must
         not end what it plays now.
         """
-        known = self._known()
-        if self._revived is not None or not (known or self._request.replace):
+        request = self._request
+        if self._revived is not None or not (self._found or request.replace):
             return {}
-        gone: dict[SessionId, Reason] = {}
-        for session in sorted(known):
-            if known[session].device.id == self._request.device.id:
-                gone[session] = Reason.SUPERSEDED
-        gone.update((s, Reason.REPLACED) for s in self._request.replace if s not in gone)
-        gone.update((s, Reason.LIMIT) for s in self._evicts)
+        gone = rules.superseded(self._found, request.device.id, request.replace, self._evicts)
         return {s: why for s, why in gone.items() if self._state.kicked(self._account, s) is None}
 
     def _ask(self) -> None:
         if self._inquiry is None:
             self._inquiry = self._starts.asking.open(self._account, self._news, self._again)
-        gone = self._gone()
-        own = sum(s.session not in gone for s in self._state.own(self._account))
+        own = sum(s.session not in self._gone for s in self._state.own(self._account))
         self._starts.asking.ask(
             self._inquiry,
             need=own + 1,
             want=own + 1,
-            gone=tuple((s, int(why)) for s, why in gone.items())[:LIST_MAX],
+            gone=tuple((s, int(why)) for s, why in self._gone.items())[:LIST_MAX],
             device_name=self._request.device.name,
         )
 
@@ -258,18 +271,17 @@ class Start:
         oldest = min(entries, key=lambda e: (e.placed_ms, e.dot))
         if oldest.session in self._evicts:
             return False
-        self._evicts.append(oldest.session)
+        self._evicts += (oldest.session,)
         return True
 
     def _admit(self, basis: Basis) -> None:
         """End what the start supersedes, and hold the session."""
-        state, request, known = self._state, self._request, self._known()
-        gone = self._gone()
-        now_ms = state.clock.wall_ms()
-        placed_ms = min([now_ms, *(known[s].placed_ms for s in gone if s in known)])
-        for session, reason in sorted(gone.items()):
-            if session in known:
-                state.kick(known[session], reason, ActorKind.DEVICE, request.device.name)
+        state, request = self._state, self._request
+        placed_ms = now_ms = state.clock.wall_ms()
+        for session, reason in sorted(self._gone.items()):
+            if (known := self._found.get(session)) is not None:
+                placed_ms = min(placed_ms, known.placed_ms)
+                state.kick(known, reason, ActorKind.DEVICE, request.device.name)
         provisional = basis is Basis.OVERDRAFT
         if self._revived is not None:
             old = self._revived
@@ -285,9 +297,10 @@ class Start:
                 provisional=provisional,
             )  # fmt: skip
         state.counters[f"admitted_{basis}"] += 1
+        took_ms = self._took_ms()
         state.decisions.admitted(
-            entry, basis, state.plan_of(self._account), state.limit_of(self._account),
-            self._others, self._took_ms(), is_revival=self._revived is not None,
+            entry, basis, self._plan, self._limit, self._others, took_ms,
+            is_revival=self._revived is not None,
         )  # fmt: skip
         self._tell_shadow(is_admitted=True)
         inquiry, self._inquiry = self._inquiry, None
@@ -295,49 +308,34 @@ class Start:
             self._starts.on_overdraft(inquiry)
         elif inquiry is not None:
             self._starts.asking.close(inquiry)
-        self._settle(self._admitted(entry, basis))
+        self._settle(self._admitted(entry, self._starts.show.heard_now(entry), basis, took_ms))
 
-    def _admitted(self, entry: Entry, basis: Basis) -> Admitted:
-        state, show = self._state, self._starts.show
-        live = sorted([*self._others, entry], key=lambda e: (e.placed_ms, e.dot))
-        info = show.entry(entry)
-        return Admitted(
-            info=info,
-            basis=basis,
-            limit=state.limit_of(self._account),
-            live=devices(live),
-            took_ms=self._took_ms(),
-            sessions=tuple(info if e.dot == entry.dot else show.entry(e) for e in live),
-        )
+    def _admitted(self, held: Entry, info: SessionInfo, basis: Basis, took_ms: int) -> Admitted:
+        if not self._others:
+            return Admitted(info, basis, self._limit, 1, took_ms, (info,))
+        show, live = self._starts.show, sorted([*self._others, held], key=by_place)
+        shown = tuple([info if e is held else show.entry(e) for e in live])
+        return Admitted(info, basis, self._limit, devices(live), took_ms, shown)
 
     def _refuse(self, refusal: rules.Refuse) -> None:
         """Name the sessions that block, each with its evidence; nothing ends."""
         state, starts = self._state, self._starts
-        blockers = []
-        for seen in refusal.seen:
-            how = How.LOCAL if seen.region == state.region else How.CONFIRMED
-            age_ms = seen.silent_ms if how is How.LOCAL else self._took_ms()
-            blockers.append(Blocker(starts.show.seen(seen), how, age_ms))
-        blockers += [
-            Blocker(starts.show.entry(e), How.BEACON, starts.evidence.age_ms(e))
-            for e in refusal.covered
-        ]
+        blockers = starts.show.blockers(refusal.seen, refusal.covered, self._took_ms())
         state.counters[f"refused_{refusal.how}"] += 1
         starts.on_refused(self._account)
         if self._inquiry is not None:
             starts.asking.close(self._inquiry)
-        limit, revived = state.limit_of(self._account), self._revived
-        refused = Refused(limit, refusal.how, tuple(blockers), self._took_ms())
+        refused = Refused(self._limit, refusal.how, blockers, self._took_ms())
         state.decisions.refused(
-            self._account, self._request.device, state.plan_of(self._account), refused,
-            None if revived is None else revived.session,
+            self._account, self._request.device, self._plan, refused,
+            None if self._revived is None else self._revived.session,
         )  # fmt: skip
         self._tell_shadow(is_admitted=False)
         self._settle(refused)
 
     def _tell_shadow(self, *, is_admitted: bool) -> None:
         """What was known, for the second table of plans."""
-        shadow, known = self._starts.shadow, self._state.plan_of(self._account)
+        shadow, known = self._starts.shadow, self._plan
         if known is not None and shadow.has(known.plan.name) and self._revived is None:
             beside = devices([*self._others, *self._answers])
             plan = known.plan

@@ -9,7 +9,7 @@ when somebody looks, and a sweep (see sweep.py) finds those at which nobody does
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from crdt.accounts import NONE
 from crdt.dots import SHARDS, RegionId, SessionId, region_of, shard_of
@@ -96,6 +96,10 @@ class RegionState:
             looked = self._looked = Look(account, self.shard(account))
         return looked
 
+    def knows_of(self, account: str) -> bool:
+        """Whether any dot of the account is known here."""
+        return bool(self._look(account).rows or self.hints.of(account))
+
     def own_count(self, account: str) -> int:
         """How many live sessions are held here."""
         return len(self._own(account))
@@ -103,9 +107,9 @@ class RegionState:
     def _own(self, account: str) -> list[tuple[int, Entry, int]]:
         """(row, entry, when last heard) of what lives here; releases what is over."""
         look = self._look(account)
-        if not look.rows:
-            return []
         heard = look.shard.sessions.heard
+        if not [row for row in look.rows if heard[row] != NEVER]:
+            return []  # asked at each replicated event: nothing is decoded for others' sessions
         oldest_ms = self.clock.now_ms() - self.settings.client_lease_ms
         wall_s = self.clock.wall_ms() // 1000
         own = []
@@ -136,38 +140,31 @@ class RegionState:
     def held(self, account: str, session: int) -> Entry | None:
         """The entry of a live session that is held here."""
         if self.shard(account).sessions.own_row(account, session) == NONE:
-            return None  # asked at each replicated event: nothing is decoded for others' sessions
+            return None
         return next((e for _, e, _ in self._own(account) if e.session == session), None)
 
-    def live(self, account: str, skip: Container[int] = ()) -> list[Entry]:
+    def live(self, account: str, own: list[Seen] | None = None) -> list[Entry]:
         """The account's live sessions in the view: of each the entry that holds it, oldest first.
 
         Live: a dot of a region that is not down, neither kicked nor stopped, hard deadline ahead.
+        `own`: those held here, where the caller has just looked them up.
         """
         hints = self.hints.of(account)
         if not hints and not self._look(account).rows:
             return []
         best: dict[SessionId, Entry] = {}
-        own = {entry.dot for _, entry, _ in self._own(account)}
+        own_dots = {s.entry.dot for s in own or self.own(account)}
         now_ms, wall_s = self.clock.now_ms(), self.clock.wall_ms() // 1000
         for entry in (*self._look(account).entries, *hints):
             region = region_of(entry.dot)
             if region == self.region:
-                if entry.dot not in own:
+                if entry.dot not in own_dots:
                     continue
             elif self.regions.state(region, now_ms) is Liveness.DOWN:
                 continue
             keep_highest(best, entry)
-        return sorted(
-            (
-                e
-                for e in best.values()
-                if e.session not in skip
-                and e.deadline_s > wall_s
-                and not self.is_final(account, e.session)
-            ),
-            key=by_place,
-        )
+        entries = [e for e in best.values() if e.deadline_s > wall_s]
+        return sorted((e for e in entries if not self.is_final(account, e.session)), key=by_place)
 
     def known(self, account: str) -> list[Entry]:
         """Every dot of the account that is known here, whether it lives or not."""
@@ -219,8 +216,7 @@ class RegionState:
 
     def seat_of(self, account: str) -> RegionId:
         """The seat whose home leases out the account's slots."""
-        look = self._look(account)
-        if look.seat is None:
+        if (look := self._look(account)).seat is None:
             look.seat = self.members.home(account, look.pinned, look.moved)
         return look.seat
 
@@ -269,12 +265,12 @@ class RegionState:
     ) -> None:
         """Give up a session that is held here. `after`: see `Release`."""
         shard = self.shard(entry.account)
-        shard.release(entry.account, entry.dot, reason, self.clock.now_ms(), after)
+        shard.release(entry, reason, self.clock.now_ms(), after)
         self.journal.forget_session(entry.session)
         self.counters[f"released_{reason.name.lower()}"] += 1
         self.decisions.ended(entry, reason)
         self.logged(shard.index, at_once)
-        if reason is not Reason.MOVED:
+        if reason is not Reason.MOVED and self.watches.is_watched(entry.session):
             self.watches.tell(self.ended(entry.account, entry.session, reason))
 
     def stop(self, account: str, session: SessionId) -> None:
@@ -331,7 +327,7 @@ class RegionState:
 
     def ended(self, account: str, session: SessionId, reason: Reason) -> Ended:
         """An end as the device is told it: by its kick if there is one."""
-        if (kick := self.kicked(account, session)) is not None:
+        if kick := self.kicked(account, session):
             return ended_by(kick)
         ago_ms = self.shard(account).stops.age_ms(session, self.clock.now_ms())
         return ended_otherwise(session, reason, self.clock.wall_ms() - ago_ms)

@@ -109,7 +109,7 @@ class World:
         if rows:
             one = shard.sessions.entry(rows[x % len(rows)])
             reason = REASONS[y % len(REASONS)]
-            shard.release(one.account, one.dot, reason, 0)
+            shard.release(one, reason, 0)
             self._wrote(region, Release(one.dot, one.session, one.account, one.hop, reason))
 
     def stop(self, region: RegionId, x: int, y: int) -> None:

@@ -67,6 +67,20 @@ def test_a_thousand_accounts_are_told_apart_and_their_rows_used_again() -> None:
     assert table.count == 0
 
 
+def test_an_account_whose_row_was_freed_is_not_found_though_it_was_the_last_one_asked_for() -> None:
+    table = AccountTable(Slab())
+    ann, bob = ACCOUNTS[:2]
+    table.set_plan(PlanSet(ann, PLANS[0], 0))
+    row = table.find(ann)
+
+    table.forget_plans(1, 0, 100)
+    assert table.find(ann) == NONE
+
+    table.set_plan(PlanSet(bob, PLANS[1], 0))
+    assert (table.find(bob), table.find(ann)) == (row, NONE)
+    assert table.intern(ann) not in (row, NONE)
+
+
 def test_a_sweep_touches_only_its_rows() -> None:
     table = AccountTable(Slab())
     for name in ACCOUNTS[:10]:

@@ -20,8 +20,12 @@ def test_an_id_comes_back_as_it_was(device_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [UUID.upper(), UUID[:-1], UUID + "0", UUID.replace("-", "_"), UUID[:-1] + "g"]
-)
+    "other",
+    [
+        UUID.upper(), UUID[:-1], UUID + "0", UUID.replace("-", "_"), UUID[:-1] + "g",
+        UUID[:7] + "-f" + UUID[9:],
+    ],
+)  # fmt: skip
 def test_only_the_printed_form_of_a_uuid_is_shortened(other: str) -> None:
     assert len(shortened(UUID)) == 16
     assert shortened(other) == other

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crdt.accounts import AccountTable
 from crdt.codec import NOTHING
 from crdt.context import Position
-from crdt.dots import Dot, RegionId
+from crdt.dots import RegionId
 from crdt.errors import CrdtError
 from crdt.events import Entry, Event, Kick, PlanSet, Reason, Release
 from crdt.ledger import KickLedger
@@ -113,12 +113,9 @@ def test_a_join_forgets_nothing(program: list[Step]) -> None:
 
 
 class ReleaseTakesNoPosition(Shard):
-    def release(
-        self, account: str, dot: Dot, reason: Reason, now_ms: int, after: int = 0
-    ) -> Entry:
-        one = self.sessions.entry(self.sessions.row_of(account, dot))
-        self._commit_release(Release(dot, one.session, account, one.hop, reason), now_ms)
-        return one
+    def release(self, entry: Entry, reason: Reason, now_ms: int, after: int = 0) -> None:
+        one = Release(entry.dot, entry.session, entry.account, entry.hop, reason)
+        self._commit_release(one, now_ms)
 
 
 class SnapshotIsPartial(Shard):

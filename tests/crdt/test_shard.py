@@ -65,7 +65,7 @@ def test_a_new_session_is_named_by_its_dot_and_held_here() -> None:
 def test_every_change_takes_one_position_of_the_own_log() -> None:
     shard = begun()
     held = add(shard)
-    shard.release(held.account, held.dot, Reason.LAPSED, 0)
+    shard.release(held, Reason.LAPSED, 0)
     shard.stop(SessionId(5), ACCOUNTS[0], 0)
     shard.kick(kick())
     shard.set_plan(PLAN)
@@ -106,9 +106,9 @@ def test_only_an_own_dot_can_be_released() -> None:
     shard, other = begun(ONE), begun(TWO)
     theirs = add(other)
     tell(other, shard)
-    for dot in (theirs.dot, entry(1).dot):
+    for one in (theirs, entry(1)):
         with pytest.raises(LocalError):
-            shard.release(ACCOUNTS[0], dot, Reason.LAPSED, 0)
+            shard.release(one, Reason.LAPSED, 0)
 
     assert shard.position(ONE) == Position(1, 0)
 
@@ -222,7 +222,7 @@ def test_an_overlap_is_skipped_and_a_gap_applies_nothing() -> None:
 def test_a_session_that_is_over_within_the_range_comes_as_its_end_only() -> None:
     author, peer = begun(), begun(TWO)
     held = add(author)
-    author.release(held.account, held.dot, Reason.LAPSED, 0)
+    author.release(held, Reason.LAPSED, 0)
     end = Release(held.dot, held.session, held.account, 0, Reason.LAPSED)
 
     assert tell(author, peer) == [Nothing(), end]
@@ -262,10 +262,10 @@ def test_a_kick_removes_no_dot_and_is_known_everywhere() -> None:
 def test_a_move_is_no_end_and_a_revived_session_has_none() -> None:
     shard = begun()
     held = add(shard)
-    shard.release(held.account, held.dot, Reason.MOVED, 0)
+    shard.release(held, Reason.MOVED, 0)
     assert shard.stops.get(held.session, 0) is None
     again = add(shard, session=held.session, hop=1)
-    shard.release(again.account, again.dot, Reason.LAPSED, 0)
+    shard.release(again, Reason.LAPSED, 0)
     assert shard.stops.get(held.session, 0) == End(
         held.session, held.account, 1, again.dot, Reason.LAPSED
     )
@@ -301,7 +301,7 @@ def test_a_snapshot_says_who_left_and_who_joined() -> None:
     held = [add(author) for _ in range(3)]
     tell(author, peer)
     for one, reason in ((held[0], Reason.LAPSED), (held[1], Reason.MOVED)):
-        author.release(one.account, one.dot, reason, 0)
+        author.release(one, reason, 0)
     fresh = add(author)
     author.stop(SessionId(5), ACCOUNTS[0], 0)
     author.kick(kick())
@@ -323,7 +323,7 @@ def test_a_stale_snapshot_brings_its_kicks_but_not_its_dots() -> None:
     author, peer = begun(), begun(TWO)
     held = add(author)
     stale = author.snapshot(ONE)._replace(kicks=[kick()])
-    author.release(held.account, held.dot, Reason.LAPSED, 0)
+    author.release(held, Reason.LAPSED, 0)
     tell(author, peer)
 
     assert peer.install(stale, 0) == [kick()]

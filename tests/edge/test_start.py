@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from georeg.edge.settings import EdgeSettings
+from georeg.region.model import Conflict, Outcome
+from georeg.region.pending import Pending
 from tests.edge.world import World
 
 
@@ -141,3 +143,16 @@ async def test_of_two_hundred_starts_at_once_one_lives() -> None:
     async with World() as world:
         answers = await asyncio.gather(*(world.start(device=f"tv-{n}") for n in range(200)))
         assert sorted(answer.status for answer in answers) == [201] + [409] * 199
+
+
+async def test_a_region_that_never_decides_is_trouble_of_ours_and_holds_no_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting: Pending[Outcome] = Pending()
+    settings = EdgeSettings(dev=True, answer_ms_max=20)
+    async with World(edge_settings=settings) as world:
+        monkeypatch.setattr(world.region, "start", lambda request: waiting)
+        answer = await world.start()
+        assert (answer.status, answer.body["detail"]) == (503, "the region did not decide in time")
+        assert answer.headers["Retry-After"] == "1"
+        waiting.settle(Conflict())  # harmless when nobody waits any longer

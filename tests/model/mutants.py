@@ -174,8 +174,8 @@ def take(patch: Patch) -> None:
     run = Start.run
 
     def eager(self: Start) -> Any:
-        known = self._known()
-        for session, why in sorted(self._gone().items()):
+        known = self._found = self._known()
+        for session, why in sorted(self._superseded().items()):
             if session in known:
                 name = self._request.device.name
                 self._state.kick(known[session], why, ActorKind.DEVICE, name)

@@ -3,9 +3,19 @@
 import pytest
 
 from crdt.dots import RegionId, SessionId, dot_at
-from crdt.events import Device, Entry
+from crdt.events import Device, Entry, Reason
 from georeg.region.model import Basis, How
-from georeg.region.rules import Admit, Ask, Case, Refuse, Wait, Yield, disproved, judge
+from georeg.region.rules import (
+    Admit,
+    Ask,
+    Case,
+    Refuse,
+    Wait,
+    Yield,
+    disproved,
+    judge,
+    superseded,
+)  # fmt: skip
 from georeg.region.seen import Seen, devices, vouched
 
 HERE, ELSEWHERE = 1, 2
@@ -27,6 +37,18 @@ def seen(
         not settled, unconfirmed,
     )  # fmt: skip
     return Seen(entry, suspect, settled, 0)
+
+
+def test_a_start_supersedes_its_own_device_and_what_it_names_and_nothing_else() -> None:
+    known = {s.session: s.entry for s in (seen("tv"), seen("tv", 2), seen("phone"), seen("tablet"))}
+    tv, tv_away, phone, tablet = known
+
+    assert superseded(known, "tv", (), ()) == dict.fromkeys((tv, tv_away), Reason.SUPERSEDED)
+    assert superseded(known, "new", (), ()) == {}
+    assert superseded(known, "new", (phone,), (tablet,)) == {
+        phone: Reason.REPLACED, tablet: Reason.LIMIT,
+    }  # fmt: skip
+    assert superseded(known, "phone", (phone,), ()) == {phone: Reason.SUPERSEDED}
 
 
 NOTHING = Case(
