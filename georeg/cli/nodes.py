@@ -10,37 +10,39 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 from typing import Final
 
 import structlog
 
-from crdt.dots import RegionId
 from georeg.cli import parts as made_of
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import LoopClock, port_error, try_to_listen
+from georeg.cli.slices import make_slice
 from georeg.config import Config
 from georeg.edge.app import EDGE, FRONT, create_app
 from georeg.edge.backends import BackendKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.streams import Message
 from georeg.edge.tokens import KeyRing
-from georeg.mesh import Identity, MeshNode, MeshSettings, open_session
+from georeg.mesh import MeshSettings, open_session
 from georeg.mesh.door import Door
 from georeg.mesh.slices import Slice
 from georeg.mesh.versions import Versions
 from georeg.nodes.batch import Batches
+from georeg.nodes.calls import Calls
+from georeg.nodes.carrying import Carrying
 from georeg.nodes.duties import Duties
 from georeg.nodes.front import Front
 from georeg.nodes.operators import Operators
 from georeg.nodes.parts import Part, Parts
-from georeg.nodes.passing import Address, Passing
+from georeg.nodes.passing import CALLS_PATH, Address, Passing
+from georeg.nodes.proof import Proof
 from georeg.nodes.registry import Registry
 from georeg.nodes.relay import Relay
 from georeg.nodes.renewals import Renewals
-from georeg.nodes.runner import JOIN_MS, Made, SliceJournal, SliceRunner
+from georeg.nodes.runner import Made, SliceJournal, SliceRunner
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.telling import Telling, can_take
 from georeg.nodes.unchecked import Unchecked, incarnation_of_node
@@ -52,7 +54,14 @@ from georeg.ops.keys import OperatorKeys
 from georeg.ops.server import OpsServer
 from georeg.region.ports import Journal
 from georeg.region.region import Region
-from georeg.store.redis import Gatherer, RedisClient, RedisJournal, RedisLock, RedisTrouble
+from georeg.store.redis import (
+    Gatherer,
+    RedisClient,
+    RedisJournal,
+    RedisLock,
+    RedisTrouble,
+    renewals_of,
+)
 from georeg.store.redis.journal import now_ms
 
 HEARD_POLL_S: Final = 0.05
@@ -87,9 +96,12 @@ class StoreNode:
         )  # fmt: skip
         self.region.report.decisions.keeping = config.explain
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
-        self._passing = Passing(name)
+        self._proof = Proof(config.cluster, config.name, config.keys.cluster)
+        self._passing = Passing(name, self._proof, self._relay_tls)
+        self._carrying = Carrying(name)
         self._client = RedisClient(store.redis)
         self._gatherer = Gatherer(self._client)
+        self._lock_renewals = renewals_of(self._client)
         self._edge = self._make_edge()
         self._make_duties()
         self._ops = self._make_ops()
@@ -124,7 +136,9 @@ class StoreNode:
             self._me, slices, registry, self._lock_of, runner, self._can_others, now_ms
         )
         self._duties.sessions = self.region.drain.sessions_left
-        self._front = Front(self._app[EDGE], self._duties, self._passing, slices)
+        self._front = Front(
+            self._app[EDGE], self._duties, self._passing, self._carrying, slices
+        )
         Batches(self._front, self._app[EDGE], self._duties, self._passing, slices)
         Renewals(self._front, self._app[EDGE], self._duties, self._passing, slices)
         self._app[FRONT] = self._front.before
@@ -132,7 +146,9 @@ class StoreNode:
         runner.on_closed = self._closed
         runner.on_superseded = self._duties.superseded
         runner.on_retelling = self._duties.renew_now
-        self._duties.neighbours.on_nodes = self._passing.keep
+        self.region.drain.node = self._me.name
+        self._duties.drain = lambda: self.region.drain.word
+        self._duties.neighbours.on_nodes = self._heard_of
         self.region.may_decide = self._duties.runs
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
@@ -142,13 +158,23 @@ class StoreNode:
         self._door = self._relay.door = Door(
             self._mesh_settings, self._server_tls, slices=slices, elsewhere=self._relay.pass_on
         )
+        self._door.paths[CALLS_PATH] = Calls(self._front, self._proof, self._door).handle
+
+    def _heard_of(self, _names: set[str]) -> None:
+        """The other nodes have said something."""
+        others = self._duties.neighbours.others
+        self._passing.keep(entry.address for entry in others)
+        for entry in others:
+            self.region.drain.hear(entry.drain)
 
     def _tag(self, number: int) -> str:
         """The hash tag of all keys of a slice."""
         return f"{self._registry.tag}:{number}"
 
     def _lock_of(self, number: int) -> RedisLock:
-        return RedisLock(self._client, self._tag(number), "run", self._me.name, now_ms)
+        return RedisLock(
+            self._client, self._tag(number), "run", self._me.name, now_ms, self._lock_renewals
+        )
 
     async def _can_others(self, number: int) -> bool:
         return await can_take(number, self._duties.neighbours, self._passing)
@@ -162,41 +188,10 @@ class StoreNode:
         )  # fmt: skip
 
     def _make_slice(self, number: int, journal: Journal) -> Made:
-        """One slice: its rules and its links, not begun yet."""
-        config, slice_ = self._config, Slice(number, self._store.slices)
-
-        def heard(peer: RegionId, payload: bytes, version: int) -> None:
-            region.receive(peer, payload, version)
-
-        def up(peer: RegionId, version: int) -> None:
-            region.peer_up(peer, version)
-            region.tenure.peer_up(peer)
-
-        mesh = MeshNode(
-            identity=Identity(config.cluster, config.number, config.name, slice_),
-            keys=config.keys.cluster,
-            peers=made_of.peers(config),
-            listen_host=config.mesh.host,
-            listen_port=config.mesh.port,
-            settings=self._mesh_settings,
-            on_message=heard,
-            on_up=up,
-            on_down=lambda peer: region.peer_down(peer),
-            random=self._random,
-            token_bytes=secrets.token_bytes,
-            client_tls=self._client_tls,
-            door=self._door,
-        )
-        join_ms = config.settings.join_ms
-        if journal.incarnation():
-            join_ms = min(JOIN_MS, join_ms)
-        region = Region(
-            config.number, made_of.names(config), replace(config.settings, join_ms=join_ms),
-            self._clock, mesh, journal, self._random, former=config.former,
+        return make_slice(
+            self._config, Slice(number, self._store.slices), journal, self._clock, self._random,
+            settings=self._mesh_settings, tls=self._client_tls, door=self._door,
         )  # fmt: skip
-        region.report.decisions.configure(config.explain)
-        region.report.shadow.configure(config.shadow)
-        return Made(region, mesh)
 
     def _make_ops(self) -> OpsServer | None:
         config, ops = self._config, self._config.ops
@@ -214,7 +209,7 @@ class StoreNode:
         )
         app = create_ops_app(operators, DRAIN_ROUTES)
         region = Operators(
-            self._duties, self._duties.neighbours, self._passing, self.region.report,
+            self._duties, self._duties.neighbours, self._carrying, self.region.report,
             self._store.slices,
         )  # fmt: skip
         app.middlewares.append(region.middleware())
@@ -246,6 +241,7 @@ class StoreNode:
         except RedisTrouble as error:
             raise StartError(f"[store] {error}") from None
         self._passing.open()
+        self._carrying.open()
         try:
             await self._door.start(mesh.host, mesh.port)
         except OSError as error:
@@ -332,6 +328,7 @@ class StoreNode:
         await self._door.stop()
         await self._relay.close()
         await self._passing.close()
+        await self._carrying.close()
         await self._gatherer.close()
         await self._client.close()
         await asyncio.sleep(0)

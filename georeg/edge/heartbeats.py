@@ -97,7 +97,9 @@ async def stop(edge: Edge, request: web.Request) -> web.StreamResponse:
             token = _text_token(body)
     claims = session_claims(edge, token)
     require_joined(edge)
-    edge.region.stop(claims)
+    stopped = edge.region.stop(claims)
+    if stopped is not None:
+        await settled(edge, stopped)
     return web.Response(status=204)
 
 

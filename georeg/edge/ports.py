@@ -63,7 +63,7 @@ class EdgeRegion(Protocol):
     def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
         """What becomes of a session that `renew` did not know."""
 
-    def stop(self, claims: Claims) -> None:
+    def stop(self, claims: Claims) -> Pending[bool] | None:
         """The device ends its session."""
 
     def sessions(self, account: str) -> Listing:

@@ -64,7 +64,7 @@ class WholeAnswers:
         if wall_ms // 1000 != self._second:
             self._second = wall_ms // 1000
             self._date = f"Date: {formatdate(self._second, usegmt=True)}\r\n".encode()
-        return _WholeAnswer(
+        return WholeAnswer(
             b"%b%bContent-Length: %d\r\n\r\n%b" % (head.data, self._date, len(body), body),
             head.status,
         )
@@ -90,12 +90,13 @@ def _needs_more(request: web.Request) -> bool:
     )
 
 
-class _WholeAnswer(web.StreamResponse):
+class WholeAnswer(web.StreamResponse):
     """Bytes that are an answer, as the part of StreamResponse that the protocol uses."""
 
     def __init__(self, data: bytes, status: int) -> None:
         super().__init__(status=status)
-        self._data = data
+        self.data: Final = data
+        """Head and body."""
 
     @property
     def keep_alive(self) -> bool | None:
@@ -112,7 +113,7 @@ class _WholeAnswer(web.StreamResponse):
         transport = request.transport
         if transport is None:
             raise ConnectionResetError
-        transport.write(self._data)
+        transport.write(self.data)
         if request.protocol.writing_paused:
             await request.writer.drain()
         return None

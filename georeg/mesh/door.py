@@ -62,6 +62,8 @@ class Door:
         )
         self.listeners: dict[int, Handler] = {}
         """Who takes the connections of a slice."""
+        self.paths: dict[str, Handler] = {}
+        """Who takes what is dialled beside slices; it judges for itself whom to let in."""
         self.proven = 0
         """Open connections that have proven themselves, or are another node's to judge."""
         self.port = 0
@@ -102,6 +104,8 @@ class Door:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One HTTP request: the life of a connection when it is an upgrade, else an error."""
+        if (handler := self.paths.get(request.path)) is not None:
+            return await handler(request)
         dialled = slice_at(request.path)
         if dialled is None:
             raise web.HTTPNotFound(text=f"regions talk at {PATH}\n")

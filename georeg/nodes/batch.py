@@ -149,9 +149,7 @@ class Batches:
         places: list[int],
         statuses: list[int],
     ) -> None:
-        answer = await self._passing.ask(
-            node.name, node.edge_url, request, msgpack.packb(tokens)
-        )
+        answer = await self._passing.ask(node, request, msgpack.packb(tokens))
         if answer is not None and answer.status == RENEWED:
             _fill(statuses, places, msgpack.unpackb(_bytes(answer)))
 

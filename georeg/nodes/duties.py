@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from georeg.nodes.drains import Word
 from georeg.nodes.duty import Duty, Means, Runner
 from georeg.nodes.neighbours import Neighbours
 from georeg.nodes.passing import Address
@@ -63,6 +64,8 @@ class Duties:
         self._can_others = can_others
         self.sessions: Callable[[], int] = lambda: 0
         """Set by the node: how many live in the slices that it runs."""
+        self.drain: Callable[[], Word] = Word
+        """Set by the node: what it has heard of a drain of the region."""
         self._means = Means(runner, self.neighbours, self._may_be_taken, now_ms)
 
     # ---- what others ask ---------------------------------------------------------------------
@@ -195,7 +198,8 @@ class Duties:
 
     def _entry(self) -> NodeEntry:
         fences = {n: duty.fence for n, duty in sorted(self._duties.items()) if duty.is_kept}
-        return NodeEntry(self._me, self._is_leaving, fences, self._beats, self.sessions())
+        said = self.sessions(), self.drain()
+        return NodeEntry(self._me, self._is_leaving, fences, self._beats, *said)
 
     async def _may_be_taken(self, number: int) -> bool:
         """Whether another node may take a slice whose lock cannot be renewed. Not while all nodes

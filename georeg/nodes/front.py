@@ -19,11 +19,13 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from georeg.edge.batches import HEARTBEATS_PATH
 from georeg.edge.bodies import BODY, read_body
 from georeg.edge.context import Edge
 from georeg.edge.problems import Problem, unavailable
 from georeg.nodes.addressing import ACCOUNTS, Where, slice_of, slice_of_body
-from georeg.nodes.parts import not_here
+from georeg.nodes.carrying import Carrying
+from georeg.nodes.parts import NOT_YET, not_here
 from georeg.nodes.passing import PASSED_ON, Address, Passing
 from georeg.nodes.unchecked import LAST_RESORT
 
@@ -34,13 +36,15 @@ PAUSES_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05)
 HEARTBEAT_WAIT_S: Final = 0.5
 OTHER_WAIT_S: Final = 3.0
 """Longer than a slice takes to change hands when its node was killed."""
+NODE: Final = web.RequestKey("node", str)
+"""Which node has passed a call on, or made it, where it has proven to be one (calls.py)."""
+EVENTS: Final = "/v1/sessions/events"
 STORE_PATH: Final = "/nodes/store/"
 """Followed by a slice: another node asks whether this one would take it; not there for others."""
 RENEWALS_PATH: Final = "/nodes/renewals"
 """Where another node sends heartbeats (renewals.py); not there for anybody else."""
 _HEARTBEAT: Final = "/v1/sessions/heartbeat"
 _STOP: Final = "/v1/sessions/stop"
-_STREAM: Final = "/v1/sessions/events"
 
 
 class Routes(Protocol):
@@ -75,10 +79,13 @@ class Renewing(Protocol):
 class Front:
     """Between the sockets of one node and its edge."""
 
-    def __init__(self, edge: Edge, routes: Routes, passing: Passing, slices: int) -> None:
+    def __init__(
+        self, edge: Edge, routes: Routes, passing: Passing, carrying: Carrying, slices: int
+    ) -> None:
         self._edge = edge
         self._routes = routes
         self._passing = passing
+        self._carrying = carrying
         self._slices = slices
         self._handler: Handler | None = None
         self.busy: Counter[int] = Counter()
@@ -103,18 +110,14 @@ class Front:
         """Answer one call."""
         number = slice_of(request, self._slices)
         try:
+            if NODE in request and (answer := self._to_node(request)) is not None:
+                return answer
             if number is Where.EACH:
                 assert self.batch is not None
                 return await self.batch(request)
             if number is Where.BODY:
                 body = request[BODY] = await self.body_of(request)
                 number = slice_of_body(request.rel_url.raw_path, body, self._slices)
-            if number is Where.ANY and _is_passed_on(request):
-                if request.raw_path.startswith(STORE_PATH):
-                    return self._can_take(request.raw_path.removeprefix(STORE_PATH))
-                if request.raw_path == RENEWALS_PATH and self.renewals is not None:
-                    limit = self._edge.settings.batch_body_max
-                    return self.renewals.answer(await read_body(request, limit))
             if isinstance(number, Where):
                 return await self.handler(request)
             if self._routes.runs(number):
@@ -122,6 +125,17 @@ class Front:
             return await self._elsewhere(request, number)
         except Problem as problem:
             return problem.response()
+
+    def _to_node(self, request: web.Request) -> web.Response | None:
+        """What only other nodes ask; None: it is a call that one of them has passed on."""
+        path = request.raw_path
+        if path.startswith(STORE_PATH):
+            return self._can_take(path.removeprefix(STORE_PATH))
+        if path == RENEWALS_PATH and self.renewals is not None:
+            return self.renewals.answer(request[BODY])
+        if self._handler is None:
+            raise NOT_YET
+        return None
 
     def _can_take(self, slice_text: str) -> web.Response:
         """To another node, which asks about a slice."""
@@ -131,13 +145,17 @@ class Front:
 
     async def body_of(self, request: web.Request) -> bytes:
         """The body, which may be asked for again. Raises Problem 413."""
+        return await read_body(request, self.body_max(request))
+
+    def body_max(self, request: web.Request) -> int:
+        """How large the body of a call may be, in bytes."""
         settings = self._edge.settings
-        is_batch = request.rel_url.raw_path.endswith("heartbeats")
-        return await read_body(request, settings.batch_body_max if is_batch else settings.body_max)
+        is_batch = request.rel_url.raw_path in (HEARTBEATS_PATH, RENEWALS_PATH)
+        return settings.batch_body_max if is_batch else settings.body_max
 
     async def _here(self, request: web.Request, number: int) -> web.StreamResponse:
         """Decide here. A slice that was taken away meanwhile has decided nothing."""
-        if request.rel_url.raw_path == _STREAM:
+        if request.rel_url.raw_path == EVENTS:
             return await self.handler(request)
         self.busy[number] += 1
         try:
@@ -172,15 +190,21 @@ class Front:
             if node is not None and not self._passing.is_silent(node.name):
                 if attempt == 0 and await self._is_renewed(node, request):
                     return await self._without_slice(request)
-                if not self._passing.is_silent(node.name):
-                    answer = await self._passing.ask(node.name, node.edge_url, request, body)
-                    if answer is not None:
-                        return answer
+                if (answer := await self._ask(node, request, body)) is not None:
+                    return answer
             if loop.time() >= until_s:
                 return await self.last_resort(request)
             await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
             attempt += 1
             await self._routes.look_again()
+
+    async def _ask(
+        self, node: Address, request: web.Request, body: bytes
+    ) -> web.StreamResponse | None:
+        """What another node answers; None: it does not."""
+        if request.rel_url.raw_path == EVENTS:
+            return await self._carrying.ask(node.edge_url, request, body)
+        return await self._passing.ask(node, request, body)
 
     async def _is_renewed(self, node: Address, request: web.Request) -> bool:
         """Whether it is a heartbeat, and the node has renewed it."""

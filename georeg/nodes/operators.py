@@ -22,10 +22,11 @@ from georeg.edge.bodies import BODY, read_body
 from georeg.edge.problems import Problem, to_json, unavailable
 from georeg.mesh.slices import slice_of_account
 from georeg.nodes.addressing import account_in
+from georeg.nodes.carrying import Carrying
 from georeg.nodes.front import Routes
 from georeg.nodes.neighbours import Neighbours
 from georeg.nodes.parts import not_here
-from georeg.nodes.passing import PASSED_ON, Passing
+from georeg.nodes.passing import PASSED_ON
 from georeg.nodes.registry import NodeEntry
 from georeg.nodes.reports import OTHERS, SlicedReport
 from georeg.ops.actions import BODY_MAX
@@ -53,14 +54,14 @@ class Operators:
         self,
         routes: Routes,
         neighbours: Neighbours,
-        passing: Passing,
+        carrying: Carrying,
         report: SlicedReport,
         slices: int,
     ) -> None:
         """`report`: this node's own (reports.py)."""
         self._routes = routes
         self._neighbours = neighbours
-        self._passing = passing
+        self._carrying = carrying
         self._report = report
         self._slices = slices
 
@@ -99,7 +100,7 @@ class Operators:
         if node is None or not node.ops_url:
             raise unavailable("no node answers for this account at the moment", 1)
         body = await read_body(request, BODY_MAX)
-        answer = await self._passing.ask(node.name, node.ops_url, request, body)
+        answer = await self._carrying.ask(node.ops_url, request, body)
         if answer is None:
             raise unavailable(f"node {node.name}, which runs this account, does not answer", 1)
         return answer
@@ -198,7 +199,7 @@ class Operators:
         address = entry.address
         if not address.ops_url:
             return None
-        answer = await self._passing.ask(address.name, address.ops_url, request, body)
+        answer = await self._carrying.ask(address.ops_url, request, body)
         return answer if isinstance(answer, web.Response) else None
 
 

@@ -51,6 +51,7 @@ class Parts:
         """What slices had counted that are run here no longer: counters of a process never go back,
         or whoever takes rates of them would count it all again."""
         self._parts: dict[int, Part] = {}
+        self._watchers: list[Callable[[Region], None]] = []
 
     def __iter__(self) -> Iterator[Part]:
         """Those that are run here, by number."""
@@ -77,7 +78,13 @@ class Parts:
         part = self._parts.pop(number, None)
         if part is not None:
             self.counted.update(part.region.status().counters)
+            for callback in self._watchers:
+                callback(part.region)
         return part
+
+    def watch(self, callback: Callable[[Region], None]) -> None:
+        """Call back with the rules of each slice that is run here no longer, when it goes."""
+        self._watchers.append(callback)
 
     def number_of(self, session: int) -> int:
         """The slice of a session, wherever it is run."""
@@ -102,10 +109,14 @@ class Parts:
         return part
 
 
-def not_here(number: int) -> Problem:
+def not_here(number: int | str) -> Problem:
     """What a node says to a call whose slice it does not run."""
     return Problem(
         UNAVAILABLE,
         "another node of this region answers for this account; ask again",
         headers={ELSEWHERE: str(number), "Retry-After": "1"},
     )
+
+
+NOT_YET: Final = not_here("all")
+"""What a node says to others before its edge has begun."""

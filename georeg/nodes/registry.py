@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgpack
 
+from georeg.nodes.drains import Word
 from georeg.nodes.passing import Address
 from georeg.store.redis import RedisClient
 from georeg.store.redis.client import Arg, Script
@@ -50,14 +51,19 @@ class NodeEntry:
     """How often it has said so; shows who lives, without comparing clocks."""
     sessions: int = 0
     """That live in its slices."""
+    drain: Word = Word()
+    """The latest that it has heard of a drain of the region."""
 
     def packed(self) -> bytes:
         """As it is stored."""
         address = self.address
         where = [address.edge_url, address.mesh_url, address.ops_url]
         packed: bytes = msgpack.packb(
-            [FORMAT, *where, self.is_leaving, dict(self.fences), self.beats, self.sessions]
-        )
+            [
+                FORMAT, *where, self.is_leaving, dict(self.fences), self.beats, self.sessions,
+                self.drain,
+            ]
+        )  # fmt: skip
         return packed
 
 
@@ -68,7 +74,8 @@ def _entry(name: str, packed: bytes) -> NodeEntry | None:
         return None
     edge_url, mesh_url, ops_url, is_leaving, fences, beats, *later = said
     address = Address(name, edge_url, mesh_url, ops_url)
-    return NodeEntry(address, is_leaving, fences, beats, *later[:1])
+    sessions, drain = later[0] if later else 0, Word(*later[1]) if len(later) > 1 else Word()
+    return NodeEntry(address, is_leaving, fences, beats, sessions, drain)
 
 
 class Registry:

@@ -4,7 +4,7 @@ Of an account it is its slice's own word; numbers are those of this node's slice
 (sums.py), and those of other nodes where somebody has asked them.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -13,6 +13,7 @@ from georeg.nodes.parts import Parts
 from georeg.nodes.sums import sum_of_quotas, sum_of_reports
 from georeg.region.decisions import Decision, Keeping
 from georeg.region.ports import Clock
+from georeg.region.region import Region
 from georeg.region.report import AccountReport, QuotaReport, StatusReport
 from georeg.region.shadow import PAIRS, ShadowCount
 
@@ -40,18 +41,36 @@ class SlicedDecisions:
 
 
 class SlicedShadow:
-    """The second tables of plans, counted over the slices here."""
+    """The second tables of plans, counted over the slices here and those that were here before:
+    counters of a process never go back. Accounts are those of the slices that are here."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._gone: dict[str, ShadowCount] = {}
+        parts.watch(self._keep)
 
     def counts(self) -> list[ShadowCount]:
         """All plans, by name."""
-        by_plan: dict[str, list[ShadowCount]] = {}
-        for region in self._parts.regions:
-            for count in region.report.shadow.counts():
-                by_plan.setdefault(count.plan, []).append(count)
-        return [_sum(by_plan[plan]) for plan in sorted(by_plan)]
+        return _sums([*self._gone.values(), *self._counted(self._parts.regions)])
+
+    def _keep(self, region: Region) -> None:
+        gone = (each._replace(accounts=0, has_more=False) for each in self._counted([region]))
+        self._gone = {each.plan: each for each in _sums([*self._gone.values(), *gone])}
+
+    def _counted(self, regions: Iterable[Region]) -> Iterator[ShadowCount]:
+        for region in regions:
+            yield from region.report.shadow.counts()
+
+
+def _sums(counts: Iterable[ShadowCount]) -> list[ShadowCount]:
+    """By plan; where a limit has changed, those of the latest one."""
+    by_plan: dict[str, list[ShadowCount]] = {}
+    for count in counts:
+        known = by_plan.setdefault(count.plan, [])
+        if known and known[0].limit != count.limit:
+            known.clear()
+        known.append(count)
+    return [_sum(by_plan[plan]) for plan in sorted(by_plan)]
 
 
 def _sum(slices: list[ShadowCount]) -> ShadowCount:

@@ -11,8 +11,9 @@ is cut off.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
@@ -27,6 +28,8 @@ JOIN_MS: Final = 250
 """Longest wait for peers when a slice begins; `join_ms` of a region in one piece is longer."""
 RECALL_S: Final = 3.0
 """So long a slice reads its sessions before it takes calls without the rest of them."""
+RETRY_S: Final = 0.25
+"""Before a store that has lost its data, and cannot be told, is told again."""
 _POLL_S: Final = 0.002
 log = structlog.get_logger("georeg.nodes")
 
@@ -63,6 +66,8 @@ class _Running:
     fence: int
     is_adrift: bool = False
     is_retelling: bool = False
+    untold: Iterator[None] = field(default_factory=lambda: iter(()))
+    """Steps of what is being told again to a store that has lost it."""
 
 
 class SliceRunner:
@@ -117,6 +122,8 @@ class SliceRunner:
         if running is None:
             return
         self.on_closed(number)
+        if is_graceful:
+            deque(running.untold, 0)
         running.made.region.close()
         self._start(running.made.mesh.stop())
         if is_graceful:
@@ -135,7 +142,7 @@ class SliceRunner:
         if running is not None:
             running.fence = fence
             if running.journal.is_lost:
-                self._start(self._begin_again(running))
+                self._start(self._begin_again(number, running))
 
     def adrift(self, number: int, is_adrift: bool) -> None:
         """The store is out of reach, or is back."""
@@ -156,21 +163,29 @@ class SliceRunner:
         await self.on_retelling(number)
         running = self._running.get(number)
         if running is not None and running.journal.is_lost:
-            await self._begin_again(running)
+            await self._begin_again(number, running)
 
-    async def _begin_again(self, running: _Running) -> None:
+    async def _begin_again(self, number: int, running: _Running) -> None:
+        """Tell the store again what it has lost, until it has all of it or the slice is closed."""
         if running.is_retelling:
             return
         running.is_retelling = True
         try:
-            await running.journal.begin_again(running.fence)
-        except RedisTrouble as trouble:
-            log.warning("journal_not_begun_again", reason=str(trouble))
-            return
+            while running.journal.is_lost and self._running.get(number) is running:
+                try:
+                    await running.journal.begin_again(running.fence)
+                except RedisTrouble as trouble:
+                    log.warning("journal_not_begun_again", reason=str(trouble))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                log.warning("journal_begun_again", slice=number, fence=running.fence)
+                running.untold = running.made.region.tenure.retell()
+                for _ in running.untold:
+                    await asyncio.sleep(0)
+                    if running.journal.is_lost:  # once more: all of it is to be told again
+                        break
         finally:
             running.is_retelling = False
-        running.made.region.tenure.retell()
-        log.warning("journal_begun_again", fence=running.fence)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

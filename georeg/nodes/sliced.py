@@ -4,9 +4,9 @@ Each call is about one account or session and goes to that slice's own rules; nu
 No rule is here. Invariant: what a slice decides depends on its own state alone, since all that is
 known of an account, and of its sessions, is in one shard and so in one slice.
 
-A start that was admitted is answered when it is committed, so that another node that takes the
-slice over a moment later knows of it; a store that is slower than the start's deadline holds
-nobody up (P3). Cost: one look into a dict a call.
+A start that was admitted, and a stop, is answered when it is committed, so that another node that
+takes the slice over a moment later knows of it; a store that is slower than the start's deadline
+holds nobody up (P3). Cost: one look into a dict a call.
 """
 
 from collections.abc import Callable, Mapping
@@ -151,12 +151,28 @@ class SlicedRegion:
         """A heartbeat of a session that does not live here."""
         return self.parts.of_account(claims.account).region.heartbeat(claims)
 
-    def stop(self, claims: Claims) -> None:
-        """The device ends its session."""
+    def stop(self, claims: Claims) -> Pending[bool] | None:
+        """The device ends its session; answered when that is committed, or as late as a start.
+        What the store refuses may be known to nobody else, so the slice is told again later."""
         if (last := self._last_resort(claims.account)) is not None:
             last.stop(claims)
-            return
-        self.parts.of_account(claims.account).region.stop(claims)
+            return None
+        part = self.parts.of_account(claims.account)
+        part.region.stop(claims)
+        if part.is_adrift():
+            return None
+        answer: Pending[bool] = Pending()
+
+        def settle(error: OSError | None = None) -> None:
+            timer.cancel()
+            if error is not None and self.unchecked is not None:
+                self.unchecked.stop(claims)
+            if answer.value is None:
+                answer.settle(True)
+
+        timer = self._clock.call_later(self.settings.deadline_ms, settle)
+        part.committed(settle)
+        return answer
 
     def sessions(self, account: str) -> Listing:
         """All sessions of an account."""

@@ -98,13 +98,19 @@ class Drain:
         )
 
     def begin(
-        self, for_ms: int | None = FOR_MS, *, over_ms: int | None = None, force: bool = False
+        self,
+        for_ms: int | None = FOR_MS,
+        *,
+        over_ms: int | None = None,
+        force: bool = False,
+        goes_on: bool = False,
     ) -> None:
         """Drain from now on; begun again, the new terms hold.
 
         `for_ms`: it ends by itself after this; None: never, for a process that is about to stop.
         `over_ms`: devices leave evenly within this; None: within one heartbeat, or `for_ms` if that
-        is shorter. Raises LocalError for terms that cannot be, and for what `obstacle` says.
+        is shorter. `goes_on`: it was begun elsewhere, and is suspended where it would be refused.
+        Raises LocalError for terms that cannot be, and for what `obstacle` says.
         """
         if for_ms is not None and not 0 < for_ms <= FOR_MS_MAX:
             raise LocalError(f"a drain lasts 1 to {FOR_MS_MAX} ms, not {for_ms}")
@@ -113,7 +119,7 @@ class Drain:
             over_ms = min(self._state.settings.heartbeat_ms, longest_ms)
         if not 0 <= over_ms <= longest_ms:
             raise LocalError(f"devices leave within 0 to {longest_ms} ms, not {over_ms}")
-        if not force and (obstacle := self.obstacle()) is not None:
+        if not (force or goes_on) and (obstacle := self.obstacle()) is not None:
             raise LocalError(obstacle)
         self._cancel()
         clock = self._state.clock

@@ -61,6 +61,10 @@ class Node:
         assert self.process.poll() is None, f"{self.name} has ended:\n{self.log}"
         return call("GET", f"{self.plan.address}/readyz")[0] == 200
 
+    def is_listening(self) -> bool:
+        """Whether it answers devices at all."""
+        return call("GET", f"{self.plan.address}/livez")[0] == 200
+
     def wait_until_ready(self) -> None:
         """Return as soon as it takes starts; fails when the process has ended."""
         eventually(self.is_ready, f"{self.name} is ready")

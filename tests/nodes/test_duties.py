@@ -10,7 +10,7 @@ import pytest
 from georeg.nodes.duties import Duties
 from georeg.nodes.passing import Address
 from georeg.nodes.registry import TTL_MS, Registry
-from georeg.store.redis import RedisClient, RedisLock, RedisSettings
+from georeg.store.redis import RedisClient, RedisLock, RedisSettings, renewals_of
 from georeg.store.redis.journal import now_ms
 from tests.redis_server import RedisServer
 
@@ -59,10 +59,10 @@ class OneNode:
         self.runner = Recorder()
         self.skew_ms = 0
         self.others_can = False
-        registry = Registry(client, "test", "us")
+        registry, renewals = Registry(client, "test", "us"), renewals_of(client)
 
         def lock_of(number: int) -> RedisLock:
-            return RedisLock(client, f"test:us:{number}", "run", name, self.now_ms)
+            return RedisLock(client, f"test:us:{number}", "run", name, self.now_ms, renewals)
 
         async def can_others(number: int) -> bool:
             return self.others_can

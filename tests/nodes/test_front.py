@@ -181,7 +181,7 @@ async def test_a_bad_batch_is_refused_as_ever(world: World, body: bytes) -> None
 
 async def test_a_node_that_is_gone_costs_its_callers_no_refusal(world: World) -> None:
     _, body = await world.start("a", account_in(3))
-    await world.nodes["b"].server.stop()
+    await world.nodes["b"].door.stop()
     assert await world.heartbeat("a", body["token"]) == 200
     status, told = await world.start("a", account_in(2))
     assert (status, told["decision"]["basis"]) == (201, "unchecked")
@@ -205,13 +205,14 @@ async def test_a_call_whose_caller_left_while_its_node_stood_still_is_not_passed
 
 
 async def test_only_other_nodes_are_told_whether_the_store_is_reached(world: World) -> None:
-    assert (await world.call("a", "GET", f"{STORE_PATH}0"))[0] == 404
-    other = {PASSED_ON: "b"}
-    assert (await world.call("a", "GET", f"{STORE_PATH}0", headers=other))[0] == 200
+    for headers in ({}, {PASSED_ON: "b"}):
+        assert (await world.call("a", "GET", f"{STORE_PATH}0", headers=headers))[0] == 404
+    passing, address = world.nodes["b"].passing, world.table.addresses["a"]
+    assert await passing.tell(address, "GET", f"{STORE_PATH}0") == 200
     for no_slice in (SLICES, "-1", "x", ""):
-        assert (await world.call("a", "GET", f"{STORE_PATH}{no_slice}", headers=other))[0] == 503
+        assert await passing.tell(address, "GET", f"{STORE_PATH}{no_slice}") == 503
     world.table.has_store = False
-    assert (await world.call("a", "GET", f"{STORE_PATH}0", headers=other))[0] == 503
+    assert await passing.tell(address, "GET", f"{STORE_PATH}0") == 503
 
 
 async def test_a_slice_that_is_here_without_the_right_to_decide_is_not_asked(world: World) -> None:

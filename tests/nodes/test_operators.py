@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from georeg.edge.problems import to_json
+from georeg.nodes.carrying import Carrying
 from georeg.nodes.operators import Operators
-from georeg.nodes.passing import PASSED_ON, Address, Passing
+from georeg.nodes.passing import PASSED_ON, Address
 from georeg.nodes.registry import NodeEntry
 from tests.nodes.test_sums import REPORT
 
@@ -62,9 +63,9 @@ async def api(request: web.Request) -> web.StreamResponse:
 
 @asynccontextmanager
 async def serving(neighbours: Others, name: str) -> AsyncIterator[str]:
-    passing = Passing(name)
-    passing.open()
-    front = Operators(NoSlices(), neighbours, passing, OwnReport(), 4)  # type: ignore[arg-type]
+    carrying = Carrying(name)
+    carrying.open()
+    front = Operators(NoSlices(), neighbours, carrying, OwnReport(), 4)  # type: ignore[arg-type]
     app = web.Application(middlewares=[front.middleware()])
     app.router.add_route("*", "/{path:.*}", api)
     runner = web.AppRunner(app)
@@ -75,7 +76,7 @@ async def serving(neighbours: Others, name: str) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-        await passing.close()
+        await carrying.close()
 
 
 async def call(url: str, method: str = "GET", **options: Any) -> tuple[int, Any]:

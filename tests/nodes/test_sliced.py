@@ -9,7 +9,7 @@ import pytest
 from crdt.dots import RegionId, SessionId
 from crdt.events import Device, Plan
 from georeg.edge.problems import Problem
-from georeg.nodes.drains import SlicedDrain
+from georeg.nodes.drains import SlicedDrain, Word
 from georeg.nodes.parts import ELSEWHERE, Part, Parts
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.unchecked import LAST_RESORT, Unchecked
@@ -82,6 +82,39 @@ def test_a_store_that_is_slow_holds_no_start_up_beyond_its_deadline(one: OneSlic
     one.store.answer()
     later = one.start("phone", deadline_ms=500)
     assert isinstance(later.value, Refused), "a refusal changes nothing and waits for nothing"
+
+
+def claims_of(one: OneSlice) -> Claims:
+    """A session that is committed."""
+    pending = one.start()
+    one.store.answer()
+    info = pending.value.info
+    return Claims(info.session, ACCOUNT, "tv", US, info.started_ms, info.deadline_s)
+
+
+def test_a_stop_is_answered_when_it_is_committed(one: OneSlice) -> None:
+    claims = claims_of(one)
+    stopped = one.region.stop(claims)
+    assert stopped is not None
+    assert one.region.sessions(ACCOUNT).sessions == (), "its slot is free at once"
+    assert stopped.value is None
+    one.store.answer()
+    assert stopped.value
+
+
+def test_a_store_that_is_slow_or_away_holds_no_stop_up(one: OneSlice) -> None:
+    one.region.unchecked = Unchecked(US, 9, lambda: one.settings, one.clock)
+    claims = claims_of(one)
+    slow = one.region.stop(claims)
+    assert slow is not None
+    one.clock.advance(one.settings.deadline_ms)
+    assert slow.value
+    assert one.region.unchecked.untold == []
+    one.store.answer(OSError("fenced off"))
+    assert [each.is_stop for each in one.region.unchecked.untold] == [True], "others are told"
+    one.store.is_adrift = True
+    assert one.region.stop(claims) is None
+    assert one.store.waiting == []
 
 
 def test_the_deadline_that_a_start_names_is_its_own(one: OneSlice) -> None:
@@ -182,3 +215,77 @@ def test_a_slice_that_comes_while_a_drain_is_on_is_drained_on_what_is_left_of_it
     one.clock.advance(6_000)
     assert not drain.is_on
     assert not late.drain.is_on
+
+
+class Drained:
+    """A node without slices, as far as drains go."""
+
+    def __init__(self, clock: ManualClock, node: str) -> None:
+        self.drain = SlicedDrain(Parts(SLICES), clock)
+        self.drain.node = node
+
+
+def test_a_node_that_comes_hears_of_the_drain_and_of_its_end() -> None:
+    clock = ManualClock()
+    old, new = Drained(clock, "old").drain, Drained(clock, "new").drain
+    old.begin(60_000, over_ms=50_000, force=True)
+    clock.advance(20_000)
+    new.hear(old.word)
+    assert (new.is_on, new.has_effect) == (True, True)
+    assert new.word.left_ms == 40_000
+    new.hear(Word())
+    assert new.is_on, "who has heard nothing says nothing"
+    new.end()
+    old.hear(new.word)
+    assert not old.is_on
+    new.hear(old.word)
+    assert not new.is_on
+
+
+def test_a_drain_that_is_over_is_nobodys_any_more() -> None:
+    clock = ManualClock()
+    old, new = Drained(clock, "old").drain, Drained(clock, "new").drain
+    old.begin(60_000, force=True)
+    clock.advance(60_000)
+    new.hear(old.word)
+    assert not new.is_on
+    new.begin(1_000, force=True)
+    old.hear(new.word)
+    assert old.is_on
+
+
+def test_one_word_that_came_to_two_nodes_begins_the_drain_once() -> None:
+    one = OneSlice()
+    one.region.drain.node = "a"
+    one.region.drain.begin(60_000, force=True)
+    since = one.parts.regions[0].drain
+    one.clock.advance(1_000)
+    other = Drained(one.clock, "b").drain
+    other.begin(60_000, force=True)
+    one.region.drain.hear(other.word)
+    assert since.progress().since_ms == 1_000, "else devices' turns would begin again"
+    assert one.region.drain.word[:2] == (1, "b")
+    other.begin(10_000, force=True)
+    one.region.drain.hear(other.word)
+    assert since.progress().since_ms == 0, "other terms hold from now on"
+
+
+def test_that_a_process_stops_is_no_word_about_the_region() -> None:
+    clock = ManualClock()
+    old, new = Drained(clock, "old").drain, Drained(clock, "new").drain
+    new.begin(None, force=True)
+    old.hear(new.word)
+    assert not old.is_on
+    old.begin(60_000, force=True)
+    old.end()
+    new.hear(old.word)
+    assert new.is_on, "it stops all the same"
+
+
+def test_a_drain_without_force_is_suspended_where_there_is_nowhere_to_go() -> None:
+    one = OneSlice()
+    one.region.drain.hear(Word(1, "old", 60_000, None, False))
+    region = one.parts.regions[0]
+    assert (region.drain.is_on, region.drain.has_effect) == (True, False)
+    assert one.region.drain.is_on
+    assert not one.region.drain.has_effect

@@ -17,11 +17,16 @@ from georeg.edge.backends import BackendKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.settings import EdgeSettings
 from georeg.edge.tokens import KeyRing
+from georeg.mesh import MeshSettings
+from georeg.mesh.door import Door
 from georeg.mesh.slices import slice_of_account
 from georeg.nodes.batch import Batches
+from georeg.nodes.calls import Calls
+from georeg.nodes.carrying import Carrying
 from georeg.nodes.front import Front
 from georeg.nodes.parts import Part, Parts
-from georeg.nodes.passing import Address, Passing
+from georeg.nodes.passing import CALLS_PATH, Address, Passing
+from georeg.nodes.proof import Proof
 from georeg.nodes.renewals import Renewals
 from georeg.nodes.sliced import SlicedRegion
 from georeg.nodes.telling import Telling
@@ -89,7 +94,9 @@ class Node:
         self.parts = Parts(SLICES)
         self.region = SlicedRegion(US, {US: "us"}, world.settings, world.clock, self.parts)
         self.region.is_open = True
-        self.passing = Passing(name)
+        proof = Proof("test", "us", [KEY])
+        self.passing = Passing(name, proof)
+        self.carrying = Carrying(name)
         self.keys = KeyRing([KEY], cluster="test")
         self.app = create_app(
             self.region, self.keys, EdgeSettings(dev=True), clock=world.clock,
@@ -97,7 +104,7 @@ class Node:
         )  # fmt: skip
         routes = RoutesOf(world.table, name)
         self.region.may_decide = routes.runs
-        self.front = Front(self.app[EDGE], routes, self.passing, SLICES)
+        self.front = Front(self.app[EDGE], routes, self.passing, self.carrying, SLICES)
         Batches(self.front, self.app[EDGE], routes, self.passing, SLICES)
         Renewals(self.front, self.app[EDGE], routes, self.passing, SLICES)
         self.app[FRONT] = self.front.before
@@ -106,16 +113,22 @@ class Node:
         )
         self.telling = Telling(self.unchecked, self.parts, routes, self.passing, self.keys)
         self.server = EdgeServer(self.app, "127.0.0.1", 0)
+        self.door = Door(MeshSettings(), None)
+        self.door.paths[CALLS_PATH] = Calls(self.front, proof, self.door).handle
 
     async def start(self, table: Table) -> None:
         self.passing.open()
+        self.carrying.open()
+        await self.door.start("127.0.0.1", 0)
         await self.server.start()
-        url = f"http://127.0.0.1:{self.server.port}"
-        table.addresses[self.name] = Address(self.name, url, "ws://127.0.0.1:1", "")
+        url, mesh_url = (f"127.0.0.1:{port}" for port in (self.server.port, self.door.port))
+        table.addresses[self.name] = Address(self.name, f"http://{url}", f"ws://{mesh_url}", "")
 
     async def stop(self) -> None:
         await self.server.stop()
+        await self.door.stop()
         await self.passing.close()
+        await self.carrying.close()
 
 
 @dataclass

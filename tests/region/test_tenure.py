@@ -1,6 +1,8 @@
 """What the process that runs a region is told of its store, and of others that may run it too."""
 
-from crdt.events import ActorKind
+import pytest
+
+from crdt.events import ActorKind, HomeSet
 from crdt.lease import home_wait_ms
 from georeg.region import wire
 from georeg.region.messages import Fetched
@@ -76,12 +78,34 @@ def test_a_store_that_has_lost_everything_is_told_all_of_it() -> None:
     cluster = Cluster(limit=4)
     tv, phone = cluster.start(B, "tv"), cluster.start(B, "phone")
     cluster.settled(cluster.regions[B].kick(ACCOUNT, phone.session, ActorKind.ACCOUNT))
-    full, empty = cluster.disks[B], Disk()
-    cluster.regions[B]._state.journal = empty
+    state, full, empty = cluster.regions[B]._state, cluster.disks[B], Disk()
+    state.journal = empty
+    move = HomeSet(ACCOUNT, B, 1, A, 1)
+    state.shard(ACCOUNT).set_home(move)
 
-    cluster.regions[B].tenure.retell()
+    for _ in cluster.regions[B].tenure.retell():
+        pass
 
     assert empty.stored_sessions.keys() == full.stored_sessions.keys() == {tv.session}
     assert empty.queued.keys() == {phone.session}
     assert empty.stored_plans.keys() == full.stored_plans.keys()
     assert empty.stored_peers == full.stored_peers
+    assert list(empty.queued_homes.values()) == [move]
+
+
+def test_it_is_told_in_bounded_steps_and_not_of_what_ends_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("georeg.region.tenure.STEP", 2)
+    cluster = Cluster(limit=9)
+    sessions = [cluster.start(B, f"device-{number}").session for number in range(5)]
+    empty = cluster.regions[B]._state.journal = Disk()
+    steps = cluster.regions[B].tenure.retell()
+    while not empty.stored_sessions:
+        next(steps)
+    assert len(empty.stored_sessions) == 2
+    (last,) = [session for session in sessions[-1:] if session not in empty.stored_sessions]
+    cluster.settled(cluster.regions[B].kick(ACCOUNT, last, ActorKind.ACCOUNT))
+    sizes = [len(empty.stored_sessions) for _ in steps]
+    assert sizes[-1] == 4
+    assert empty.stored_sessions.keys() == set(sessions[:-1])

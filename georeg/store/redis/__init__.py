@@ -12,10 +12,10 @@ from georeg.store.redis.errors import (
 )
 from georeg.store.redis.gather import Gatherer
 from georeg.store.redis.journal import RedisJournal
-from georeg.store.redis.lock import Held, Holding, RedisLock
+from georeg.store.redis.lock import Held, Holding, RedisLock, renewals_of
 
 __all__ = [
     "DataLost", "Fenced", "Gatherer", "Held", "Holding", "RedisClient", "RedisEvicts",
     "RedisJournal", "RedisLock", "RedisSettings", "RedisTooNew", "RedisTooOld", "RedisTrouble",
-    "UnusableRedis",
+    "UnusableRedis", "renewals_of",
 ]  # fmt: skip

@@ -10,7 +10,8 @@ The number grows with each `acquire`, also by the same owner, and is above `at_l
 that the caller has seen. So it goes on growing after Redis has lost it, if those who ask remember.
 
 An acquire or renewal whose answer is lost may have happened; it is simply asked again. Source: M.
-Kleppmann, "How to do distributed locking", 2016. Cost: one script a call, some 200 us.
+Kleppmann, "How to do distributed locking", 2016. Cost: one script a call, some 200 us;
+renewals that come together share that.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from georeg.store.redis.client import Arg, RedisClient, Script
+from georeg.store.redis.together import Together
 
 DRIFT: Final = 0.02
 """Largest difference in speed between two clocks, as in the budgets' leases."""
@@ -70,17 +72,25 @@ class RedisLock:
     """One lock, for one owner."""
 
     def __init__(
-        self, client: RedisClient, tag: str, name: str, owner: str, now_ms: Callable[[], int]
+        self,
+        client: RedisClient,
+        tag: str,
+        name: str,
+        owner: str,
+        now_ms: Callable[[], int],
+        renewals: Together | None = None,
     ) -> None:
         """`tag`: the hash tag of its keys. `owner`: unique among all processes, also over time.
 
-        `now_ms`: monotonic; it must go on while the process is paused.
+        `now_ms`: monotonic; it must go on while the process is paused. `renewals`: shared by locks
+        that are renewed together; see `renewals_of`.
         """
         assert owner
         self._client = client
         self._keys = [client.key(tag, f"lock:{name}"), client.key(tag, f"fence:{name}")]
         self._owner = owner
         self._now_ms = now_ms
+        self._renewals = renewals or renewals_of(client)
 
     async def acquire(self, ttl_ms: int, at_least: int = 0) -> Holding | Held:
         """Take the lock if it is free or the owner's own. Raises RedisTrouble."""
@@ -95,13 +105,18 @@ class RedisLock:
         stop at once. Raises RedisTrouble: it is held until the old deadline at any rate."""
         sent_ms = self._now_ms()
         args: list[Arg] = [self._owner, holding.fence, ttl_ms]
-        if not await self._client.run(_RENEW, self._keys[:1], args):
+        if not await self._renewals.run(self._keys[:1], args):
             return None
         return Holding(holding.fence, sent_ms + _shortened(ttl_ms))
 
     async def release(self, holding: Holding) -> None:
         """Give it up, if it is still held. Raises RedisTrouble: then it expires."""
         await self._client.run(_RELEASE, self._keys[:1], [self._owner, holding.fence])
+
+
+def renewals_of(client: RedisClient) -> Together:
+    """For locks that share it: renewed in the same turn of the loop, they share a round trip."""
+    return Together(client, _RENEW)
 
 
 def _shortened(ttl_ms: int) -> int:

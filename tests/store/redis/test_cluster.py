@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from georeg.store.redis import Held, Holding, RedisClient, RedisLock, RedisSettings, RedisTrouble
+from georeg.store.redis import (
+    Held,
+    Holding,
+    RedisClient,
+    RedisLock,
+    RedisSettings,
+    RedisTrouble,
+    renewals_of,
+)
 from georeg.store.redis.client import Script
 from tests.redis_guarded import GuardedRedis
 from tests.redis_server import RedisCluster, wait_until
@@ -71,6 +79,31 @@ async def test_slices_are_spread_over_the_cluster_and_commit_in_a_round_trip_eac
     for n in range(9):
         assert sessions_of(await node.open(2, f"spread:us:{n}")) == [entry(n + 1)]
     await node.close()
+
+
+async def test_locks_that_are_renewed_at_once_wait_for_their_own_server_only(
+    client: RedisClient, cluster: RedisCluster
+) -> None:
+    renewals = renewals_of(client)
+    tags = [f"c:us:hang-{n}" for n in range(9)]
+    locks = [RedisLock(client, tag, "duty", "a", lambda: 0, renewals) for tag in tags]
+    holdings = [await lock.acquire(60_000) for lock in locks]
+    owners = [cluster.owner(key_slot(client.key(tag, "x").encode())) for tag in tags]
+    hanging = owners[0]
+    hanging.pause()
+    try:
+        renewing = [
+            asyncio.ensure_future(lock.renew(holding, 60_000))
+            for lock, holding in zip(locks, holdings, strict=True)
+            if isinstance(holding, Holding)
+        ]
+        others = [t for t, o in zip(renewing, owners, strict=True) if o is not hanging]
+        assert 0 < len(others) < 9
+        assert all(await asyncio.gather(*others))
+        assert not renewing[0].done()
+    finally:
+        hanging.resume()
+    assert all(await asyncio.gather(*renewing))
 
 
 async def test_while_its_slot_moves_nothing_of_a_slice_is_lost_and_then_it_goes_on(

@@ -1,17 +1,27 @@
 """The lock: one owner at a time, on Redis' clock and the holder's own; numbers that only grow."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from georeg.store.redis import Held, Holding, RedisClient, RedisLock, RedisTrouble
+from georeg.store.redis import (
+    Held,
+    Holding,
+    RedisClient,
+    RedisLock,
+    RedisTrouble,
+    renewals_of,
+)
+from georeg.store.redis.client import Arg, Script
 from georeg.store.redis.journal import now_ms
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 
+Call = tuple[Sequence[str], Sequence[Arg]]
 LONG_MS = 60_000
 SHORT_MS = 30
 
@@ -193,3 +203,45 @@ async def test_a_killed_server_is_told_and_the_next_call_finds_it_again(
         await mine.acquire(LONG_MS)
     own_server.start()
     assert isinstance(await mine.acquire(LONG_MS), Holding)
+
+
+@pytest.fixture
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many scripts went in each round trip of several."""
+    found, run_all = [], RedisClient.run_all
+
+    async def counted(client: RedisClient, script: Script, calls: Sequence[Call]) -> list[Any]:
+        found.append(len(calls))
+        return await run_all(client, script, calls)
+
+    monkeypatch.setattr(RedisClient, "run_all", counted)
+    return found
+
+
+async def test_locks_that_are_renewed_at_once_share_a_round_trip_and_each_has_its_own_answer(
+    client: RedisClient, round_trips: list[int]
+) -> None:
+    renewals = renewals_of(client)
+    locks = [RedisLock(client, f"c:us:{n}", "duty", "a", Clock(), renewals) for n in range(8)]
+    holdings = [await held(lock) for lock in locks]
+    await locks[3].release(holdings[3])
+    renewed = await asyncio.gather(
+        *(lock.renew(held, LONG_MS) for lock, held in zip(locks, holdings, strict=True))
+    )
+    assert [each is not None for each in renewed] == [number != 3 for number in range(8)]
+    assert round_trips == [8]
+
+
+async def test_renewals_that_fail_together_are_told_each(
+    own_client: RedisClient, own_server: RedisServer, round_trips: list[int]
+) -> None:
+    renewals = renewals_of(own_client)
+    locks = [RedisLock(own_client, f"c:us:{n}", "duty", "a", Clock(), renewals) for n in range(3)]
+    holdings = [await held(lock) for lock in locks]
+    own_server.kill()
+    answers = await asyncio.gather(
+        *(lock.renew(held, LONG_MS) for lock, held in zip(locks, holdings, strict=True)),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [RedisTrouble] * 3
+    assert round_trips == [3]

@@ -1,0 +1,85 @@
+"""Nodes of one region prove to each other that they hold a cluster key, before any call is made.
+
+Three binary WebSocket messages, every length exact but for the name:
+
+    acceptor -> dialler  nonce_a:32
+    dialler -> acceptor  nonce_d:32 proof_d:32 name:1..255
+    acceptor -> dialler  proof_a:32
+
+    proof = BLAKE2b(key, digest 32 bytes, person "georeg nodes") over
+            role:1 nonce_a:32 nonce_d:32 cluster "/" region "/" name
+
+Invariant: a side believes the other only after a proof over the nonce that it has drawn itself for
+this connection; so one that is replayed fails on the nonce, one that is reflected on the role, one
+made for another region on its name. As between regions (mesh/handshake.py) the first key signs and
+each verifies, and messages are not signed: where the network may change bytes, use TLS.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from hmac import compare_digest
+from secrets import token_bytes
+from typing import Final
+
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
+
+from georeg.mesh.errors import Closing, PeerError
+
+NONCE_BYTES: Final = 32
+NAME_BYTES_MAX: Final = 255
+_PROOF_BYTES: Final = 32
+_PERSON: Final = b"georeg nodes"
+_DIALLER: Final = b"D"
+_ACCEPTOR: Final = b"A"
+_Socket = ClientWebSocketResponse | web.WebSocketResponse
+
+
+class Proof:
+    """What one node proves itself by."""
+
+    def __init__(self, cluster: str, region: str, keys: Sequence[bytes]) -> None:
+        """`keys`: the cluster's."""
+        assert keys
+        self._where = f"{cluster}/{region}/".encode()
+        self.keys = tuple(keys)
+        """Those of the next connections: keys rotate while nodes are connected."""
+
+    async def dialled(self, socket: _Socket, me: str) -> None:
+        """Prove this node, and hear the other's proof. Raises PeerError, TimeoutError."""
+        challenge = await _frame(socket)
+        if len(challenge) != NONCE_BYTES:
+            raise PeerError(Closing.MALFORMED, "expected the nonce of a node")
+        nonce, name = token_bytes(NONCE_BYTES), me.encode()[:NAME_BYTES_MAX]
+        proof = self._made(self.keys[0], _DIALLER, challenge, nonce, name)
+        await socket.send_bytes(nonce + proof + name)
+        self._check(await _frame(socket), _ACCEPTOR, challenge, nonce, name)
+
+    async def accepted(self, socket: _Socket) -> str:
+        """The name of the node that has proven itself. Raises PeerError, TimeoutError."""
+        challenge = token_bytes(NONCE_BYTES)
+        await socket.send_bytes(challenge)
+        frame = await _frame(socket)
+        nonce, frame = frame[:NONCE_BYTES], frame[NONCE_BYTES:]
+        proof, name = frame[:_PROOF_BYTES], frame[_PROOF_BYTES:]
+        if not 0 < len(name) <= NAME_BYTES_MAX:
+            raise PeerError(Closing.MALFORMED, "expected the proof of a node")
+        self._check(proof, _DIALLER, challenge, nonce, name)
+        await socket.send_bytes(self._made(self.keys[0], _ACCEPTOR, challenge, nonce, name))
+        return name.decode(errors="replace")
+
+    def _made(self, key: bytes, *parts: bytes) -> bytes:
+        role, challenge, nonce, name = parts
+        signed = role + challenge + nonce + self._where + name
+        return blake2b(signed, digest_size=_PROOF_BYTES, key=key, person=_PERSON).digest()
+
+    def _check(self, proof: bytes, *parts: bytes) -> None:
+        if not any(compare_digest(self._made(key, *parts), proof) for key in self.keys):
+            raise PeerError(Closing.KEY, "the proof fits none of the cluster keys here")
+
+
+async def _frame(socket: _Socket) -> bytes:
+    message = await socket.receive()
+    if message.type is not WSMsgType.BINARY:
+        raise PeerError(Closing.MALFORMED, "only the proof may come before the proof")
+    frame: bytes = message.data
+    return frame
