@@ -6,27 +6,27 @@ and goes on passing calls on until its time is over.
 """
 
 import asyncio
-import secrets
 import socket
 import ssl
 from collections.abc import Callable
-from random import Random
 from typing import Final
 
 import structlog
+from aiohttp import ClientSession, DummyCookieJar
 
 from georeg.cli import parts as made_of
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import LoopClock, port_error, try_to_listen
 from georeg.cli.slices import make_slice
+from georeg.cli.surroundings import NodeSurroundings
 from georeg.config import Config
 from georeg.edge.app import EDGE, FRONT, create_app
 from georeg.edge.backends import BackendKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.streams import Message
 from georeg.edge.tokens import KeyRing
-from georeg.mesh import MeshSettings, open_session
+from georeg.mesh import MeshSettings
 from georeg.mesh.door import Door
 from georeg.mesh.slices import Slice
 from georeg.mesh.versions import Versions
@@ -56,13 +56,11 @@ from georeg.region.ports import Journal
 from georeg.region.region import Region
 from georeg.store.redis import (
     Gatherer,
-    RedisClient,
     RedisJournal,
     RedisLock,
     RedisTrouble,
     renewals_of,
 )
-from georeg.store.redis.journal import now_ms
 
 HEARD_POLL_S: Final = 0.05
 MOVED: Final = Message(b"retry: 100\n: another node answers from now on\n\n", is_last=True)
@@ -72,13 +70,13 @@ log = structlog.get_logger("georeg")
 class StoreNode:
     """One process of a region of many. `start`, then `stop`, on one loop, once each."""
 
-    def __init__(self, config: Config, wall_ms: Callable[[], int], random: Random) -> None:
+    def __init__(self, config: Config, surroundings: NodeSurroundings) -> None:
         """Must be called on the running loop. Raises StartError for TLS files that do not fit."""
         assert config.store is not None
         self._config = config
         self._store = config.store
-        self._random = random
-        self._clock = LoopClock(asyncio.get_running_loop(), wall_ms)
+        self._surroundings = surroundings
+        self._clock = LoopClock(asyncio.get_running_loop(), surroundings.wall_ms)
         tls = config.mesh.tls
         self._server_tls = None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_SERVER)
         self._client_tls = None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_CLIENT)
@@ -86,7 +84,8 @@ class StoreNode:
             None if tls is None else made_of.tls(tls, ssl.PROTOCOL_TLS_CLIENT, checks_host=False)
         )
         self._mesh_settings = MeshSettings(versions=Versions(newest=config.mesh.protocol_max))
-        name = f"{self._store.node or socket.gethostname()}-{secrets.token_hex(4)}"
+        unique = surroundings.token_bytes(4).hex()
+        name = f"{self._store.node or socket.gethostname()}-{unique}"
         store = self._store
         self._me = Address(name, store.edge_url, store.mesh_url, store.ops_url)
         self._parts = Parts(store.slices)
@@ -96,10 +95,14 @@ class StoreNode:
         )  # fmt: skip
         self.region.report.decisions.keeping = config.explain
         self._ring = KeyRing(config.keys.session, cluster=config.cluster)
-        self._proof = Proof(config.cluster, config.name, config.keys.cluster)
-        self._passing = Passing(name, self._proof, self._relay_tls)
-        self._carrying = Carrying(name)
-        self._client = RedisClient(store.redis)
+        self._proof = Proof(
+            config.cluster, config.name, config.keys.cluster, surroundings.token_bytes
+        )
+        self._passing = Passing(
+            name, self._proof, self._relay_tls, connector=surroundings.connector
+        )
+        self._carrying = Carrying(name, surroundings.connector)
+        self._client = surroundings.client(store.redis)
         self._gatherer = Gatherer(self._client)
         self._lock_renewals = renewals_of(self._client)
         self._edge = self._make_edge()
@@ -133,8 +136,9 @@ class StoreNode:
         )
         self._runner = runner
         self._duties = Duties(
-            self._me, slices, registry, self._lock_of, runner, self._can_others, now_ms
-        )
+            self._me, slices, registry, self._lock_of, runner, self._can_others,
+            self._surroundings.now_ms,
+        )  # fmt: skip
         self._duties.sessions = self.region.drain.sessions_left
         self._front = Front(
             self._app[EDGE], self._duties, self._passing, self._carrying, slices
@@ -152,7 +156,10 @@ class StoreNode:
         self.region.may_decide = self._duties.runs
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
-            self._me.name, self._mesh_settings, self._duties.node_of, open_session,
+            self._me.name, self._mesh_settings, self._duties.node_of,
+            lambda: ClientSession(
+                connector=self._surroundings.connector(), cookie_jar=DummyCookieJar()
+            ),
             self._relay_tls,
         )  # fmt: skip
         self._door = self._relay.door = Door(
@@ -173,8 +180,9 @@ class StoreNode:
 
     def _lock_of(self, number: int) -> RedisLock:
         return RedisLock(
-            self._client, self._tag(number), "run", self._me.name, now_ms, self._lock_renewals
-        )
+            self._client, self._tag(number), "run", self._me.name, self._surroundings.now_ms,
+            self._lock_renewals,
+        )  # fmt: skip
 
     async def _can_others(self, number: int) -> bool:
         return await can_take(number, self._duties.neighbours, self._passing)
@@ -184,13 +192,13 @@ class StoreNode:
     ) -> SliceJournal:
         return await RedisJournal.open(
             self._client, self._gatherer, self._tag(number), fence, on_fenced=on_fenced,
-            on_lost=on_lost,
+            on_lost=on_lost, now_ms=self._surroundings.now_ms,
         )  # fmt: skip
 
     def _make_slice(self, number: int, journal: Journal) -> Made:
         return make_slice(
-            self._config, Slice(number, self._store.slices), journal, self._clock, self._random,
-            settings=self._mesh_settings, tls=self._client_tls, door=self._door,
+            self._config, Slice(number, self._store.slices), journal, self._clock,
+            self._surroundings, settings=self._mesh_settings, tls=self._client_tls, door=self._door,
         )  # fmt: skip
 
     def _make_ops(self) -> OpsServer | None:
@@ -297,7 +305,7 @@ class StoreNode:
     def drain(self) -> None:
         """This process stops soon. The last node of a region tells devices where to go; another
         one hands over what it runs."""
-        self.region.is_open = False
+        self._app[EDGE].is_leaving = True
         self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="leaving")
 
     async def _leave(self) -> None:
@@ -318,6 +326,7 @@ class StoreNode:
             self._leaving.cancel()
         if self._duties.has_successor:
             await self._duties.leave(within_s=0)
+        self._carrying.end_streams()
         await self._edge.stop()
         if self._telling is not None:
             self._telling.cancel()

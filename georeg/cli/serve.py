@@ -31,6 +31,7 @@ from georeg.cli.nodes import StoreNode
 from georeg.cli.parts import StartError
 from georeg.cli.reload import ReloadError
 from georeg.cli.runtime import Node, Surroundings
+from georeg.cli.surroundings import NodeSurroundings
 from georeg.config import Config, ConfigError, load
 from georeg.config.store import stored_in, with_addresses
 from georeg.edge.logs import configure_logs
@@ -150,15 +151,16 @@ async def _serve(config: Config, *, watch_stdin: bool) -> int:
     if watch_stdin:
         stops.watch_stdin()
     if config.store is not None:
-        await _run(StoreNode(config, wall_ms, random.SystemRandom()), config, stops)
+        surroundings = NodeSurroundings(wall_ms, random.SystemRandom())
+        await _run(StoreNode(config, surroundings), config, stops)
         return 0
     journal = _open_journal(config.data_dir)
     locks = None if config.home.locks is None else RedisLocks(config.home.locks, config.cluster)
     try:
-        surroundings = Surroundings(
+        of_one = Surroundings(
             wall_ms, random.SystemRandom(), secrets.token_bytes, journal, locks=locks
         )
-        await _run(Node(config, surroundings), config, stops)
+        await _run(Node(config, of_one), config, stops)
     finally:
         if locks is not None:
             await locks.close()

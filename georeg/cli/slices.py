@@ -3,13 +3,12 @@
 Invariant: it is not begun here; it begins and ends with its node's duty for it (nodes/runner.py).
 """
 
-import secrets
 from dataclasses import replace
-from random import Random
 from ssl import SSLContext
 
 from crdt.dots import RegionId
 from georeg.cli import parts as made_of
+from georeg.cli.surroundings import NodeSurroundings
 from georeg.config import Config
 from georeg.mesh import Identity, MeshNode, MeshSettings
 from georeg.mesh.door import Door
@@ -24,7 +23,7 @@ def make_slice(
     slice_: Slice,
     journal: Journal,
     clock: Clock,
-    random: Random,
+    outside: NodeSurroundings,
     *,
     settings: MeshSettings,
     tls: SSLContext | None,
@@ -49,9 +48,10 @@ def make_slice(
         on_message=heard,
         on_up=up,
         on_down=lambda peer: region.peer_down(peer),
-        random=random,
-        token_bytes=secrets.token_bytes,
+        random=outside.random,
+        token_bytes=outside.token_bytes,
         client_tls=tls,
+        session_factory=outside.open_session,
         door=door,
     )
     join_ms = config.settings.join_ms
@@ -59,7 +59,7 @@ def make_slice(
         join_ms = min(JOIN_MS, join_ms)
     region = Region(
         config.number, made_of.names(config), replace(config.settings, join_ms=join_ms),
-        clock, mesh, journal, random, former=config.former,
+        clock, mesh, journal, outside.random, former=config.former,
     )  # fmt: skip
     region.report.decisions.configure(config.explain)
     region.report.shadow.configure(config.shadow)

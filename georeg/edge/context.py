@@ -57,6 +57,8 @@ class Edge:
     heartbeat_tail: bytes = field(init=False)
     """What follows the session's id in the answer to a heartbeat."""
     farewell: Farewell = field(init=False)
+    is_leaving: bool = field(init=False, default=False)
+    """Whether nothing more should be sent here, by readiness; what comes is served as always."""
 
     def __post_init__(self) -> None:
         settings, agreed = self.settings, self.region.settings

@@ -5,46 +5,54 @@ to the caller yet.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import (
+    BaseConnector,
     ClientError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    TCPConnector,
     hdrs,
     web,
 )
 from yarl import URL
 
 from georeg.nodes.parts import ELSEWHERE
-from georeg.nodes.passing import PASSED_ON, passed
+from georeg.nodes.passing import PASSED_ON, dial_tcp, passed
 
 CONNECT_S: Final = 0.5
 ANSWER_S: Final = 3.0
 """Longest until an answer, of which an event stream is the first line."""
 _EVENT_STREAM: Final = "text/event-stream"
-_KEEPALIVE_S: Final = 30.0
 
 
 class Carrying:
     """The HTTP client of one node."""
 
-    def __init__(self, me: str) -> None:
+    def __init__(self, me: str, connector: Callable[[], BaseConnector] = dial_tcp) -> None:
         self._me = me
+        self._connector = connector
         self._session: ClientSession | None = None
+        self._streams: set[ClientResponse] = set()
+        """Event streams of other nodes that are passed on here."""
 
     def open(self) -> None:
         """Called on the running loop."""
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
+            connector=self._connector(),
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING),
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_S),
         )
+
+    def end_streams(self) -> None:
+        """Their devices open others: an edge that stops would else wait for these."""
+        for response in list(self._streams):
+            response.close()
 
     async def close(self) -> None:
         """Calls that are still under way fail."""
@@ -69,7 +77,11 @@ class Carrying:
             return None
         try:
             if response.content_type == _EVENT_STREAM:
-                return await _carry(request, response)
+                self._streams.add(response)
+                try:
+                    return await _carry(request, response)
+                finally:
+                    self._streams.discard(response)
             async with asyncio.timeout(ANSWER_S):
                 answer = await response.read()
         except (ClientError, OSError, TimeoutError):

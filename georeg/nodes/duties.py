@@ -116,8 +116,13 @@ class Duties:
         if duty is not None:
             await duty.renew()
 
-    async def superseded(self, number: int) -> None:
-        """Somebody has heard a later owner of the slice: this node runs it no longer."""
+    async def superseded(self, number: int, incarnation: int = 0) -> None:
+        """Somebody has heard a later owner of the slice: this node runs it no longer.
+
+        `incarnation`: of that one, 0: not known. Whoever takes the slice next begins above it, also
+        where the store has lost its numbers, which would else be counted up to it one by one.
+        """
+        self.neighbours.saw(number, incarnation)
         duty = self._duties.get(number)
         if duty is not None:
             log.warning("slice_superseded", slice=number)

@@ -25,7 +25,7 @@ from georeg.edge.context import Edge
 from georeg.edge.problems import Problem, unavailable
 from georeg.nodes.addressing import ACCOUNTS, Where, slice_of, slice_of_body
 from georeg.nodes.carrying import Carrying
-from georeg.nodes.parts import NOT_YET, not_here
+from georeg.nodes.parts import not_here
 from georeg.nodes.passing import PASSED_ON, Address, Passing
 from georeg.nodes.unchecked import LAST_RESORT
 
@@ -134,7 +134,7 @@ class Front:
         if path == RENEWALS_PATH and self.renewals is not None:
             return self.renewals.answer(request[BODY])
         if self._handler is None:
-            raise NOT_YET
+            raise not_here("all")  # the edge has not begun
         return None
 
     def _can_take(self, slice_text: str) -> web.Response:

@@ -116,7 +116,3 @@ def not_here(number: int | str) -> Problem:
         "another node of this region answers for this account; ask again",
         headers={ELSEWHERE: str(number), "Retry-After": "1"},
     )
-
-
-NOT_YET: Final = not_here("all")
-"""What a node says to others before its edge has begun."""

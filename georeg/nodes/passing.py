@@ -8,12 +8,14 @@ go another way (carrying.py).
 Cost, measured: some 190 us a start in both nodes together where 64 come at once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ssl import SSLContext
 from typing import Final
 
 from aiohttp import (
+    BaseConnector,
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
@@ -36,6 +38,8 @@ PASSED_ON: Final = "Georeg-Passed-On"
 """Header of a call that a node has passed on, with its name: it is never passed on again."""
 CALLS_PATH: Final = "/nodes/calls"
 """Where nodes dial each other, at the port for other regions."""
+dial_tcp: Final = partial(TCPConnector, limit=0)
+"""Connections over real sockets, without a limit."""
 _CLOSE_S: Final = 0.25
 _HOP_BY_HOP: Final = frozenset(
     name.lower()
@@ -61,8 +65,16 @@ class Address:
 class Passing:
     """The lines of one node to the others."""
 
-    def __init__(self, me: str, proof: Proof, tls: SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        me: str,
+        proof: Proof,
+        tls: SSLContext | None = None,
+        *,
+        connector: Callable[[], BaseConnector] = dial_tcp,
+    ) -> None:
         """`tls`: by which the others are dialled where their addresses are `wss`."""
+        self._connector = connector
         self._me = me
         self._proof = proof
         self._tls = tls
@@ -73,7 +85,7 @@ class Passing:
     def open(self) -> None:
         """Called on the running loop."""
         self._session = ClientSession(
-            connector=TCPConnector(limit=0),
+            connector=self._connector(),
             cookie_jar=DummyCookieJar(),
             timeout=ClientTimeout(total=None),  # line.py has one over all of it
         )

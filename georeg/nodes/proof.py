@@ -15,7 +15,7 @@ made for another region on its name. As between regions (mesh/handshake.py) the 
 each verifies, and messages are not signed: where the network may change bytes, use TLS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from secrets import token_bytes
@@ -37,9 +37,16 @@ _Socket = ClientWebSocketResponse | web.WebSocketResponse
 class Proof:
     """What one node proves itself by."""
 
-    def __init__(self, cluster: str, region: str, keys: Sequence[bytes]) -> None:
-        """`keys`: the cluster's."""
+    def __init__(
+        self,
+        cluster: str,
+        region: str,
+        keys: Sequence[bytes],
+        token_bytes: Callable[[int], bytes] = token_bytes,
+    ) -> None:
+        """`keys`: the cluster's. `token_bytes`: makes nonces, which nobody may foresee."""
         assert keys
+        self._token_bytes = token_bytes
         self._where = f"{cluster}/{region}/".encode()
         self.keys = tuple(keys)
         """Those of the next connections: keys rotate while nodes are connected."""
@@ -49,14 +56,14 @@ class Proof:
         challenge = await _frame(socket)
         if len(challenge) != NONCE_BYTES:
             raise PeerError(Closing.MALFORMED, "expected the nonce of a node")
-        nonce, name = token_bytes(NONCE_BYTES), me.encode()[:NAME_BYTES_MAX]
+        nonce, name = self._token_bytes(NONCE_BYTES), me.encode()[:NAME_BYTES_MAX]
         proof = self._made(self.keys[0], _DIALLER, challenge, nonce, name)
         await socket.send_bytes(nonce + proof + name)
         self._check(await _frame(socket), _ACCEPTOR, challenge, nonce, name)
 
     async def accepted(self, socket: _Socket) -> str:
         """The name of the node that has proven itself. Raises PeerError, TimeoutError."""
-        challenge = token_bytes(NONCE_BYTES)
+        challenge = self._token_bytes(NONCE_BYTES)
         await socket.send_bytes(challenge)
         frame = await _frame(socket)
         nonce, frame = frame[:NONCE_BYTES], frame[NONCE_BYTES:]

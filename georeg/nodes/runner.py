@@ -92,7 +92,7 @@ class SliceRunner:
         """Set by the node: a slice is about to be asked."""
         self.on_closed: Callable[[int], None] = lambda number: None
         """Set by the node: a slice is asked no longer; whoever listens to it is to come again."""
-        self.on_superseded: Callable[[int], Awaitable[None]]
+        self.on_superseded: Callable[[int, int], Awaitable[None]]
         """Set by the node: another one runs the slice; ends in `close`."""
         self.on_retelling: Callable[[int], Awaitable[None]]
         """Set by the node: the store has lost the slice's lock with its data; see to it."""
@@ -104,7 +104,7 @@ class SliceRunner:
         )
         made = self._make(number, journal)
         running = self._running[number] = _Running(made, journal, fence)
-        made.region.tenure.on_superseded(lambda: self._give_up(number))
+        made.region.tenure.on_superseded(lambda heard: self._give_up(number, heard))
         await made.mesh.start()
         made.region.open()
         await _until(lambda: made.region.joined, made.region.settings.join_ms / 1000 + RECALL_S)
@@ -152,8 +152,8 @@ class SliceRunner:
             running.is_adrift = is_adrift
             running.made.region.tenure.set_adrift(is_adrift)
 
-    def _give_up(self, number: int) -> None:
-        self._start(self.on_superseded(number))
+    def _give_up(self, number: int, incarnation: int = 0) -> None:
+        self._start(self.on_superseded(number, incarnation))
 
     def _retell(self, number: int) -> None:
         """The store has lost everything, the lock included."""

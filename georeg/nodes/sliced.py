@@ -63,7 +63,7 @@ class SlicedRegion:
         self.store_trouble: Callable[[], str] = lambda: ""
         """Set by the node: why the store is out of reach; empty: it is not."""
         self.is_open = False
-        """Whether this node takes calls: it knows who runs which slice, and is not leaving."""
+        """Whether this node takes calls: it knows who runs which slice."""
         self.drain = SlicedDrain(parts, clock)
         self.report = SlicedReport(region, clock, parts)
 

@@ -83,7 +83,7 @@ class Joining:
         self.is_joined = False
         self.name: Callable[[Entry], None] = lambda entry: None
         """Set by the region: an add is known; perhaps of a session that has no name yet."""
-        self.is_superseded: Callable[[], bool] = lambda: False
+        self.is_superseded: Callable[[int], bool] = lambda incarnation: False
         """Set by tenure.py: a later incarnation of this region was heard of; whether another
         process has begun it."""
         self.begun: Begun | None = None
@@ -155,7 +155,9 @@ class Joining:
             is_answer = message.nonce == self._nonce + self._state.incarnation
             if is_answer and len(self._replication.links[peer].told) >= message.snapshots:
                 self._state.members.told(peer)  # else something was lost: it is asked again
-            if message.incarnation > self._state.incarnation and not self.is_superseded():
+            if message.incarnation > self._state.incarnation and not self.is_superseded(
+                message.incarnation
+            ):
                 self._state.counters["begun_again"] += 1
                 self._begin_at(message.incarnation + 1, self._wait_ms())
             return

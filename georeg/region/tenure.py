@@ -34,12 +34,13 @@ class Tenure:
         for _, term in sorted(self._state.seats.terms.items()):
             term.book.is_paused = is_adrift
 
-    def on_superseded(self, callback: Callable[[], None]) -> None:
-        """Call this when another process has begun the region, and do not begin again."""
+    def on_superseded(self, callback: Callable[[int], None]) -> None:
+        """Call this, with the incarnation that a peer has heard, when another process has begun the
+        region, and do not begin again."""
 
-        def stop() -> bool:
+        def stop(incarnation: int) -> bool:
             self._state.counters["superseded"] += 1
-            callback()
+            callback(incarnation)
             return True
 
         self._joining.is_superseded = stop

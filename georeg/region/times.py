@@ -73,11 +73,20 @@ class TimesWalk:
 
 
 def _block(sessions: SessionSet, first_row: int, now_ms: int) -> tuple["array[int]", bytes]:
-    """The own sessions among ROWS rows, and for how many seconds each device has been silent."""
+    """The own sessions among ROWS rows, and for how many seconds each device has been silent.
+
+    One that was held on without knowing that has a lease as if heard at that moment, which is no
+    sign of life: a later successor must not take it for one.
+    """
     ids, silent_s = array("Q"), bytearray()
     heard = sessions.heard[first_row : first_row + ROWS]
-    for session, at_ms in zip(sessions.sessions[first_row : first_row + ROWS], heard, strict=True):
-        if at_ms != NEVER:
-            ids.append(session)
+    rows = zip(sessions.sessions[first_row : first_row + ROWS], heard, strict=True)
+    for row, (session, at_ms) in enumerate(rows, start=first_row):
+        if at_ms == NEVER:
+            continue
+        ids.append(session)
+        if sessions.is_unconfirmed(row):
+            silent_s.append(SILENT_MAX_S)
+        else:
             silent_s.append(min(SILENT_MAX_S, max(0, -((at_ms - now_ms) // 1000))))  # rounded up
     return ids, bytes(silent_s)

@@ -60,10 +60,10 @@ def test_a_successor_lends_nothing_while_a_lease_of_its_forerunner_may_run() -> 
 
 def test_one_that_is_superseded_says_so_and_does_not_begin_again() -> None:
     cluster = Cluster()
-    region, told = cluster.regions[B], list[str]()
-    region.tenure.on_superseded(lambda: told.append("superseded"))
+    region, told = cluster.regions[B], list[int]()
+    region.tenure.on_superseded(told.append)
     region.receive(A, wire.encode(Fetched(0, 7)))
-    assert told == ["superseded"]
+    assert told == [7]
     assert region.status().incarnation == 1
     assert cluster.counter(B, "superseded") == 1
 

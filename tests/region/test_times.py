@@ -25,6 +25,7 @@ class Kept:
         self.blocks[block] = {
             session: self.cluster.now_ms - 1000 * silent
             for session, silent in zip(sessions, silent_s, strict=True)
+            if silent < times.SILENT_MAX_S
         }
 
     def all_stored(self) -> None:
@@ -87,6 +88,21 @@ def test_without_a_time_it_is_unconfirmed_and_blocks_nobody(cluster: Cluster, ke
     kept.blocks.clear()
     kept.store = lambda *block: None  # type: ignore[method-assign]
     take_over(cluster)
+    assert isinstance(cluster.settled(cluster.begin(B, "phone")), Admitted)
+
+
+def test_that_it_is_held_on_without_a_time_is_no_sign_of_life_for_the_next_takeover(
+    cluster: Cluster, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.start(B, "tv")
+    kept.blocks.clear()
+    with monkeypatch.context() as without:
+        without.setattr(kept, "store", lambda *block: None)
+        take_over(cluster)
+    cluster.run(times.ROUND_MS + 2_000)
+    take_over(cluster)
+    (shown,) = cluster.regions[B].sessions(ACCOUNT).sessions
+    assert shown.state is State.UNCONFIRMED
     assert isinstance(cluster.settled(cluster.begin(B, "phone")), Admitted)
 
 

@@ -9,7 +9,6 @@ Cost: some 150 us of this process a round trip and 30 a slice in it.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -59,12 +58,13 @@ class Gatherer:
 
     async def _serve(self, lane: str) -> None:
         """Make round trips for as long as somebody asks."""
+        loop = asyncio.get_running_loop()
         try:
             while lane in self._asked:
                 at_s = self._begun_s.get(lane, 0.0) + self._gather_s
-                if (wait_s := at_s - time.monotonic()) > 0:
+                if (wait_s := at_s - loop.time()) > 0:
                     await asyncio.sleep(wait_s)
-                self._begun_s[lane] = time.monotonic()
+                self._begun_s[lane] = loop.time()
                 committers = self._asked.pop(lane)
                 calls = [(committer.keys, committer.begin()) for committer in committers]
                 answers = await self._client.run_all(COMMIT, calls)

@@ -51,11 +51,12 @@ class RedisJournal:
         gatherer: Gatherer,
         tag: str,
         fence: int,
-        *,
         on_fenced: Callable[[], None],
         on_lost: Callable[[], None],
+        now_ms: Callable[[], int],
     ) -> None:
         """Made by `open`."""
+        self._now_ms = now_ms
         self.keys: Final = [client.key(tag, name) for name in scripts.KEYS]
         self._client = client
         self._gatherer = gatherer
@@ -83,14 +84,16 @@ class RedisJournal:
     async def open(
         cls, client: RedisClient, gatherer: Gatherer, tag: str, fence: int,
         *, on_fenced: Callable[[], None], on_lost: Callable[[], None],
+        now_ms: Callable[[], int] = now_ms,
     ) -> "RedisJournal":  # fmt: skip
         """Take the slice's data over and load them.
 
         `tag`: the hash tag of its keys, `cluster:region:slice`. `fence`: of the lock that the
         caller holds. `on_fenced`: another node has taken over; called once. `on_lost`: Redis has
-        lost what it confirmed; see `begin_again`. Raises Fenced, RedisTooNew, RedisTrouble.
+        lost what it confirmed; see `begin_again`. `now_ms`: monotonic. Raises Fenced, RedisTooNew,
+        RedisTrouble.
         """
-        journal = cls(client, gatherer, tag, fence, on_fenced=on_fenced, on_lost=on_lost)
+        journal = cls(client, gatherer, tag, fence, on_fenced, on_lost, now_ms)
         taken = await take(client, journal.keys, fence)
         journal._taken(taken)
         journal._loaded = await Loaded.read(client, journal.keys, taken.meta)
@@ -125,7 +128,7 @@ class RedisJournal:
         self._ask()
 
     def _taken(self, taken: Taken) -> None:
-        self._clock_ms = taken.redis_ms - now_ms()
+        self._clock_ms = taken.redis_ms - self._now_ms()
         self._stored_incarnation = taken.incarnation
         self._attempt = self._confirmed = taken.attempt
 
@@ -308,7 +311,7 @@ class RedisJournal:
         if word != scripts.DONE:
             self._refused(batch, in_error(word, more))
             return
-        self._clock_ms = redis_ms - now_ms()
+        self._clock_ms = redis_ms - self._now_ms()
         self._confirmed = self._attempt
         self._stored_incarnation = max(self._stored_incarnation, batch.incarnation)
         self._unsure.clear()
@@ -344,4 +347,4 @@ class RedisJournal:
 
     def _redis_ms(self) -> int:
         """Redis' clock now, as its last answer told it."""
-        return now_ms() + self._clock_ms
+        return self._now_ms() + self._clock_ms
