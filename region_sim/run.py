@@ -23,7 +23,8 @@ from region_sim.plan.faults import FaultKind
 from region_sim.plan.scenario import Scenario
 from region_sim.viewers import Viewers
 from region_sim.world import logs
-from region_sim.world.georeg import Georeg, settings_of
+from region_sim.world.config import settings_of
+from region_sim.world.georeg import Georeg
 from region_sim.world.ground import System
 from region_sim.world.nemesis import Nemesis
 from region_sim.world.world import World
@@ -31,6 +32,8 @@ from region_sim.world.world import World
 BOOT_LIMIT_S: Final = 30.0
 SETTLE_LIMIT_S: Final = 30.0
 """How long after healing a run waits for the regions to agree, at most."""
+TAKEOVER_S: Final = 3.0
+"""Within it somebody runs each slice of a region of many nodes again (docs/nodes.md)."""
 POLL_S: Final = 0.1
 PROGRESS_S: Final = 1.0
 
@@ -93,7 +96,8 @@ def run(
         history.end_us = world.now_us
     finally:
         del world, world_time, system
-        _bury()
+        with logs.kept(history):  # what the dead say while they are buried is no news
+            _bury()
         gc.unfreeze()
         if had_gc:
             gc.enable()
@@ -187,6 +191,7 @@ class _Phases:
         booted = any(not slot.is_ready for slot in world.slots())
         join_s = self._settings.join_ms / 1000 + 0.5 if booted else 0.0
         join_s += max(0.0, (world.changed_us - world.now_us) / 1e6)  # configs are still changing
+        join_s += TAKEOVER_S if world.scenario.nodes > 1 else 0.0
         return 2 * self._settings.beacon_ms / 1000 * 1.03 + redial_s + join_s + 4 * trip_s
 
     def _converge(self) -> None:

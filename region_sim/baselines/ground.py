@@ -12,7 +12,7 @@ from region_sim.baselines.make import make, setup_from
 from region_sim.baselines.records import Clock
 from region_sim.baselines.setup import Baseline, Disk
 from region_sim.kernel.machine import Machine
-from region_sim.world.georeg import read_config
+from region_sim.world.config import read_config
 from region_sim.world.ground import EDGE_PORT, Ground
 from region_sim.world.lines import open_lines
 

@@ -120,6 +120,14 @@ class Network:
             if link.source == name:
                 link.widen()
 
+    def hang_up(self, machine: Machine) -> None:
+        """A process that dialled from a host which it shares with others is dead."""
+        for _, host in sorted(self._hosts.items()):
+            for number, end in list(host.transports.items()):
+                if end.is_of(machine):
+                    del host.transports[number]
+                    end.die(tell=host.has_power)
+
     def listen(self, machine: Machine, factory: Factory, name: str, port: int) -> Listening:
         """Raises OSError when the port is taken."""
         host = self.host(name)

@@ -270,6 +270,10 @@ class Transport(asyncio.Transport):
         if self._protocol is not None:
             self._protocol.connection_lost(error)
 
+    def is_of(self, machine: Machine) -> bool:
+        """Whether it is this process's."""
+        return self._machine is machine
+
     def die(self, *, tell: bool) -> None:
         """The process of this end is dead. `tell`: its kernel resets the connection."""
         self._waiting.clear()

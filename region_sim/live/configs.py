@@ -18,7 +18,7 @@ from georeg.edge.backends import mint_backend_key
 from georeg.region.settings import Settings
 from region_sim.live.links import Pair
 from region_sim.plan.scenario import Scenario
-from region_sim.world.georeg import settings_of, settings_text
+from region_sim.world.config import settings_of, settings_text
 
 BACKEND: Final = "region-sim"
 DRAIN_S: Final = 1.0

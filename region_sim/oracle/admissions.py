@@ -9,6 +9,8 @@ slot that was borrowed while anything was in trouble is the word of a home that 
 the asking region does. A cut that can be gone round is no trouble once that is found: then the
 home sees what the asking region sees.
 
+**Unchecked** is only a start in a region of many nodes in which something is wrong.
+
 Three are known without these 6 s, or beyond those links:
 
 - **Overdraft.** Before it admits without a slot a region asks every other one. So where an answer
@@ -42,6 +44,10 @@ def check_admission(run: Run, household: Household, session: Session) -> Iterato
     """The start by which a session was admitted."""
     start = _start_of(household, session)
     if start is None:
+        return
+    if session.basis == "unchecked":
+        if run.network.is_whole(start.region, start.sent_us, answered(start)):
+            yield _finding(run, household, start, session, "unchecked without need", [])
         return
     if session.basis == "overdraft" and run.is_near and is_settled(run, start):
         yield _guess(start, session)

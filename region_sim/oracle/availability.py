@@ -36,6 +36,8 @@ def check(run: Run) -> Iterator[Finding]:
             continue
         if call.answered_us is None or not run.network.is_served(call, AFTER_US):
             continue
+        if not run.network.is_whole(call.region, call.sent_us, call.answered_us):
+            continue  # inside.py
         if _is_old_connection(run, call):
             run.counts["dead connection met"] += 1
             continue

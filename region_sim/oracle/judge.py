@@ -19,6 +19,7 @@ from region_sim.oracle import (
     coverage,
     errors,
     evacuation,
+    inside,
     latency,
     p1,
     p2,
@@ -44,6 +45,7 @@ CHECKERS: Final[dict[str, Checker]] = {
     "clones": clones.check,
     "availability": availability.check,
     "evacuation": evacuation.check,
+    "inside": inside.check,
     "errors": errors.check,
 }
 """By promise, in the order in which they are told."""
@@ -51,7 +53,8 @@ ABOUT: Final = {
     name: (module.__doc__ or "").split("\n", 1)[0].rstrip(".")
     for name, module in zip(
         CHECKERS,
-        (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, evacuation, errors),
+        (p1, p2, p3, p4, p5, p6, p7, p8, clones, availability, evacuation, inside,
+         errors),
         strict=True,
     )
 }

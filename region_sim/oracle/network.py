@@ -25,6 +25,7 @@ LATE_EFFECT_US: Final = 2_000_000
 """A request that nobody waits for any more may still take effect so long after."""
 _LINK_KINDS: Final = frozenset({"cut", "lag", "loss", "narrow", "stall", "jumble", "late"})
 _DOWN_KINDS: Final = frozenset({"kill", "pause", "drain", "upgrade", "leave"})
+_INNER_KINDS: Final = frozenset({"node", "store"})
 _GOES_ON: Final = frozenset({"operator", "expire"})
 """Drains after which the region was not stopped."""
 _DRAIN_ENDS: Final = frozenset({Life.READY, Life.UNDRAINED, Life.KILLED, Life.STOPPED})
@@ -58,6 +59,8 @@ class Network:
         self.down: dict[str, list[Trouble]] = {}
         """Times at which a region's process did not serve: dead, starting, paused, stopping."""
         self.draining: dict[str, list[Trouble]] = {}
+        self.inner: dict[str, list[Trouble]] = {}
+        """Times at which something was wrong inside a region of many nodes: see inside.py."""
         self.disks: dict[str, list[Trouble]] = {}
         self.clocks: dict[str, list[Trouble]] = {}
         self.locks: list[Trouble] = []
@@ -79,7 +82,9 @@ class Network:
         self._all = sorted(
             (
                 t
-                for troubles in (*self._felt.values(), *self.down.values(), self.locks)
+                for troubles in (
+                    *self._felt.values(), *self.down.values(), *self.inner.values(), self.locks
+                )
                 for t in troubles
             ),
             key=lambda trouble: (trouble.from_us, trouble.to_us, trouble.kind),
@@ -105,6 +110,8 @@ class Network:
                 self.clocks.setdefault(region, []).append(trouble)
             elif begin.kind == "locks":
                 self.locks.append(trouble)
+            elif begin.kind in _INNER_KINDS:
+                self.inner.setdefault(region, []).append(trouble)
             elif begin.kind in _DOWN_KINDS and begin.note not in _GOES_ON:
                 self.down.setdefault(region, []).append(trouble)
 
@@ -146,10 +153,7 @@ class Network:
                 troubles.append(Trouble("down", begun_us, FOREVER_US, note))
 
     def _is_wiped(self, region: str, down_us: int) -> bool:
-        return any(
-            _wipes(t) and t.meets(down_us, down_us)
-            for t in self.down.get(region, ())
-        )
+        return any(_wipes(t) and t.meets(down_us, down_us) for t in self.down.get(region, ()))
 
     def _ways(self, pair: Pair) -> list[list[Trouble]]:
         """What was wrong with each third region and its links to these two."""
@@ -168,9 +172,9 @@ class Network:
     def between(self, here: str, there: str) -> Iterator[Trouble]:
         """Everything that kept news between two regions, or was wrong with one of them."""
         yield from self._felt.get(ordered(here, there), ())
-        yield from self.down.get(here, ())
-        if there != here:
-            yield from self.down.get(there, ())
+        for region in sorted({here, there}):
+            yield from self.down.get(region, ())
+            yield from self.inner.get(region, ())
 
     def is_unreachable(self, here: str, there: str, since_us: int, by_us: int) -> bool:
         """Whether news of `since_us` from one region may be unknown in the other at `by_us`."""
@@ -206,7 +210,8 @@ class Network:
         after_us = {"boot": self._boot_us} | dict.fromkeys(_LINK_KINDS, link_us)
         around = [t for pair, found in sorted(self.links.items()) if hub in pair for t in found]
         around += self.locks
-        around += [t for _, found in sorted(self.down.items()) for t in found]
+        for places in (self.down, self.inner):
+            around += [t for _, found in sorted(places.items()) for t in found]
         return not any(t.meets(from_us, to_us, after_us.get(t.kind, region_us)) for t in around)
 
     def last_restart(self, region: str, by_us: int) -> Restart | None:
@@ -231,7 +236,9 @@ class Network:
         )
 
     def restarted(self, region: str, from_us: int, to_us: int) -> bool:
-        """Whether a region lost what it had in memory within this time."""
+        """Whether a region, or a slice of it, lost what it had in memory within this time."""
+        if not self.is_whole(region, from_us, to_us):
+            return True
         return any(
             r.down_us <= to_us and r.ready_us >= from_us for r in self.restarts.get(region, ())
         ) or any(
@@ -241,10 +248,7 @@ class Network:
 
     def lost_disk(self, region: str, from_us: int, to_us: int) -> bool:
         """Whether a region lost its disk within this time, or what stood on it."""
-        return any(
-            _wipes(t) and t.meets(from_us, to_us)
-            for t in self.down.get(region, ())
-        )
+        return any(_wipes(t) and t.meets(from_us, to_us) for t in self.down.get(region, ()))
 
     def is_cut(self, here: str, there: str, from_us: int, to_us: int) -> bool:
         """Whether two regions cannot tell one another anything themselves, for all this time."""
@@ -302,6 +306,10 @@ class Network:
             if trouble in lines and trouble.meets(call.sent_us, at_us):
                 at_us = max(at_us, 2 * trouble.to_us - trouble.from_us)
         return at_us + LATE_EFFECT_US
+
+    def is_whole(self, region: str, from_us: int, to_us: int) -> bool:
+        """Whether nothing was wrong inside a region, nor just behind that: slices have settled."""
+        return not any(t.meets(from_us, to_us, HEAL_US) for t in self.inner.get(region, ()))
 
     def around(self, call: Call) -> Iterable[Trouble]:
         """Everything that was ever wrong with a call's region or the line to it."""

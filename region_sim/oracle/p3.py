@@ -66,6 +66,8 @@ def _check_answer(run: Run, call: Call) -> Iterator[Finding]:
     is_wrong = call.status not in _FINE[call.kind]
     if not (is_late or is_wrong) or not run.network.is_served(call, AFTER_US):
         return
+    if not run.network.is_whole(call.region, call.sent_us, answered(call)):
+        return  # inside.py
     if is_late and not _may_wait(run, call):
         text = f"{call.region} answered a {call.kind.value} after {seconds(took_us)}"
         yield _finding(call, f"late {call.kind.value}", text)

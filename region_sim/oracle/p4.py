@@ -15,6 +15,9 @@ all the time in regions that the asked one could hear.
 **Pending**: a kick that is not confirmed within the deadline although nothing is in trouble and the
 regions are so near that it must be.
 
+A region of many nodes in which something is wrong answers 200 for a slice that no node runs: it
+knows nothing then.
+
 That its slot is free at once is P1: a refusal that names it. A kick without an answer may or may
 not hold; nothing is asked of it.
 """
@@ -74,6 +77,8 @@ def _check_beat(
 
 def _knows(run: Run, session: Session, kick: End, beat: Beat) -> bool:
     network, here = run.network, beat.region
+    if not network.is_whole(here, beat.sent_us, beat.answered_us):
+        return False
     if kick.region == here:
         since_us = kick.at_us
         is_promised = session.is_promised(here, beat.sent_us)
@@ -94,6 +99,7 @@ def _must_know(run: Run, kick: End, beat: Beat) -> bool:
     lost_us = kick.at_us + spread_us + HEAL_US
     return (
         told_us < beat.sent_us
+        and network.is_whole(beat.region, beat.sent_us, beat.answered_us)
         and not network.restarted(kick.region, kick.at_us, lost_us)
         and not network.lost_disk(kick.region, kick.at_us, beat.answered_us)
         and not network.lost_disk(beat.region, kick.at_us, beat.answered_us)

@@ -11,9 +11,10 @@ answered `displaced` or `lapsed`. Excused where only regions beyond trouble had 
 lately: to the asked one it had been silent. `expired` needs a session of a day, or a wall clock
 that jumped.
 
-**For the limit** a session ends only while it is provisional: admitted as overdraft, revived, or
-adopted within its first seconds. And only when L other devices lived at some moment of the last 3.1
-s, which were not themselves ended for the limit; two provisional sessions never end one another.
+**For the limit** a session ends only while it is provisional: admitted as overdraft or unchecked,
+revived, or adopted within its first seconds. And only when L other devices lived at some moment of
+the last 3.1 s, which were not themselves ended for the limit; two provisional sessions never end
+one another.
 Excused where a session on which the end rests was over beyond a cut. With `end_oldest` another's
 start may end any session, but only of a full account, and not by a device that was so ended before.
 
@@ -107,9 +108,17 @@ def _has_act(run: Run, household: Household, session: Session, call: Call, reaso
         and (
             (reason == "superseded" and start.device == session.device)
             or (reason == "replaced" and session.id in start.request.get("replace", ()))
+            or (reason == "stopped" and _is_unchecked_stop(session, start))
         )
         for start in household.starts
     )
+
+
+def _is_unchecked_stop(session: Session, start: Call) -> bool:
+    """Whether a start ended the session without its slice, which is told of a stop."""
+    is_unchecked = start.body.get("decision", {}).get("basis") == "unchecked"
+    is_ended = start.device == session.device or session.id in start.request.get("replace", ())
+    return is_unchecked and is_ended
 
 
 def _latest_us(run: Run, start: Call) -> int:
@@ -148,7 +157,7 @@ def _may_have_stopped(session: Session, call: Call) -> bool:
 
 def _was_provisional(run: Run, session: Session, by_us: int) -> bool:
     """Whether it may have been provisional: as overdraft, revived, or adopted young."""
-    if session.basis == "overdraft" or session.admitted_us is None:
+    if session.basis in ("overdraft", "unchecked") or session.admitted_us is None:
         return True
     heard_us = session.admitted_us
     for beats in (session.beats, session.perhaps):

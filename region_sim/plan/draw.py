@@ -59,9 +59,10 @@ def _fault(random: Random, kind: FaultKind, scenario: Scenario) -> Fault:
         links = _links(random, scenario.regions)
     else:
         regions = (random.choice(scenario.regions),)
-    fault = Fault(
-        kind, at_s, max(0.5, for_s), regions, links, random.choice(doc.ways), _amount(random, kind)
-    )
+    amount = _amount(random, kind)
+    if kind is FaultKind.NODE:
+        amount = random.randint(1, scenario.nodes)
+    fault = Fault(kind, at_s, max(0.5, for_s), regions, links, random.choice(doc.ways), amount)
     return check_fault(fault, scenario.regions)
 
 

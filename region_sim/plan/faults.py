@@ -36,6 +36,8 @@ class FaultKind(StrEnum):
     UPGRADE = "upgrade"
     LEAVE = "leave"
     LOCKS = "locks"
+    NODE = "node"
+    STORE = "store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,25 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         "silence, reject: refused at once",
         on_links=False, ways=("drop", "reject"),
     ),
+    FaultKind.NODE: KindDoc(
+        "one node of a region of many; kill: it dies and starts again at the end; pause: it stands "
+        "still and goes on; stop: it is stopped in order and starts again; cut: it does not reach "
+        "the region's Redis",
+        on_links=False, ways=("kill", "pause", "stop", "cut"), amount="its number", default=1,
+        low=1, high=8,
+    ),
+    FaultKind.STORE: KindDoc(
+        "the Redis of a region of many nodes; down: it refuses connections; hang: it does not "
+        "answer; failover: down, then a replica that lacks the last 0.3 s; lost: down, then empty",
+        on_links=False, ways=("down", "hang", "failover", "lost"),
+    ),
 }  # fmt: skip
+INSIDE_REGIONS: Final = frozenset({FaultKind.NODE, FaultKind.STORE})
+"""Only in regions of many nodes."""
+OF_NODES: Final = INSIDE_REGIONS | {
+    FaultKind.CUT, FaultKind.LAG, FaultKind.LOSS, FaultKind.NARROW, FaultKind.STALL, FaultKind.LINE,
+}  # fmt: skip
+"""What regions of many nodes may meet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from crdt.dots import SHARDS
 from georeg.region.settings import ElectionKind
 from region_sim.plan.errors import PlanError
 from region_sim.plan.faults import (
+    INSIDE_REGIONS,
     KINDS,
+    OF_NODES,
     Fault,
     FaultKind,
     Links,
@@ -28,12 +31,13 @@ from region_sim.plan.scenario import Draw, Scenario, account_of
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "scenarios"
 REGIONS_MAX: Final = 9
+NODES_MAX: Final = 8
 HOUSEHOLDS_MAX: Final = 1_000_000
 _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
     "households": int, "drift": float, "excess": str, "on_limit": str, "pinned": str,
     "election": str,
-    "clones": str,
+    "clones": str, "nodes": int, "slices": int,
 }  # fmt: skip
 _TABLES: Final = (
     "regions", "round_trip_ms", "only", "plans", "habits", "settings", "older", "fault", "draw",
@@ -116,6 +120,8 @@ def check(scenario: Scenario) -> Scenario:
         "jitter": (scenario.jitter, 0, 10),
         "last_mile_ms": (scenario.last_mile_ms, 0.01, 10_000),
         "drift": (scenario.drift, 0, 0.02),
+        "nodes": (scenario.nodes, 1, NODES_MAX),
+        "slices": (scenario.slices, 1, SHARDS),
     }
     for key, (value, low, high) in bounds.items():
         if not low <= value <= high:
@@ -132,9 +138,26 @@ def check(scenario: Scenario) -> Scenario:
         raise PlanError(f"{where}: election = {scenario.election!r} is none of {known}")
     if scenario.older and scenario.election != ElectionKind.STATIC:
         raise PlanError(f"{where}: older regions know a static election only")
+    kinds = {*scenario.draw.kinds, *(fault.kind for fault in scenario.faults)}
+    if scenario.nodes > 1:
+        _check_nodes(where, scenario)
+        wrong = kinds - OF_NODES
+    else:
+        wrong = kinds & INSIDE_REGIONS
+    if wrong:
+        named = ", ".join(sorted(kind.value for kind in wrong))
+        raise PlanError(f"{where}: {named}: not with nodes = {scenario.nodes}")
     if not {plan for plan, _ in scenario.plans} <= {"basic", "standard", "premium"}:
         raise PlanError(f"{where}: plans are shares of basic, standard and premium")
     return scenario
+
+
+def _check_nodes(where: str, scenario: Scenario) -> None:
+    """What regions of many nodes cannot have. Raises PlanError."""
+    if SHARDS % scenario.slices:
+        raise PlanError(f"{where}: slices = {scenario.slices} does not divide {SHARDS}")
+    if scenario.older or scenario.election != ElectionKind.STATIC:
+        raise PlanError(f"{where}: regions of many nodes are new, and their homes are static")
 
 
 def with_habits(habits: Habits, changes: Mapping[str, float]) -> Habits:

@@ -56,6 +56,9 @@ class Scenario:
     """How homes are elected, as in a config file's [home]."""
     pinned: str = ""
     """Region that every entitlement names as the account's home; empty: as the habits say."""
+    nodes: int = 1
+    """Of each region; with more than one each region has a Redis, and `slices` slices."""
+    slices: int = 4
     older: tuple[str, ...] = ()
     """Regions that speak only the oldest protocol at first; an `upgrade` changes that."""
     faults: tuple[Fault, ...] = ()

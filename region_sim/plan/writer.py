@@ -14,7 +14,8 @@ from region_sim.plan.scenario import Draw, Scenario
 
 _PLAIN: Final = (
     "about", "regions", "world", "jitter", "last_mile_ms", "duration_s", "households", "only",
-    "drift", "excess", "on_limit", "clones", "election", "pinned", "older", "expects",
+    "drift", "excess", "on_limit", "clones", "election", "pinned", "nodes", "slices", "older",
+    "expects",
 )  # fmt: skip
 
 

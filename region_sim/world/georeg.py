@@ -4,101 +4,24 @@ Nothing of georeg is replaced. What comes from outside anyway (config, clocks, r
 the peers) comes from the ground; what happens inside is written down by a tap (tap.py).
 """
 
-import tomllib
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from crdt.dots import RegionId
 from crdt.errors import LocalError
 from georeg.cli.runtime import Node, Surroundings
-from georeg.config import Config, ConfigError
-from georeg.config.lines import key_lines
-from georeg.config.load import parse
-from georeg.config.mistakes import Findings
-from georeg.config.reader import Table
-from georeg.config.settings import read_settings
-from georeg.region.settings import ElectionKind, Settings
+from georeg.region.region import Region
 from georeg.store import SqliteJournal
-from region_sim.plan.errors import PlanError
-from region_sim.plan.scenario import Scenario
+from region_sim.nodes.process import NodesProcess
+from region_sim.nodes.store import StoreHost, store_of
 from region_sim.world import agreement
-from region_sim.world.ground import EDGE_PORT, MESH_PORT, Ground
+from region_sim.world.config import read_config
+from region_sim.world.ground import Ground
 from region_sim.world.lines import open_lines
 from region_sim.world.tap import Tap
 
-LIMITS: Final = {"basic": 1, "standard": 2, "premium": 4}
 JUMBLE_DELAY_US: Final = 400_000
-
-
-def settings_text(scenario: Scenario) -> str:
-    """[settings] and [plans] as an operator would write them."""
-    plans = "".join(
-        f'[plans.{name}]\nlimit = {limit}\non_limit = "{scenario.on_limit}"\n'
-        f'excess = "{scenario.excess}"\nclones = "{scenario.clones}"\n'
-        for name, limit in LIMITS.items()
-    )
-    settings = "".join(f"{key} = {value!r}\n" for key, value in sorted(scenario.settings.items()))
-    return f"[settings]\n{settings}{plans}"
-
-
-def settings_of(scenario: Scenario) -> Settings:
-    """The settings that the regions of a scenario have. Raises PlanError."""
-    text = settings_text(scenario)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"settings: {error}") from None
-    findings = Findings(key_lines(text))
-    settings = read_settings(
-        Table(values["settings"], ("settings",), findings),
-        Table(values["plans"], ("plans",), findings),
-    )
-    if findings.mistakes:
-        raise PlanError("settings: " + "; ".join(map(str, sorted(findings.mistakes))))
-    return settings
-
-
-def config_text(ground: Ground, members: tuple[str, ...]) -> str:
-    """The config file that an operator would write for this region of a cluster of these."""
-    secrets = ground.secrets
-    peers = "".join(
-        f'[[peer]]\nname = "{name}"\nnumber = {number}\nurl = "ws://{name}:{MESH_PORT}"\n'
-        f'edge_url = "http://{name}:{EDGE_PORT}"\n'
-        for number, name in enumerate(ground.regions, start=1)
-        if name != ground.name and name in members
-    )
-    former = "".join(
-        f"{name} = {number}\n"
-        for number, name in enumerate(ground.regions, start=1)
-        if name != ground.name and name not in members
-    )
-    return (
-        f'cluster = "simulated"\nregion = "{ground.name}"\nnumber = {ground.number}\n'
-        f'data_dir = "data"\n[edge]\nhost = "{ground.name}"\nport = {EDGE_PORT}\n'
-        f'[mesh]\nhost = "{ground.name}"\nport = {MESH_PORT}\n'
-        f"protocol_max = {ground.protocol_max}\n{peers}"
-        f"{settings_text(ground.scenario)}{home_text(ground.scenario)}"
-        f"[former]\n{former}"
-        f'[[keys.cluster]]\nsecret = "{secrets.cluster}"\n'
-        f'[[keys.session]]\nsecret = "{secrets.session}"\n'
-        f'[[keys.backend]]\nname = "sim"\nhash = "{secrets.backend_hash}"\n'
-        f'[[keys.entitlement]]\nsecret = "{secrets.entitlement}"\n'
-    )
-
-
-def home_text(scenario: Scenario) -> str:
-    """[home]; where its locks are is for the world to know."""
-    url = 'lock_url = "redis://locks"\n' if scenario.election == ElectionKind.FENCED else ""
-    return f'[home]\nelection = "{scenario.election}"\n{url}'
-
-
-def read_config(ground: Ground, members: tuple[str, ...]) -> Config:
-    """That file, read as georeg reads it. Raises PlanError for settings that do not fit."""
-    file = ground.directory / "region.toml"
-    try:
-        return parse(config_text(ground, members).encode(), file, {})
-    except ConfigError as error:
-        raise PlanError(f"the scenario's settings do not make a config: {error}") from None
+AnyProcess: TypeAlias = "GeoregProcess | NodesProcess"
 
 
 class GeoregNode(Node):
@@ -131,9 +54,11 @@ class GeoregNode(Node):
 
 
 class GeoregProcess:
-    """One life of a region of georeg."""
+    """One life of a region of georeg in one process."""
 
-    def __init__(self, ground: Ground, others: dict[str, "GeoregProcess"]) -> None:
+    slices = 1
+
+    def __init__(self, ground: Ground, others: dict[str, Any]) -> None:
         data = ground.directory / "data"
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         machine = ground.machine
@@ -147,7 +72,9 @@ class GeoregProcess:
         )  # fmt: skip
         self.node = GeoregNode(read_config(ground, ground.members), surroundings)
         self.ground = self.node.ground = ground
-        self.tap = self.node.tap = Tap(ground, self.node, others)
+        self.tap = self.node.tap = Tap(ground, self.node.region, others)
+        if ground.chaos.keeps_frames:
+            self.tap.keep_frames(self.node)
         self._members: tuple[str, ...] | None = None
         """What its config says that it has not read yet."""
 
@@ -190,6 +117,14 @@ class GeoregProcess:
         assert members is not None
         self.node.reload(read_config(self.ground, members))
 
+    def regions_for(self, account: str) -> list[Region]:  # noqa: ARG002 - all are here
+        """Who may decide for an account now."""
+        return [self.node.region]
+
+    def owners(self, number: int) -> list[Region]:  # noqa: ARG002 - there is one slice
+        """Who may decide for a slice now."""
+        return [self.node.region]
+
     def probe(self) -> None:
         """Write down what the region says of itself."""
         self.tap.probe()
@@ -205,26 +140,65 @@ class Georeg:
     name = "georeg"
 
     def __init__(self) -> None:
-        self._living: dict[str, GeoregProcess] = {}
+        self._living: dict[str, AnyProcess] = {}
+        self._stores: dict[str, StoreHost] = {}
 
-    def process(self, ground: Ground) -> GeoregProcess:
+    def process(self, ground: Ground) -> AnyProcess:
         """A new life of a region."""
-        process = GeoregProcess(ground, self._living)
+        process: AnyProcess
+        if ground.scenario.nodes > 1:
+            process = NodesProcess(ground, self._living, self._store(ground))
+        else:
+            process = GeoregProcess(ground, self._living)
         self._living[ground.name] = process
         return process
 
-    def heads(self, processes: dict[str, Any]) -> agreement.Heads:
-        """How far the regions have written."""
-        return agreement.heads({name: p.node.region for name, p in processes.items()})
+    def _store(self, ground: Ground) -> StoreHost:
+        """The Redis of a region, which outlives its processes."""
+        store = self._stores.get(ground.name)
+        if store is None:
+            store = self._stores[ground.name] = store_of(ground)
+        return store
 
-    def behind(self, heads: agreement.Heads, processes: dict[str, Any]) -> list[str]:
+    def heads(self, processes: dict[str, Any]) -> list[agreement.Heads]:
+        """How far the regions have written, by slice."""
+        return [agreement.heads(regions) for regions in _by_slice(processes)]
+
+    def behind(self, heads: list[agreement.Heads], processes: dict[str, Any]) -> list[str]:
         """Which region has not heard what had been written then."""
-        return agreement.behind(heads, {name: p.node.region for name, p in processes.items()})
+        return [
+            problem
+            for known, regions in zip(heads, _by_slice(processes), strict=True)
+            for problem in _missing(regions, processes) or agreement.behind(known, regions)
+        ]
 
     def disagreements(self, processes: dict[str, Any]) -> list[str]:
         """Where the regions do not hold the same."""
-        return agreement.disagreements({name: p.node.region for name, p in processes.items()})
+        return [
+            problem
+            for regions in _by_slice(processes)
+            for problem in _missing(regions, processes) or agreement.disagreements(regions)
+        ]
 
     def leftovers(self, processes: dict[str, Any]) -> list[str]:
         """What is left although everybody has gone."""
-        return agreement.leftovers({name: p.node.region for name, p in processes.items()})
+        return [
+            problem
+            for regions in _by_slice(processes)
+            for problem in agreement.leftovers(regions)
+        ]
+
+
+def _by_slice(processes: dict[str, Any]) -> list[dict[str, Region]]:
+    """For each slice the rules that run it, by region; a region in one process has one slice."""
+    slices = max([p.slices for p in processes.values()], default=1)
+    return [
+        {name: owners[0] for name, p in sorted(processes.items()) if (owners := p.owners(number))}
+        for number in range(slices)
+    ]
+
+
+def _missing(regions: dict[str, Region], processes: dict[str, Any]) -> list[str]:
+    """In words, which region does not run a slice."""
+    missing = sorted(set(processes) - set(regions))
+    return [f"P7 a slice of {name} is run by nobody" for name in missing]

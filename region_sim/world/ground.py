@@ -18,6 +18,10 @@ from region_sim.plan.scenario import Scenario
 
 EDGE_PORT = 80
 MESH_PORT = 7000
+INSIDE = "."
+"""Host `us.1` is the first node of region `us`."""
+INSIDE_US = 100
+"""One way between hosts of one region."""
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from functools import partial
 from crdt.versions import NEWEST, OLDEST
 from region_sim.history import FaultEvent
 from region_sim.kernel.links import Link
+from region_sim.nodes.process import NodesProcess
 from region_sim.plan.faults import Fault
 from region_sim.world.operator import Operator
 from region_sim.world.town import PLACE
@@ -264,6 +265,51 @@ class Nemesis:
 
         change(1)
         return lambda: change(-1)
+
+    # ---- inside a region of many nodes -------------------------------------------------------
+
+    def _node(self, fault: Fault) -> Undo:
+        number = int(fault.amount)
+        processes = [self._nodes(region) for region in fault.regions]
+        if fault.how == "cut":
+            return _add([process.cuts_of(number) for process in processes], 1.0)
+        begin, undo = {
+            "kill": (NodesProcess.kill_node, NodesProcess.start_node),
+            "pause": (NodesProcess.pause_node, NodesProcess.resume_node),
+            "stop": (NodesProcess.stop_node, NodesProcess.start_node),
+        }[fault.how]
+        for process in processes:
+            begin(process, number)
+
+        def end() -> None:
+            for process in processes:
+                undo(process, number)
+
+        return end
+
+    def _store(self, fault: Fault) -> Undo:
+        stores = [self._nodes(region).store for region in fault.regions]
+        what = "hangs" if fault.how == "hang" else "downs"
+
+        def change(by: int) -> None:
+            for store in stores:
+                setattr(store, what, getattr(store, what) + by)
+
+        def end() -> None:
+            for store in stores:
+                if fault.how == "failover":
+                    store.fail_over()
+                elif fault.how == "lost":
+                    store.lose()
+            change(-1)
+
+        change(1)
+        return end
+
+    def _nodes(self, region: str) -> NodesProcess:
+        process = self._world.slot(region).process
+        assert isinstance(process, NodesProcess), "the plan was checked"
+        return process
 
     def _disk(self, fault: Fault) -> Undo:
         disks = [self._world.slot(region).disk for region in fault.regions]

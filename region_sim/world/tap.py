@@ -9,29 +9,27 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crdt.events import ActorKind, Entry, HomeSet, Kick, Reason
-from georeg.cli.runtime import Node
 from georeg.edge.render import Renderer
 from georeg.region import wire
 from georeg.region.election import StaticElection
+from georeg.region.region import Region
 from georeg.region.settings import ElectionKind
 from region_sim.history import Budget, Cloned, Ended, Frame, Learned, Moved, Probe, Sat, Voided
 from region_sim.world.ground import Ground
-
-if TYPE_CHECKING:
-    from region_sim.world.georeg import GeoregProcess
 
 
 class Tap:
     """Listens to one life of a region."""
 
-    def __init__(self, ground: Ground, node: Node, others: dict[str, "GeoregProcess"]) -> None:
-        """`others`: the living processes of all regions by name, this one soon included."""
+    def __init__(self, ground: Ground, region: Region, others: dict[str, Any]) -> None:
+        """`others`: the living processes of all regions by name, this one soon included. `region`:
+        its rules, or those of one of its slices."""
         self._ground = ground
         self._history = ground.history
-        self._region: Any = node.region
+        self._region: Any = region
         self._others = others
         names = dict(enumerate(ground.regions, start=1))
         self._render = Renderer(names)  # type: ignore[arg-type]
@@ -39,14 +37,13 @@ class Tap:
         self._frames: dict[tuple[str, bytes], deque[int]] = {}
         """Target and payload -> indices in the history of what has not arrived."""
         self._evidence: list[tuple[str, ...]] = []
-        self._listen(node)
+        self._listen(self._region)
 
     @property
     def _now_us(self) -> int:
         return self._ground.machine.scheduler.now_us
 
-    def _listen(self, node: Node) -> None:
-        region: Any = node.region
+    def _listen(self, region: Any) -> None:
         state, overdrafts = region._state, region._overdrafts
         kick, release, hold = state.kick, state.release, state.hold
         apply_kick, judge = state.apply_kick, overdrafts._judge
@@ -100,8 +97,6 @@ class Tap:
         clones = region._heartbeats._clones
         clones._found = partial(self._cloned, clones._found, by_pace=False)
         clones._is_fast = partial(self._cloned, clones._is_fast, by_pace=True)
-        if self._ground.chaos.keeps_frames:
-            self._keep_frames(node)
 
     def _cloned(self, count: Callable[[Entry], None], entry: Entry, *, by_pace: bool) -> None:
         session = self._render.session_id(entry.session)
@@ -132,15 +127,19 @@ class Tap:
 
     def _measure(self, account: str) -> None:
         """What each region could use of the account's slots at this instant."""
-        usable, homes = {}, set()
+        usable: dict[str, int] = {}
+        homes = set()
         living = {
-            name: process.node.region
+            name: process.regions_for(account)
             for name, process in sorted(self._others.items())
             if process.ground.machine.is_alive
         }
-        for name, region in living.items():
-            if region.joined and _belongs(region, living):
-                usable[name] = self._usable(region, account)
+        everyone = [region for regions in living.values() for region in regions]
+        for name, regions in living.items():
+            for region in regions:  # two where two nodes may decide at once, which none should
+                if not region.joined or not _belongs(region, everyone):
+                    continue
+                usable[name] = usable.get(name, 0) + self._usable(region, account)
                 if (known := region._state.plan_of(account)) is not None:
                     # By pin and hash among all: that regions may differ about who belongs to the
                     # cluster, where a home has moved, or who sits in a seat, is no excuse for
@@ -200,7 +199,8 @@ class Tap:
 
     # ---- messages ----------------------------------------------------------------------------
 
-    def _keep_frames(self, node: Any) -> None:
+    def keep_frames(self, node: Any) -> None:
+        """Write down each message that the node sends."""
         send, regions = node._mesh.send, self._ground.regions
 
         def on_send(peer: int, payload: bytes) -> None:
@@ -228,10 +228,10 @@ class Tap:
         frames[index] = replace(frames[index], arrived_us=self._now_us)
 
 
-def _belongs(region: Any, living: dict[str, Any]) -> bool:
+def _belongs(region: Any, living: list[Any]) -> bool:
     """Whether any other region's config has it: one that was lost and removed, and that lives on
     somewhere unseen, is no part of the cluster, and nothing but a fence could stop it."""
-    others = [other for other in living.values() if other is not region]
+    others = [other for other in living if other.id != region.id]
     return not others or any(region.id in other._members.regions for other in others)
 
 

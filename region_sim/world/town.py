@@ -7,11 +7,16 @@ from aiohttp import ClientSession
 
 from region_sim.history import History
 from region_sim.kernel.machine import EPOCH_MS, Machine
-from region_sim.world.ground import EDGE_PORT, Secrets
+from region_sim.world.ground import EDGE_PORT, INSIDE, Secrets
 from region_sim.world.lines import open_lines
 
 PLACE = "@"
 """Host `@us` is where the devices next to region `us` are."""
+
+
+def region_of(host: str) -> str:
+    """The region in which or next to which a host is."""
+    return host.removeprefix(PLACE).partition(INSIDE)[0]
 
 
 class SimTown:

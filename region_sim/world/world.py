@@ -24,10 +24,10 @@ from region_sim.kernel.network import Network
 from region_sim.kernel.scheduler import Scheduler
 from region_sim.kernel.trace import Trace
 from region_sim.plan.scenario import Scenario
-from region_sim.world.ground import Chaos, Ground, Secrets, System
+from region_sim.world.ground import INSIDE, INSIDE_US, Chaos, Ground, Secrets, System
 from region_sim.world.lock_line import LockHost, LockLine
 from region_sim.world.slot import Disk, Slot
-from region_sim.world.town import PLACE, SimTown
+from region_sim.world.town import PLACE, SimTown, region_of
 
 _PROBE_US = 1_000_000
 _COLLECT_US = 30_000_000
@@ -49,9 +49,10 @@ class World:
         last_mile_us = round(scenario.last_mile_ms * 1000)
 
         def distance_us(source: str, target: str) -> int:
-            a, b = source.removeprefix(PLACE), target.removeprefix(PLACE)
+            a, b = region_of(source), region_of(target)
             mile_us = last_mile_us if PLACE in source + target else 0
-            return mile_us + (distances[a, b] if a != b else 0)
+            near_us = INSIDE_US if INSIDE in source + target else 0
+            return mile_us + near_us + (distances[a, b] if a != b else 0)
 
         networking = self.stream("network")
         self.network = Network(

@@ -19,10 +19,16 @@ from georeg.region.messages import No
 from georeg.region.starts import Start
 from georeg.store import SqliteJournal
 from tests.crdt import test_escrow_model as leases
-from tests.sim import mutants_drain, mutants_election, mutants_moves, mutants_promises
+from tests.sim import (
+    mutants_drain,
+    mutants_election,
+    mutants_moves,
+    mutants_nodes,
+    mutants_promises,
+)
 from tests.sim.planting import PLANTED, Patch, plant, planted
 
-MORE = (mutants_drain, mutants_election, mutants_moves, mutants_promises)
+MORE = (mutants_drain, mutants_election, mutants_moves, mutants_nodes, mutants_promises)
 """They register theirs too."""
 __all__ = ["PLANTED", "plant"]
 

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = [("short", 1), ("short", 5), ("storm", 3), ("storm", 8)]
+CASES = [("short", 1), ("short", 5), ("storm", 3), ("storm", 8), ("nodes", 3)]
 SMALL = ["--scenario", "short", "--households", "3", "--duration", "8", "--seed", "4"]
 ELSEWHERE = """
 import json, sys

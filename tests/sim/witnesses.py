@@ -85,6 +85,12 @@ WITNESSES: Final[dict[str, Witness]] = {
     "idle": Witness("near", (1, 2, 3), "P6 something is left"),
     "noreask": Witness("ocean", (1, 2, 3), "P6 something is left"),
     "slots_stay": Witness("near", (1, 2, 3), "P6 something is left"),
+    # inside a region of many nodes
+    "no_last_resort": Witness("nodes", (1, 2, 3), "inside answered 503"),
+    "leaving_closed": Witness("nodes-leaving", (1, 2, 3), "inside answered 503"),
+    "streams_hold": Witness("nodes-leaving", (3, 5), "inside"),
+    "decides_for_ever": Witness("nodes-paused", (1, 2, 3), "inside answered 503"),
+    "takeovers_heard": Witness("nodes", (3,), "P1 rests on a suspect session"),
     # P7
     "unnumbered_release": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),
     "skips": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),

@@ -1,0 +1,1 @@
+"""Regions of many nodes in the simulated world: the real nodes, a store, and a balancer."""
