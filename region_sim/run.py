@@ -35,6 +35,7 @@ SETTLE_LIMIT_S: Final = 30.0
 TAKEOVER_S: Final = 3.0
 """Within it somebody runs each slice of a region of many nodes again (docs/nodes.md)."""
 POLL_S: Final = 0.1
+BURIALS_MAX: Final = 8
 PROGRESS_S: Final = 1.0
 
 Progress = Callable[[float, float], None]
@@ -110,7 +111,9 @@ def _bury() -> None:
     and complain that nobody listens: that is over, and no news."""
     hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
     try:
-        gc.collect()
+        for _ in range(BURIALS_MAX):  # what is closed may keep others alive until the next time
+            if not gc.collect():
+                break
     finally:
         sys.unraisablehook = hook
 
