@@ -1,4 +1,4 @@
-"""Inside a region of many nodes: what devices may notice while a node or the Redis is in trouble.
+"""Inside a region of many nodes, as it is judged: what devices may notice of trouble there.
 
 Judged are calls to a region in which something is wrong, or was until `HEAL_US` before, while the
 region itself and the line to it were in order.

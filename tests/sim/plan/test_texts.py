@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from region_sim.cli.options import add_scenario_flags, flags_of, scenario_of
 from region_sim.plan.draw import draw
 from region_sim.plan.errors import PlanError
-from region_sim.plan.faults import KINDS, Fault, FaultKind, check_fault, links_text, parse_links
+from region_sim.plan.faults import (
+    INSIDE_REGIONS,
+    KINDS,
+    OF_NODES,
+    Fault,
+    FaultKind,
+    check_fault,
+    links_text,
+    parse_links,
+)
 from region_sim.plan.habits import Habits
 from region_sim.plan.reader import fault_text, load, names, number_text, parse_fault, read
 from region_sim.plan.scenario import Draw, Scenario
@@ -31,8 +40,12 @@ def links(draw_one: st.DrawFn, regions: tuple[str, ...] = REGIONS) -> tuple[tupl
 
 
 @st.composite
-def faults(draw_one: st.DrawFn, regions: tuple[str, ...] = REGIONS) -> Fault:
-    kind = draw_one(st.sampled_from(FaultKind))
+def faults(
+    draw_one: st.DrawFn,
+    regions: tuple[str, ...] = REGIONS,
+    kinds: frozenset[FaultKind] = frozenset(FaultKind),
+) -> Fault:
+    kind = draw_one(st.sampled_from(sorted(kinds)))
     doc = KINDS[kind]
     amount = draw_one(st.floats(doc.low, doc.high)) if doc.amount else 0.0
     fault = Fault(
@@ -108,13 +121,26 @@ SCENARIOS = st.builds(
     pinned=st.sampled_from(["", "eu"]),
     older=st.sampled_from([(), ("us",), ("us", "ap")]),
     on_limit=st.sampled_from(["refuse", "end_oldest"]),
-    faults=st.lists(faults(("us", "eu", "ap")), max_size=4).map(tuple),
+    faults=st.lists(
+        faults(("us", "eu", "ap"), frozenset(FaultKind) - INSIDE_REGIONS), max_size=4
+    ).map(tuple),
     draw=st.just(Draw()) | st.just(Draw((FaultKind.CUT, FaultKind.KILL), 1, 4)),
     expects=st.just(()) | st.just(("adopted", "partition")),
 )
 
 
-@given(SCENARIOS)
+OF_MANY_NODES = st.builds(
+    Scenario,
+    name=st.just("many"),
+    regions=st.just(("us", "eu", "ap")),
+    nodes=st.integers(2, 8),
+    slices=st.sampled_from([1, 2, 64]),
+    faults=st.lists(faults(("us", "eu", "ap"), OF_NODES), max_size=4).map(tuple),
+    draw=st.just(Draw()) | st.just(Draw((FaultKind.NODE, FaultKind.STORE), 1, 4)),
+)
+
+
+@given(SCENARIOS | OF_MANY_NODES)
 def test_a_scenario_written_to_a_file_is_read_as_the_same_scenario(scenario: Scenario) -> None:
     text = scenario_text(scenario, head="what it is\n\nand why")
     again = read(tomllib.loads(text), scenario.name)
