@@ -161,3 +161,15 @@ def test_a_scenario_that_was_drawn_is_the_same_again_by_flags_and_by_file(name: 
 def test_only_names_households_that_there_are() -> None:
     with pytest.raises(PlanError, match="acc-0001 to acc-0005"):
         read({"households": 5, "only": ["acc-0006"]}, "one")
+
+
+def test_a_fault_inside_a_region_needs_nodes_there_and_others_do_not_fit_them() -> None:
+    def told(kind: str, **more: object) -> str:
+        fault = {"kind": kind, "regions": ["us"], "at_s": 1.0, "for_s": 1.0}
+        with pytest.raises(PlanError) as error:
+            read({"fault": [fault], **more}, "one")
+        return str(error.value)
+
+    assert told("node") == "scenario one: node: not with nodes = 1"
+    assert told("kill", nodes=3) == "scenario one: kill: not with nodes = 3"
+    assert told("node", nodes=3, slices=5) == "scenario one: slices = 5 does not divide 64"
