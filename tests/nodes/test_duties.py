@@ -105,7 +105,7 @@ async def node(server: RedisServer) -> AsyncIterator[Callable[[str], OneNode]]:
     made: list[OneNode] = []
 
     def make(name: str) -> OneNode:
-        client = RedisClient(RedisSettings.parse(server.url, timeout_ms=200))
+        client = RedisClient(RedisSettings.parse(server.url))
         made.append(OneNode(client, name))
         return made[-1]
 
