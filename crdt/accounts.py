@@ -243,7 +243,7 @@ class AccountTable:
                 self.first.extend(array("i", [NONE]) * ROWS_STEP)
                 self._plan_numbers.extend(array("H", [_NO_PLAN]) * ROWS_STEP)
             self._used = row + 1
-        at = key >> SHARD_BITS & self._mask
+        at = self.bucket(key)
         self.chain[row] = self.heads[at]
         self.heads[at] = row
         self.keys[row] = key

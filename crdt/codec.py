@@ -22,7 +22,7 @@ by the same bounds (LocalError): a region never says what its peers would refuse
 Cost: 1 to 2 us an event either way; the parsing itself is msgpack's C code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgpack
@@ -92,7 +92,8 @@ _SHORT, _LONG = 5, 9
 _WHEN_MAX: Final = TIME_MS_MAX << 22 | (1 << 22) - 1
 T = TypeVar("T", Kick, PlanSet, HomeSet)
 
-_pack: Final = msgpack.Packer().pack
+pack: Final[Callable[[Any], bytes]] = msgpack.Packer().pack
+"""One plain value as msgpack."""
 
 
 def unpack(data: bytes, bytes_max: int) -> Any:
@@ -112,11 +113,6 @@ def unpack(data: bytes, bytes_max: int) -> Any:
         raise PeerError(f"not a msgpack value: {type(wrong).__name__} {wrong}"[:200]) from None
 
 
-def pack(value: Any) -> bytes:
-    """One plain value as msgpack."""
-    return _pack(value)  # type: ignore[no-any-return]  # msgpack has no types
-
-
 def _refuse_ext(code: int, _data: bytes) -> NoReturn:
     raise PeerError(f"msgpack extension {code} is not accepted")
 
@@ -130,7 +126,7 @@ def concatenated(events: Sequence[bytes]) -> bytes:
 def encode_event(event: Event) -> bytes:
     """One event as bytes. Raises LocalError when a field is out of bounds."""
     try:
-        return _pack(plain(event))  # type: ignore[no-any-return]  # msgpack has no types
+        return pack(plain(event))
     except (PeerError, UnicodeError) as wrong:
         raise LocalError(f"cannot encode {type(event).__name__}: {wrong}") from None
 

@@ -179,11 +179,6 @@ class SessionSet:
         self._free = row
         accounts.prune(owner)
 
-    def _drop_labels(self, *numbers: int) -> None:
-        for number in numbers:
-            if number != FULL:
-                self._labels.drop(number)
-
     def drop_writer(self, region: RegionId) -> int:
         """Remove every dot of one region; returns how many. Walks the whole set."""
         rows = self.rows_of(region)
@@ -283,7 +278,7 @@ class SessionSet:
             kind = self._labels.value(kind_number)
         return Entry(
             self.dots[row],  # type: ignore[arg-type]  # a column has numbers only
-            self.sessions[row],  # type: ignore[arg-type]
+            self.sessions[row],  # type: ignore[arg-type]  # the same
             self._accounts.account(owner) if account is None else account,
             Device(device_id.decode(), name, kind),
             title,
@@ -334,3 +329,8 @@ class SessionSet:
             self._records += bytes(ROWS_STEP * _RECORD.size)
         self._used = row + 1
         return row
+
+    def _drop_labels(self, *numbers: int) -> None:
+        for number in numbers:
+            if number != FULL:
+                self._labels.drop(number)

@@ -152,7 +152,7 @@ class StoreNode:
         runner.on_retelling = self._duties.renew_now
         self.region.drain.node = self._me.name
         self._duties.drain = lambda: self.region.drain.word
-        self._duties.neighbours.on_nodes = self._heard_of
+        self._duties.neighbours.on_nodes = self._heard
         self.region.may_decide = self._duties.runs
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
@@ -167,7 +167,7 @@ class StoreNode:
         )
         self._door.paths[CALLS_PATH] = Calls(self._front, self._proof, self._door).handle
 
-    def _heard_of(self, _names: set[str]) -> None:
+    def _heard(self) -> None:
         """The other nodes have said something."""
         others = self._duties.neighbours.others
         self._passing.keep(entry.address for entry in others)

@@ -19,13 +19,13 @@ async def livez(_edge: Edge, _request: web.Request) -> web.StreamResponse:
 
 async def readyz(edge: Edge, _request: web.Request) -> web.StreamResponse:
     """200 while this region takes starts; 503 while it joins or drains, or this node leaves."""
-    if edge.region.ready and not edge.is_leaving:
-        return json_answer({"ready": True})
-    if edge.is_leaving and not edge.region.drain.has_effect:
-        raise unavailable("this node is leaving", edge.settings.retry_after_s)
     if edge.region.drain.has_effect:
         raise edge.farewell.problem("start")
-    raise unavailable("this region is joining", edge.settings.retry_after_s)
+    if edge.is_leaving:
+        raise unavailable("this node is leaving", edge.settings.retry_after_s)
+    if not edge.region.ready:
+        raise unavailable("this region is joining", edge.settings.retry_after_s)
+    return json_answer({"ready": True})
 
 
 async def metrics(edge: Edge, _request: web.Request) -> web.StreamResponse:

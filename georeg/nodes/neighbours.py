@@ -47,8 +47,8 @@ class Neighbours:
         """All that live, this one included, as of the last beat."""
         self.trouble = ""
         """Why the store is out of reach; empty: it is not."""
-        self.on_nodes: Callable[[set[str]], None] = lambda names: None
-        """Set by the node: these are all other nodes."""
+        self.on_nodes: Callable[[], None] = lambda: None
+        """Set by the node: what all nodes say is known anew."""
 
     @property
     def others(self) -> list[NodeEntry]:
@@ -138,7 +138,7 @@ class Neighbours:
             for name, entry in nodes.items()
         }
         self.nodes = nodes
-        self.on_nodes(set(nodes) - {self._me})
+        self.on_nodes()
         for entry in nodes.values():
             for number, fence in entry.fences.items():
                 self.saw(number, fence)
