@@ -58,6 +58,8 @@ class Duties:
         """Slices that could not be opened, or were lost, and when to try again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_leaving = False
+        self._is_undecided = False
+        """Whether it leaves, and does not know yet whether another node stays."""
         self._beats = 0
         self._loop_task: asyncio.Task[None] | None = None
         self.neighbours: Final = Neighbours(me.name, registry, self._entry, now_ms)
@@ -149,11 +151,14 @@ class Duties:
         """Hand everything over and take nothing more; False: no other node stays, so that what is
         run here goes on. `within_s`: nodes that are told to leave together hear so of one another.
         """
-        self._is_leaving = True
-        await self.neighbours.look_again()
-        if within_s and self.has_successor:
-            await asyncio.sleep(within_s)
+        self._is_leaving = self._is_undecided = True
+        try:
             await self.neighbours.look_again()
+            if within_s and self.has_successor:
+                await asyncio.sleep(within_s)
+                await self.neighbours.look_again()
+        finally:
+            self._is_undecided = False
         if not self.has_successor:
             return False
         await self._hand_all_over()
@@ -194,7 +199,7 @@ class Duties:
         self._beats += 1
         await self.neighbours.look_again()
         await asyncio.gather(*(duty.renew() for duty in list(self._duties.values())))
-        if not self.has_store:
+        if not self.has_store or self._is_undecided:
             return
         mine = self._wanted()
         for duty in list(self._duties.values()):

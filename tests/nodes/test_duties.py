@@ -189,6 +189,22 @@ async def test_nodes_that_leave_together_keep_what_they_run(
     assert len(a.decides) == len(b.decides) == SLICES // 2
 
 
+async def test_a_node_that_leaves_keeps_what_it_runs_until_it_knows_that_another_one_stays(
+    node: Callable[[str], OneNode],
+) -> None:
+    a, b = node("a"), node("b")
+    await asyncio.gather(a.duties.open(), b.duties.open())
+    await until(lambda: len(a.decides) == len(b.decides) == SLICES // 2)
+    leaving = asyncio.ensure_future(b.duties.leave(within_s=60))
+    await until(lambda: b.duties.neighbours.nodes["b"].is_leaving)
+    await b.duties._round()
+    await asyncio.gather(*b.duties._tasks)  # what the round has begun
+    assert len(b.decides) == SLICES // 2
+    leaving.cancel()
+    await b.duties._round()
+    await until(lambda: len(a.decides) == SLICES)
+
+
 async def test_a_former_owner_decides_nothing_when_it_wakes_up(
     node: Callable[[str], OneNode],
 ) -> None:
