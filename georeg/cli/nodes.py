@@ -9,10 +9,10 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
-from aiohttp import ClientSession, DummyCookieJar
 
 from georeg.cli import parts as made_of
 from georeg.cli.parts import StartError
@@ -26,7 +26,7 @@ from georeg.edge.backends import BackendKeys
 from georeg.edge.server import EdgeServer
 from georeg.edge.streams import Message
 from georeg.edge.tokens import KeyRing
-from georeg.mesh import MeshSettings
+from georeg.mesh import MeshSettings, open_session
 from georeg.mesh.door import Door
 from georeg.mesh.slices import Slice
 from georeg.mesh.versions import Versions
@@ -157,10 +157,7 @@ class StoreNode:
         self.region.store_trouble = lambda: self._duties.neighbours.trouble
         self._relay = Relay(
             self._me.name, self._mesh_settings, self._duties.node_of,
-            lambda: ClientSession(
-                connector=self._surroundings.connector(), cookie_jar=DummyCookieJar()
-            ),
-            self._relay_tls,
+            partial(open_session, self._surroundings.connector), self._relay_tls,
         )  # fmt: skip
         self._door = self._relay.door = Door(
             self._mesh_settings, self._server_tls, slices=slices, elsewhere=self._relay.pass_on

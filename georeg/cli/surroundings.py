@@ -7,8 +7,7 @@ from random import Random
 
 from aiohttp import BaseConnector, ClientSession
 
-from georeg.mesh import open_session
-from georeg.nodes.passing import dial_tcp
+from georeg.mesh import dial_tcp, open_session
 from georeg.store.redis import RedisClient, RedisSettings
 from georeg.store.redis.journal import now_ms
 

@@ -4,7 +4,7 @@ The messages themselves are the region's (georeg/region/messages.py); here they 
 """
 
 from georeg.mesh.errors import Closing, LocalError, MeshError, PeerError
-from georeg.mesh.node import MeshNode, open_session
+from georeg.mesh.node import MeshNode, dial_tcp, open_session
 from georeg.mesh.settings import Identity, MeshSettings, Peer
 from georeg.mesh.status import LinkState, LinkStatus
 
@@ -19,5 +19,6 @@ __all__ = [
     "MeshSettings",
     "Peer",
     "PeerError",
+    "dial_tcp",
     "open_session",
 ]

@@ -33,23 +33,20 @@ and a half round trips after the upgrade.
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from enum import IntEnum
-from hashlib import blake2b
-from hmac import compare_digest
 from struct import Struct
 from typing import Final
 
 from crdt.dots import RegionId
 from georeg.mesh.errors import Closing, LocalError, PeerError
+from georeg.mesh.proofs import NONCE_BYTES, PROOF_BYTES, prove, verify
 from georeg.mesh.settings import Identity, is_cluster_name
 from georeg.mesh.slices import Slice
 from georeg.mesh.versions import UNNAMED
 
-NONCE_BYTES: Final = 32
 KEY_BYTES_MIN: Final = 32
 KEY_BYTES_MAX: Final = 64
 KEYS_MAX: Final = 8
 
-_PROOF_BYTES: Final = 32
 _PERSON: Final = b"georeg mesh"
 
 
@@ -66,8 +63,8 @@ class _Role(IntEnum):
 
 _HEAD: Final = Struct("!BH")
 _CHALLENGE: Final = Struct(f"!BH{NONCE_BYTES}s")
-_HELLO: Final = Struct(f"!BHBB{NONCE_BYTES}s{_PROOF_BYTES}s")
-_WELCOME: Final = Struct(f"!BH{_PROOF_BYTES}s")
+_HELLO: Final = Struct(f"!BHBB{NONCE_BYTES}s{PROOF_BYTES}s")
+_WELCOME: Final = Struct(f"!BH{PROOF_BYTES}s")
 _SIGNED: Final = Struct(f"!BHBB{NONCE_BYTES}s{NONCE_BYTES}s")
 
 
@@ -99,10 +96,6 @@ class Credentials:
         return nonce
 
 
-def _prove(key: bytes, signed: bytes) -> bytes:
-    return blake2b(signed, digest_size=_PROOF_BYTES, key=key, person=_PERSON).digest()
-
-
 def _signed(
     role: _Role,
     version: int,
@@ -115,11 +108,6 @@ def _signed(
 ) -> bytes:
     parts = _SIGNED.pack(role, version, dialler, acceptor, nonce_a, nonce_d)
     return parts + cluster.encode("ascii") + slice_.signed
-
-
-def _verify(keys: tuple[bytes, ...], signed: bytes, proof: bytes) -> None:
-    if not any(compare_digest(_prove(key, signed), proof) for key in keys):
-        raise PeerError(Closing.KEY, "the proof fits none of the cluster keys here")
 
 
 def _check_head(frame: bytes, kind: _Kind, expected: int, size_min: int, size_max: int) -> None:
@@ -168,7 +156,7 @@ class Dialler:
         _check_head(frame, _Kind.CHALLENGE, self._version, _CHALLENGE.size, _CHALLENGE.size)
         self._challenge = _CHALLENGE.unpack(frame)[2]
         me = self._credentials.identity
-        proof = _prove(self._credentials.keys[0], self._signed_as(_Role.DIALLER))
+        proof = prove(self._credentials.keys, self._signed_as(_Role.DIALLER), _PERSON)
         ends = (me.region_id, self._peer)
         head = _HELLO.pack(_Kind.HELLO, self._version, *ends, self._nonce, proof)
         return head + me.cluster.encode("ascii")
@@ -176,7 +164,7 @@ class Dialler:
     def _check_welcome(self, frame: bytes) -> None:
         _check_head(frame, _Kind.WELCOME, self._version, _WELCOME.size, _WELCOME.size)
         proof: bytes = _WELCOME.unpack(frame)[2]
-        _verify(self._credentials.keys, self._signed_as(_Role.ACCEPTOR), proof)
+        verify(self._credentials.keys, self._signed_as(_Role.ACCEPTOR), _PERSON, proof)
 
     def _signed_as(self, role: _Role) -> bytes:
         me = self._credentials.identity
@@ -216,9 +204,9 @@ class Acceptor:
         self._check_names(cluster, dialler, acceptor)
         slice_ = self._credentials.identity.slice
         ends = (self._version, cluster, dialler, acceptor, self._nonce, nonce_d, slice_)
-        _verify(self._credentials.keys, _signed(_Role.DIALLER, *ends), proof)
+        verify(self._credentials.keys, _signed(_Role.DIALLER, *ends), _PERSON, proof)
         self.peer = RegionId(dialler)
-        answer = _prove(self._credentials.keys[0], _signed(_Role.ACCEPTOR, *ends))
+        answer = prove(self._credentials.keys, _signed(_Role.ACCEPTOR, *ends), _PERSON)
         return _WELCOME.pack(_Kind.WELCOME, self._version, answer)
 
     def _check_names(self, cluster: str, dialler: int, acceptor: int) -> None:

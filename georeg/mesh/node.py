@@ -10,10 +10,12 @@ and so is the HTTP session, which holds everything that touches the network when
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from random import Random
 from ssl import SSLContext
+from typing import Final
 
-from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+from aiohttp import BaseConnector, ClientSession, DummyCookieJar, TCPConnector
 
 from crdt.dots import RegionId
 from georeg.mesh.door import Door
@@ -24,13 +26,14 @@ from georeg.mesh.listener import Listener
 from georeg.mesh.settings import Identity, MeshSettings, Peer
 from georeg.mesh.status import LinkStatus
 
+dial_tcp: Final = partial(TCPConnector, limit=0)
+"""Dials over real sockets, without a limit on connections. Host names are resolved by aiohttp in a
+thread; addresses are not."""
 
-def open_session() -> ClientSession:
-    """The session for dialling over real sockets: no cookies, no limit on connections.
 
-    Host names are resolved by aiohttp in a thread; addresses are not.
-    """
-    return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar())
+def open_session(connector: Callable[[], BaseConnector] = dial_tcp) -> ClientSession:
+    """A session without cookies, which dials by this."""
+    return ClientSession(connector=connector(), cookie_jar=DummyCookieJar())
 
 
 def _ignore(_peer: RegionId, _version: int = 0) -> None:

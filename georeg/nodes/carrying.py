@@ -20,8 +20,9 @@ from aiohttp import (
 )
 from yarl import URL
 
+from georeg.mesh import dial_tcp
 from georeg.nodes.parts import ELSEWHERE
-from georeg.nodes.passing import PASSED_ON, dial_tcp, passed
+from georeg.nodes.passing import PASSED_ON, passed
 
 CONNECT_S: Final = 0.5
 ANSWER_S: Final = 3.0

@@ -10,18 +10,14 @@ Cost, measured: some 110 us a start in both nodes together where 64 come at once
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from ssl import SSLContext
 from typing import Final
 
 from aiohttp import (
     BaseConnector,
     ClientSession,
-    ClientTimeout,
     ClientWebSocketResponse,
     ClientWSTimeout,
-    DummyCookieJar,
-    TCPConnector,
     web,
 )
 from aiohttp.http import HttpVersion11
@@ -30,6 +26,7 @@ from yarl import URL
 
 from georeg.edge.problems import unavailable
 from georeg.edge.whole import WholeAnswer
+from georeg.mesh import dial_tcp, open_session
 from georeg.nodes.frames import FRAME_BYTES_MAX, Answer
 from georeg.nodes.line import Line
 from georeg.nodes.proof import Proof
@@ -38,8 +35,6 @@ PASSED_ON: Final = "Georeg-Passed-On"
 """Header of a call that a node has passed on, with its name: it is never passed on again."""
 CALLS_PATH: Final = "/nodes/calls"
 """Where nodes dial each other, at the port for other regions."""
-dial_tcp: Final = partial(TCPConnector, limit=0)
-"""Connections over real sockets, without a limit."""
 _CLOSE_S: Final = 0.25
 _HOP_BY_HOP: Final = frozenset(
     name.lower()
@@ -84,11 +79,7 @@ class Passing:
 
     def open(self) -> None:
         """Called on the running loop."""
-        self._session = ClientSession(
-            connector=self._connector(),
-            cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None),  # line.py has one over all of it
-        )
+        self._session = open_session(self._connector)  # timeouts: line.py
 
     async def close(self) -> None:
         """Calls that are still under way end without an answer."""

@@ -16,18 +16,15 @@ each verifies, and messages are not signed: where the network may change bytes, 
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
-from hmac import compare_digest
 from secrets import token_bytes
 from typing import Final
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from georeg.mesh.errors import Closing, PeerError
+from georeg.mesh.proofs import NONCE_BYTES, PROOF_BYTES, prove, verify
 
-NONCE_BYTES: Final = 32
 NAME_BYTES_MAX: Final = 255
-_PROOF_BYTES: Final = 32
 _PERSON: Final = b"georeg nodes"
 _DIALLER: Final = b"D"
 _ACCEPTOR: Final = b"A"
@@ -48,8 +45,7 @@ class Proof:
         assert keys
         self._token_bytes = token_bytes
         self._where = f"{cluster}/{region}/".encode()
-        self.keys = tuple(keys)
-        """Those of the next connections: keys rotate while nodes are connected."""
+        self._keys = tuple(keys)
 
     async def dialled(self, socket: _Socket, me: str) -> None:
         """Prove this node, and hear the other's proof. Raises PeerError, TimeoutError."""
@@ -57,9 +53,10 @@ class Proof:
         if len(challenge) != NONCE_BYTES:
             raise PeerError(Closing.MALFORMED, "expected the nonce of a node")
         nonce, name = self._token_bytes(NONCE_BYTES), me.encode()[:NAME_BYTES_MAX]
-        proof = self._made(self.keys[0], _DIALLER, challenge, nonce, name)
+        proof = prove(self._keys, self._signed(_DIALLER, challenge, nonce, name), _PERSON)
         await socket.send_bytes(nonce + proof + name)
-        self._check(await _frame(socket), _ACCEPTOR, challenge, nonce, name)
+        signed = self._signed(_ACCEPTOR, challenge, nonce, name)
+        verify(self._keys, signed, _PERSON, await _frame(socket))
 
     async def accepted(self, socket: _Socket) -> str:
         """The name of the node that has proven itself. Raises PeerError, TimeoutError."""
@@ -67,21 +64,16 @@ class Proof:
         await socket.send_bytes(challenge)
         frame = await _frame(socket)
         nonce, frame = frame[:NONCE_BYTES], frame[NONCE_BYTES:]
-        proof, name = frame[:_PROOF_BYTES], frame[_PROOF_BYTES:]
+        proof, name = frame[:PROOF_BYTES], frame[PROOF_BYTES:]
         if not 0 < len(name) <= NAME_BYTES_MAX:
             raise PeerError(Closing.MALFORMED, "expected the proof of a node")
-        self._check(proof, _DIALLER, challenge, nonce, name)
-        await socket.send_bytes(self._made(self.keys[0], _ACCEPTOR, challenge, nonce, name))
+        verify(self._keys, self._signed(_DIALLER, challenge, nonce, name), _PERSON, proof)
+        signed = self._signed(_ACCEPTOR, challenge, nonce, name)
+        await socket.send_bytes(prove(self._keys, signed, _PERSON))
         return name.decode(errors="replace")
 
-    def _made(self, key: bytes, *parts: bytes) -> bytes:
-        role, challenge, nonce, name = parts
-        signed = role + challenge + nonce + self._where + name
-        return blake2b(signed, digest_size=_PROOF_BYTES, key=key, person=_PERSON).digest()
-
-    def _check(self, proof: bytes, *parts: bytes) -> None:
-        if not any(compare_digest(self._made(key, *parts), proof) for key in self.keys):
-            raise PeerError(Closing.KEY, "the proof fits none of the cluster keys here")
+    def _signed(self, role: bytes, challenge: bytes, nonce: bytes, name: bytes) -> bytes:
+        return role + challenge + nonce + self._where + name
 
 
 async def _frame(socket: _Socket) -> bytes:

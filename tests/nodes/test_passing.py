@@ -8,10 +8,11 @@ from aiohttp import ClientSession, web
 
 from georeg.mesh import MeshSettings
 from georeg.mesh.door import Door
+from georeg.mesh.proofs import prove
 from georeg.nodes import line
 from georeg.nodes.frames import Answer, framed
 from georeg.nodes.passing import CALLS_PATH, PASSED_ON
-from georeg.nodes.proof import Proof
+from georeg.nodes.proof import _PERSON, Proof
 from tests.nodes.world import KEY, World, account_in
 
 OF_B = account_in(2)
@@ -258,7 +259,8 @@ async def test_a_proof_is_good_for_one_connection(world: World) -> None:
     async with ClientSession() as session:
         async with session.ws_connect(url) as socket:
             challenge = await socket.receive_bytes()
-            good = bytes(32) + proof._made(KEY, b"D", challenge, bytes(32), b"a") + b"a"
+            signed = proof._signed(b"D", challenge, bytes(32), b"a")
+            good = bytes(32) + prove([KEY], signed, _PERSON) + b"a"
             await socket.send_bytes(good)
             assert len(await socket.receive_bytes()) == 32, "so it would have been let in"
         async with session.ws_connect(url) as socket:
