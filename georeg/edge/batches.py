@@ -22,7 +22,6 @@ from georeg.edge.tokens import ROLLED_VERSION, raw_of, session_and_account
 from georeg.region.model import Ended, Renewed
 from georeg.region.pending import Pending
 
-HEARTBEATS_PATH: Final = "/v1/sessions/heartbeats"
 RENEWED: Final = 200
 NOT_VALID: Final = 401
 ENDED: Final = 410

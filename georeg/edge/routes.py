@@ -6,7 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from georeg.edge.batches import HEARTBEATS_PATH, heartbeats
+from georeg.edge import paths
+from georeg.edge.batches import heartbeats
 from georeg.edge.bodies import FORM_TYPE, JSON_TYPE, MSGPACK_TYPE
 from georeg.edge.context import Edge
 from georeg.edge.documents import openapi, problem_type
@@ -30,7 +31,7 @@ from georeg.edge.problems import (
     UNAVAILABLE,
     Kind,
 )
-from georeg.edge.schemas import HEARTBEAT_BODY, PLAN, SESSIONS_PATH
+from georeg.edge.schemas import HEARTBEAT_BODY, PLAN
 from georeg.edge.schemas import START as START_BODY
 from georeg.edge.sessions import kick, list_sessions
 from georeg.edge.shapes import Fields
@@ -76,7 +77,7 @@ class Route:
 HEARTBEAT: Final = Route(
     name="heartbeat",
     method="POST",
-    path="/v1/sessions/heartbeat",
+    path=paths.HEARTBEAT,
     handler=heartbeat,
     summary="Say that a session goes on",
     urgency=Urgency.ALWAYS,
@@ -92,7 +93,7 @@ HEARTBEAT: Final = Route(
 START: Final = Route(
     name="start",
     method="POST",
-    path=SESSIONS_PATH,
+    path=paths.SESSIONS,
     handler=start,
     summary="Start a stream",
     urgency=Urgency.START,
@@ -117,7 +118,7 @@ ROUTES: Final = (
     Route(
         name="stop",
         method="POST",
-        path="/v1/sessions/stop",
+        path=paths.STOP,
         handler=stop,
         summary="End a session from its own device",
         urgency=Urgency.ALWAYS,
@@ -131,7 +132,7 @@ ROUTES: Final = (
     Route(
         name="heartbeats",
         method="POST",
-        path=HEARTBEATS_PATH,
+        path=paths.HEARTBEATS,
         handler=heartbeats,
         summary="Up to 1,000 heartbeats at once, for gateways",
         urgency=Urgency.ALWAYS,
@@ -145,7 +146,7 @@ ROUTES: Final = (
     Route(
         name="events",
         method="GET",
-        path="/v1/sessions/events",
+        path=paths.EVENTS,
         handler=events,
         summary="Hear at once when a session ends",
         urgency=Urgency.LOOK,
@@ -159,7 +160,7 @@ ROUTES: Final = (
     Route(
         name="list",
         method="GET",
-        path=SESSIONS_PATH,
+        path=paths.SESSIONS,
         handler=list_sessions,
         summary="See an account's sessions",
         urgency=Urgency.LOOK,
@@ -172,7 +173,7 @@ ROUTES: Final = (
     Route(
         name="kick",
         method="DELETE",
-        path="/v1/accounts/{account}/sessions/{session}",
+        path=f"{paths.SESSIONS}/{{session}}",
         handler=kick,
         summary="End one of an account's sessions for good",
         urgency=Urgency.ALWAYS,
@@ -184,7 +185,7 @@ ROUTES: Final = (
     Route(
         name="plan",
         method="PUT",
-        path="/v1/accounts/{account}/plan",
+        path=f"{paths.ACCOUNTS}{{account}}/plan",
         handler=set_plan,
         summary="State an account's plan",
         urgency=Urgency.START,
@@ -197,7 +198,7 @@ ROUTES: Final = (
     Route(
         name="introspect",
         method="POST",
-        path="/v1/introspect",
+        path=paths.INTROSPECT,
         handler=introspect,
         summary="Ask whether a session's token still counts (RFC 7662)",
         urgency=Urgency.LOOK,

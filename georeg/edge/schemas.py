@@ -13,6 +13,7 @@ from crdt.codec import (
     PLAN_BYTES_MAX,
     TITLE_BYTES_MAX,
 )
+from georeg.edge import paths
 from georeg.edge.problems import invalid
 from georeg.edge.render import SESSION_PATTERN, SESSION_TEXT_MAX
 from georeg.edge.shapes import Choice, Fields, Instant, ListOf, Text, has_control
@@ -51,9 +52,8 @@ ACCOUNT_SCHEMA: Final[dict[str, object]] = {
     "maxLength": ACCOUNT_BYTES_MAX,
 }
 SESSION_ID_SCHEMA: Final[dict[str, object]] = {"type": "string", "pattern": SESSION_PATTERN}
-SESSIONS_PATH: Final = "/v1/accounts/{account}/sessions"
 _SESSIONS_OF: Final = re.compile(
-    SESSIONS_PATH.format(account=f"([A-Za-z0-9._~-]{{1,{ACCOUNT_BYTES_MAX}}})")
+    paths.SESSIONS.format(account=f"([A-Za-z0-9._~-]{{1,{ACCOUNT_BYTES_MAX}}})")
 )
 """With an account of characters that stand for themselves in a path (RFC 3986, 2.3)."""
 

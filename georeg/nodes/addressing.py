@@ -11,17 +11,14 @@ from urllib.parse import unquote, unquote_plus
 
 from aiohttp import web
 
-from georeg.edge.batches import HEARTBEATS_PATH
+from georeg.edge import paths
 from georeg.edge.errors import TokenError
 from georeg.edge.tokens import TOKEN_BYTES_MIN, raw_of
 from georeg.mesh.slices import slice_of_account, slice_of_session
 
-ACCOUNTS: Final = "/v1/accounts/"
-IN_BODY: Final = frozenset({"/v1/sessions/stop", "/v1/introspect"})
+IN_BODY: Final = frozenset({paths.STOP, paths.INTROSPECT})
 """Calls whose token may be in their body."""
-OF_SESSION: Final = frozenset(
-    {"/v1/sessions/heartbeat", "/v1/sessions/events", "/v1/sessions/stop"}
-)
+OF_SESSION: Final = frozenset({paths.HEARTBEAT, paths.EVENTS, paths.STOP})
 _FIELD: Final = "token="
 _SESSION_AT: Final = slice(3, 11)
 """Where the id of the session is in a token (edge/tokens.py)."""
@@ -45,7 +42,7 @@ def slice_of(request: web.Request, count: int) -> int | Where:
         path = request.rel_url.raw_path
     if (account := account_in(request)) is not None:
         return slice_of_account(account, count)
-    if path == HEARTBEATS_PATH:
+    if path == paths.HEARTBEATS:
         return Where.EACH
     if path in OF_SESSION:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -57,13 +54,15 @@ def slice_of(request: web.Request, count: int) -> int | Where:
 def account_in(request: web.Request) -> str | None:
     """The account in the path of a call; None: there is none."""
     path = request.rel_url.raw_path
-    return unquote(path[len(ACCOUNTS) :].partition("/")[0]) if path.startswith(ACCOUNTS) else None
+    if not path.startswith(paths.ACCOUNTS):
+        return None
+    return unquote(path[len(paths.ACCOUNTS) :].partition("/")[0])
 
 
 def slice_of_body(path: str, body: bytes, count: int) -> int | Where:
     """The slice of a call whose body holds the token, as a form or alone."""
     text = body.decode("ascii", "replace").strip()
-    if path != "/v1/sessions/stop":
+    if path != paths.STOP:
         fields = [part for part in text.split("&") if part.startswith(_FIELD)]
         text = unquote_plus(fields[0][len(_FIELD) :]) if fields else ""
     return slice_of_token(text, count)

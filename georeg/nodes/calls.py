@@ -20,6 +20,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from georeg.edge import paths
 from georeg.edge.bodies import BODY
 from georeg.edge.problems import plain
 from georeg.edge.whole import WholeAnswer
@@ -34,7 +35,7 @@ from georeg.nodes.frames import (
     framed,
     packed_answer,
 )
-from georeg.nodes.front import EVENTS, NODE, Front
+from georeg.nodes.front import NODE, Front
 from georeg.nodes.parts import ELSEWHERE
 from georeg.nodes.passing import PASSED_ON
 from georeg.nodes.proof import Proof
@@ -124,7 +125,7 @@ class _Caller:
         headers = CIMultiDict(zip(call.headers[::2], call.headers[1::2], strict=True))
         headers[PASSED_ON] = self._node
         path, _, query = call.path.partition("?")
-        if path == EVENTS or hdrs.EXPECT in headers:
+        if path == paths.EVENTS or hdrs.EXPECT in headers:
             raise PeerError(Closing.UNEXPECTED, "a call that goes another way between nodes")
         message = RawRequestMessage(
             call.method, call.path, HttpVersion11, CIMultiDictProxy(headers), (), not call.keeps,

@@ -18,11 +18,11 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from georeg.edge.batches import HEARTBEATS_PATH
+from georeg.edge import paths
 from georeg.edge.bodies import BODY, read_body
 from georeg.edge.context import Edge
 from georeg.edge.problems import Problem, unavailable
-from georeg.nodes.addressing import ACCOUNTS, Where, slice_of, slice_of_body
+from georeg.nodes.addressing import Where, slice_of, slice_of_body
 from georeg.nodes.carrying import Carrying
 from georeg.nodes.parts import not_here
 from georeg.nodes.passing import PASSED_ON, Address, Passing
@@ -37,13 +37,10 @@ OTHER_WAIT_S: Final = 3.0
 """Longer than a slice takes to change hands when its node was killed."""
 NODE: Final = web.RequestKey("node", str)
 """Which node has passed a call on, or made it, where it has proven to be one (calls.py)."""
-EVENTS: Final = "/v1/sessions/events"
 STORE_PATH: Final = "/nodes/store/"
 """Followed by a slice: another node asks whether this one would take it; not there for others."""
 RENEWALS_PATH: Final = "/nodes/renewals"
 """Where another node sends heartbeats (renewals.py); not there for anybody else."""
-_HEARTBEAT: Final = "/v1/sessions/heartbeat"
-_STOP: Final = "/v1/sessions/stop"
 
 
 class Routes(Protocol):
@@ -149,12 +146,12 @@ class Front:
     def body_max(self, request: web.Request) -> int:
         """How large the body of a call may be, in bytes."""
         settings = self._edge.settings
-        is_batch = request.rel_url.raw_path in (HEARTBEATS_PATH, RENEWALS_PATH)
+        is_batch = request.rel_url.raw_path in (paths.HEARTBEATS, RENEWALS_PATH)
         return settings.batch_body_max if is_batch else settings.body_max
 
     async def _here(self, request: web.Request, number: int) -> web.StreamResponse:
         """Decide here. A slice that was taken away meanwhile has decided nothing."""
-        if request.rel_url.raw_path == EVENTS:
+        if request.rel_url.raw_path == paths.EVENTS:
             return await self.handler(request)
         self.busy[number] += 1
         try:
@@ -201,13 +198,13 @@ class Front:
         self, node: Address, request: web.Request, body: bytes
     ) -> web.StreamResponse | None:
         """What another node answers; None: it does not."""
-        if request.rel_url.raw_path == EVENTS:
+        if request.rel_url.raw_path == paths.EVENTS:
             return await self._carrying.ask(node.edge_url, request, body)
         return await self._passing.ask(node, request, body)
 
     async def _is_renewed(self, node: Address, request: web.Request) -> bool:
         """Whether it is a heartbeat, and the node has renewed it."""
-        is_heartbeat = request.rel_url.raw_path == _HEARTBEAT and request.method == "POST"
+        is_heartbeat = request.rel_url.raw_path == paths.HEARTBEAT and request.method == "POST"
         return (
             is_heartbeat
             and self.renewals is not None
@@ -217,17 +214,17 @@ class Front:
     def wait_s(self, request: web.Request) -> float:
         """How long a call may wait for somebody to run its slice."""
         path = request.rel_url.raw_path
-        if path in (_HEARTBEAT, _STOP):
+        if path in (paths.HEARTBEAT, paths.STOP):
             return HEARTBEAT_WAIT_S
-        if request.method == "POST" and path.startswith(ACCOUNTS):
+        if request.method == "POST" and path.startswith(paths.ACCOUNTS):
             return self._edge.region.settings.deadline_ms / 1000
         return OTHER_WAIT_S
 
     async def last_resort(self, request: web.Request) -> web.StreamResponse:
         """Nobody runs the slice: what can be said without it is said, by the same handlers."""
         path = request.rel_url.raw_path
-        is_start = request.method == "POST" and path.startswith(ACCOUNTS)
-        if not is_start and path not in (_HEARTBEAT, _STOP):
+        is_start = request.method == "POST" and path.startswith(paths.ACCOUNTS)
+        if not is_start and path not in (paths.HEARTBEAT, paths.STOP):
             raise unavailable(
                 "no node answers for this account at the moment", self._edge.settings.retry_after_s
             )

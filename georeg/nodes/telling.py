@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from georeg.edge import paths
 from georeg.edge.tokens import KeyRing
 from georeg.mesh.slices import slice_of_account
 from georeg.nodes.front import STORE_PATH, Routes
@@ -55,7 +56,7 @@ class Telling:
         node = self._routes.node_of(number)
         if node is None or self._passing.is_silent(node.name):
             return False
-        path = "/v1/sessions/stop" if untold.is_stop else "/v1/sessions/heartbeat"
+        path = paths.STOP if untold.is_stop else paths.HEARTBEAT
         status = await self._passing.tell(node, "POST", path, self._keys.sign(claims))
         return 200 <= status < 500
 

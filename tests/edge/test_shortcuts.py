@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdt.codec import ACCOUNT_BYTES_MAX
-from georeg.edge.schemas import SESSIONS_PATH, literal_account
+from georeg.edge.paths import SESSIONS
+from georeg.edge.schemas import literal_account
 from tests.edge.world import World
 
 BODY = json.dumps({"device": {"id": "tv-1", "name": "TV", "kind": "tv"}, "plan": "basic"}).encode()
-PATH = SESSIONS_PATH.format(account="acc-42")
+PATH = SESSIONS.format(account="acc-42")
 ROUTER = web.UrlDispatcher()
 Spoken = tuple[int, dict[str, str], Any]
 
@@ -62,7 +63,7 @@ async def say(world: World, *pieces: bytes, answers: int = 1) -> list[Spoken]:
         ("/v1/accounts/a..b_~/sessions", "a..b_~"),
         ("/v1/accounts/../sessions", ".."),
         ("/v1/accounts/a+b@c/sessions", "a+b@c"),
-        (SESSIONS_PATH.format(account="x" * ACCOUNT_BYTES_MAX), "x" * ACCOUNT_BYTES_MAX),
+        (SESSIONS.format(account="x" * ACCOUNT_BYTES_MAX), "x" * ACCOUNT_BYTES_MAX),
     ],
 )
 async def test_a_path_means_the_same_account_however_it_is_spelt(path: str, account: str) -> None:
@@ -75,7 +76,7 @@ async def test_a_path_means_the_same_account_however_it_is_spelt(path: str, acco
 def test_an_account_that_is_read_letter_by_letter_is_the_one_that_the_router_reads(
     text: str,
 ) -> None:
-    path = SESSIONS_PATH.format(account=text)
+    path = SESSIONS.format(account=text)
     account = literal_account(path)
     if account is not None:
         assert account == asyncio.run(routed(path))
@@ -86,7 +87,7 @@ async def handler(request: web.Request) -> web.Response:
     return web.Response()
 
 
-ROUTER.add_post(SESSIONS_PATH, handler)
+ROUTER.add_post(SESSIONS, handler)
 
 
 async def routed(path: str) -> str | None:
@@ -154,7 +155,7 @@ async def test_what_describes_a_body_may_be_said_once(name: str) -> None:
 async def test_starts_of_one_connection_are_answered_in_their_order() -> None:
     async with World() as world:
         names = [f"acc-{number}" for number in range(20)]
-        paths = [SESSIONS_PATH.format(account=name) for name in names]
+        paths = [SESSIONS.format(account=name) for name in names]
         heard = await say(world, b"".join(map(start_request, paths)), answers=len(names))
         assert [body["session"]["account"] for _, _, body in heard] == names
 
