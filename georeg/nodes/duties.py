@@ -89,9 +89,12 @@ class Duties:
         """Whether the store was reached when it was last asked."""
         return not self.neighbours.trouble
 
-    def can_take(self, number: int) -> bool:
+    async def can_take(self, number: int) -> bool:
         """Whether this node would take the slice, were it to run it: it reaches the store, and does
-        not leave the slice to the node that ran it before the store was away."""
+        not leave the slice to the node that ran it before the store was away. Who asks has just
+        lost the store, and what this node knows is up to a beat old: so it looks again."""
+        if self.has_store:
+            await self.neighbours.look_again()
         return self.has_store and self.neighbours.is_free(number)
 
     def node_of(self, number: int) -> Address | None:

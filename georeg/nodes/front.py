@@ -58,8 +58,8 @@ class Routes(Protocol):
     async def look_again(self) -> None:
         """Learn anew who runs what."""
 
-    def can_take(self, number: int) -> bool:
-        """Whether this node would take the slice, were it to run it."""
+    async def can_take(self, number: int) -> bool:
+        """Whether this node would take the slice, were it to run it; it looks into the store."""
 
 
 class Renewing(Protocol):
@@ -106,7 +106,7 @@ class Front:
         """Answer one call."""
         number = slice_of(request, self._slices)
         try:
-            if NODE in request and (answer := self._to_node(request)) is not None:
+            if NODE in request and (answer := await self._to_node(request)) is not None:
                 return answer
             if number is Where.EACH:
                 assert self.batch is not None
@@ -122,21 +122,21 @@ class Front:
         except Problem as problem:
             return problem.response()
 
-    def _to_node(self, request: web.Request) -> web.Response | None:
+    async def _to_node(self, request: web.Request) -> web.Response | None:
         """What only other nodes ask; None: it is a call that one of them has passed on."""
         path = request.raw_path
         if path.startswith(STORE_PATH):
-            return self._can_take(path.removeprefix(STORE_PATH))
+            return await self._can_take(path.removeprefix(STORE_PATH))
         if path == RENEWALS_PATH and self.renewals is not None:
             return self.renewals.answer(request[BODY])
         if self._handler is None:
             raise not_here("all")  # the edge has not begun
         return None
 
-    def _can_take(self, slice_text: str) -> web.Response:
+    async def _can_take(self, slice_text: str) -> web.Response:
         """To another node, which asks about a slice."""
         is_slice = slice_text.isascii() and slice_text.isdigit() and int(slice_text) < self._slices
-        can_take = is_slice and self._routes.can_take(int(slice_text))
+        can_take = is_slice and await self._routes.can_take(int(slice_text))
         return web.Response(status=200 if can_take else 503)
 
     async def body_of(self, request: web.Request) -> bytes:

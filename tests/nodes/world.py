@@ -82,7 +82,7 @@ class RoutesOf:
         self.table.looks += 1
         self.table.known.clear()
 
-    def can_take(self, number: int) -> bool:
+    async def can_take(self, number: int) -> bool:
         return self.table.has_store
 
 
