@@ -27,9 +27,9 @@ class Balancer:
 
     async def reach(self, port: int, near: "_Near") -> None:
         """Connect the two ends, by the first node that listens."""
-        for _ in self.nodes:
-            self._turn += 1
-            node = self.nodes[self._turn % len(self.nodes)]
+        self._turn += 1
+        first = self._turn % len(self.nodes)
+        for node in self.nodes[first:] + self.nodes[:first]:
             try:
                 await self.machine.create_connection(
                     lambda: _Far(near), node, port, source=self.name

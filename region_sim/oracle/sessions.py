@@ -233,10 +233,12 @@ def _may(session: Session, lease_us: int) -> Iterator[Span]:
 
 
 def _in_order(session: Session) -> list[tuple[int, bool, Beat | End]]:
-    """Beats when they were answered, ends when they were spoken; at the same time ends first."""
+    """Beats when they were answered, ends when they were spoken; at the same time ends first. A
+    heartbeat without an answer may have been heard when it was sent, or as late as it can be."""
     beats = [(beat.answered_us, True, beat) for beat in (*session.beats, *session.perhaps)]
+    early = [(beat.sent_us, True, beat) for beat in session.perhaps]
     ends = [(end.at_us, False, end) for end in session.ends]
-    return sorted([*beats, *ends], key=lambda item: (item[0], item[1]))
+    return sorted([*beats, *early, *ends], key=lambda item: (item[0], item[1]))
 
 
 def _sure(session: Session, silence_us: int, *, is_tapped: bool) -> Iterator[Span]:

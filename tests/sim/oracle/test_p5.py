@@ -153,6 +153,19 @@ def test_one_whose_start_was_never_answered_is_one_of_them() -> None:
     assert p5(story) == []
 
 
+def test_one_that_was_heard_perhaps_and_ended_later_is_one_of_them() -> None:
+    story = Story()
+    story.history.max_latency_us = 100_000
+    woken = story.start("tv", "us", 10)
+    ended = story.start("phone", "eu", 160, basis="overdraft")
+    story.ended(ended, "eu", 163, "limit", evidence=(ended, woken))
+    story.beat(ended, "eu", 190, "limit")
+    assert p5(story) == ["limit end without L others"], "it had lapsed"
+    story.beat(woken, "us", 159, status=0, took_s=None)
+    story.ended(woken, "us", 170, "superseded", by="tv")
+    assert p5(story) == []
+
+
 def test_but_for_an_end_beyond_a_cut() -> None:
     story, _, _ = limited(others=False)
     story.cut(45, 100)
