@@ -36,6 +36,7 @@ from georeg.nodes.carrying import Carrying
 from georeg.nodes.duties import Duties
 from georeg.nodes.front import Front
 from georeg.nodes.operators import Operators
+from georeg.nodes.others import Others
 from georeg.nodes.parts import Part, Parts
 from georeg.nodes.passing import CALLS_PATH, Address, Passing
 from georeg.nodes.proof import Proof
@@ -44,7 +45,7 @@ from georeg.nodes.relay import Relay
 from georeg.nodes.renewals import Renewals
 from georeg.nodes.runner import Made, SliceJournal, SliceRunner
 from georeg.nodes.sliced import SlicedRegion
-from georeg.nodes.telling import Telling, can_take
+from georeg.nodes.telling import Telling
 from georeg.nodes.unchecked import Unchecked, incarnation_of_node
 from georeg.ops.app import create_ops_app
 from georeg.ops.audit import Audit, to_file, to_stderr
@@ -135,10 +136,12 @@ class StoreNode:
             self._parts, self._open_journal, self._make_slice, lambda n: self._front.busy[n]
         )
         self._runner = runner
+        others = Others(
+            self._passing, slices, lambda: [e.address for e in self._duties.neighbours.others]
+        )
         self._duties = Duties(
-            self._me, slices, registry, self._lock_of, runner, self._can_others,
-            self._surroundings.now_ms,
-        )  # fmt: skip
+            self._me, slices, registry, self._lock_of, runner, others, self._surroundings.now_ms
+        )
         self._duties.sessions = self.region.drain.sessions_left
         self._front = Front(
             self._app[EDGE], self._duties, self._passing, self._carrying, slices
@@ -180,9 +183,6 @@ class StoreNode:
             self._client, self._tag(number), "run", self._me.name, self._surroundings.now_ms,
             self._lock_renewals,
         )  # fmt: skip
-
-    async def _can_others(self, number: int) -> bool:
-        return await can_take(number, self._duties.neighbours, self._passing)
 
     async def _open_journal(
         self, number: int, fence: int, on_fenced: Callable[[], None], on_lost: Callable[[], None]
@@ -282,7 +282,10 @@ class StoreNode:
             self._config.number, incarnation, lambda: self.region.settings, self._clock
         )
         self.region.unchecked = unchecked
-        telling = Telling(unchecked, self._parts, self._duties, self._passing, self._ring)
+        telling = Telling(
+            self._front, unchecked, self._parts, self._duties, self._passing, self._ring,
+            self._clock,
+        )  # fmt: skip
         loop = asyncio.get_running_loop()
         self._telling = loop.create_task(telling.run(), name="telling")
 

@@ -23,6 +23,7 @@ from georeg.edge.tokens import ROLLED_VERSION, raw_of
 from georeg.nodes.addressing import Where, slice_of_raw
 from georeg.nodes.front import HEARTBEAT_WAIT_S, PAUSES_S, Front, Routes
 from georeg.nodes.passing import PASSED_ON, Address, Passing
+from georeg.nodes.unchecked import ASKED, Asked
 
 _HEADERS: Final = {"Content-Type": MSGPACK_TYPE}
 Tokens = list[Any]
@@ -154,13 +155,19 @@ class Batches:
             _fill(statuses, places, msgpack.unpackb(_bytes(answer)))
 
     def _last_resort(self, token: object) -> int:
-        """Nobody runs its slice: a valid token's stream goes on."""
+        """Nobody runs its slice: a valid token's stream goes on, of which the slice is told later.
+        """
+        raw = _raw(token)
+        assert raw is not None, "else it was decided here"
         try:
-            raw = _raw(token)
-            assert raw is not None, "else it was decided here"
-            self._edge.keys.check(raw)
+            claims = self._edge.keys.open(raw)
         except TokenError:
             return NOT_VALID
+        asked = ASKED.set(Asked.NOBODY)
+        try:
+            self._edge.region.heartbeat(claims)
+        finally:
+            ASKED.reset(asked)
         return RENEWED
 
 

@@ -8,8 +8,8 @@ slices are by then take them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
 
 import structlog
 
@@ -34,6 +34,16 @@ PAUSE_MS: Final = 1_000
 log = structlog.get_logger("georeg.nodes")
 
 
+class Others(Protocol):
+    """The other nodes, asked without the store (others.py)."""
+
+    async def can_take(self, number: int) -> bool:
+        """Whether one of them says that it can take a slice."""
+
+    async def who_runs(self) -> Mapping[int, Address]:
+        """Slice -> who says that it runs it."""
+
+
 class Duties:
     """The duties of one node."""
 
@@ -44,11 +54,10 @@ class Duties:
         registry: Registry,
         lock_of: Callable[[int], RedisLock],
         runner: Runner,
-        can_others: Callable[[int], Awaitable[bool]],
+        others: "Others",
         now_ms: Callable[[], int],
     ) -> None:
-        """`can_others`: whether another node says that it can take a slice. `now_ms`: see `Means`.
-        """
+        """`now_ms`: see `Means`."""
         self._me = me
         self._slices = slices
         self._locks = {number: lock_of(number) for number in range(slices)}
@@ -63,7 +72,7 @@ class Duties:
         self._beats = 0
         self._loop_task: asyncio.Task[None] | None = None
         self.neighbours: Final = Neighbours(me.name, registry, self._entry, now_ms)
-        self._can_others = can_others
+        self._others = others
         self.sessions: Callable[[], int] = lambda: 0
         """Set by the node: how many live in the slices that it runs."""
         self.drain: Callable[[], Word] = Word
@@ -202,7 +211,10 @@ class Duties:
         self._beats += 1
         await self.neighbours.look_again()
         await asyncio.gather(*(duty.renew() for duty in list(self._duties.values())))
-        if not self.has_store or self._is_undecided:
+        if not self.has_store:
+            self.neighbours.owners = await self._others.who_runs()
+            return
+        if self._is_undecided:
             return
         mine = self._wanted()
         for duty in list(self._duties.values()):
@@ -222,7 +234,7 @@ class Duties:
             await self.neighbours.look_again()
         if self.has_store and number in self._wanted():
             return False
-        return await self._can_others(number)
+        return await self._others.can_take(number)
 
     def _wanted(self) -> set[int]:
         """The slices that should be run here; a node that leaves keeps what nobody else takes."""

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+import msgpack
 from aiohttp import web
 
 from georeg.edge import paths
@@ -26,7 +27,7 @@ from georeg.nodes.addressing import Where, slice_of, slice_of_body
 from georeg.nodes.carrying import Carrying
 from georeg.nodes.parts import not_here
 from georeg.nodes.passing import PASSED_ON, Address, Passing
-from georeg.nodes.unchecked import LAST_RESORT
+from georeg.nodes.unchecked import ASKED, Asked
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -39,8 +40,12 @@ NODE: Final = web.RequestKey("node", str)
 """Which node has passed a call on, or made it, where it has proven to be one (calls.py)."""
 STORE_PATH: Final = "/nodes/store/"
 """Followed by a slice: another node asks whether this one would take it; not there for others."""
+RUNS_PATH: Final = "/nodes/runs"
+"""Where another node asks which slices this one runs; the same."""
 RENEWALS_PATH: Final = "/nodes/renewals"
 """Where another node sends heartbeats (renewals.py); not there for anybody else."""
+UNTOLD_PATH: Final = "/nodes/untold"
+"""Where another node tells what was said without the slice (telling.py); the same."""
 
 
 class Routes(Protocol):
@@ -72,6 +77,13 @@ class Renewing(Protocol):
         """To another node."""
 
 
+class Answering(Protocol):
+    """What other nodes tell slices (telling.py)."""
+
+    def answer(self, body: bytes) -> web.Response:
+        """To another node."""
+
+
 class Front:
     """Between the sockets of one node and its edge."""
 
@@ -90,6 +102,8 @@ class Front:
         """Set by batch.py: takes heartbeats that came together."""
         self.renewals: Renewing | None = None
         """Set by renewals.py; None: heartbeats are passed on like other calls."""
+        self.telling: Answering | None = None
+        """Set by telling.py; None: slices are told nothing yet."""
 
     def before(self, handler: Handler) -> Handler:
         """Stand in front of this handler, which is the whole edge."""
@@ -127,11 +141,18 @@ class Front:
         path = request.raw_path
         if path.startswith(STORE_PATH):
             return await self._can_take(path.removeprefix(STORE_PATH))
+        if path == RUNS_PATH:
+            return web.Response(body=msgpack.packb(self._running()))
         if path == RENEWALS_PATH and self.renewals is not None:
             return self.renewals.answer(request[BODY])
+        if path == UNTOLD_PATH and self.telling is not None:
+            return self.telling.answer(request[BODY])
         if self._handler is None:
             raise not_here("all")  # the edge has not begun
         return None
+
+    def _running(self) -> list[int]:
+        return [number for number in range(self._slices) if self._routes.runs(number)]
 
     async def _can_take(self, slice_text: str) -> web.Response:
         """To another node, which asks about a slice."""
@@ -146,7 +167,7 @@ class Front:
     def body_max(self, request: web.Request) -> int:
         """How large the body of a call may be, in bytes."""
         settings = self._edge.settings
-        is_batch = request.rel_url.raw_path in (paths.HEARTBEATS, RENEWALS_PATH)
+        is_batch = request.rel_url.raw_path in (paths.HEARTBEATS, RENEWALS_PATH, UNTOLD_PATH)
         return settings.batch_body_max if is_batch else settings.body_max
 
     async def _here(self, request: web.Request, number: int) -> web.StreamResponse:
@@ -185,9 +206,12 @@ class Front:
             node = self._routes.node_of(number)
             if node is not None and not self._passing.is_silent(node.name):
                 if attempt == 0 and await self._is_renewed(node, request):
-                    return await self._without_slice(request)
+                    return await self._handled(request, Asked.RENEWED)
                 if (answer := await self._ask(node, request, body)) is not None:
                     return answer
+            if request.transport is None and request.rel_url.raw_path == paths.EVENTS:
+                # Nobody would read it, and each try to open it would count as a heartbeat.
+                raise unavailable("the device has hung up", self._edge.settings.retry_after_s)
             if loop.time() >= until_s:
                 return await self.last_resort(request)
             await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
@@ -228,15 +252,15 @@ class Front:
             raise unavailable(
                 "no node answers for this account at the moment", self._edge.settings.retry_after_s
             )
-        return await self._without_slice(request)
+        return await self._handled(request, Asked.NOBODY)
 
-    async def _without_slice(self, request: web.Request) -> web.StreamResponse:
+    async def _handled(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         """The answer of a handler that does not ask the slice."""
-        token = LAST_RESORT.set(True)
+        token = ASKED.set(asked)
         try:
             return await self.handler(request)
         finally:
-            LAST_RESORT.reset(token)
+            ASKED.reset(token)
 
 
 def _is_passed_on(request: web.Request) -> bool:

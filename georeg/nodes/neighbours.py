@@ -45,6 +45,8 @@ class Neighbours:
         self._reserved_until_ms = 0
         self.nodes: Mapping[str, NodeEntry] = {}
         """All that live, this one included, as of the last beat."""
+        self.owners: Mapping[int, Address] = {}
+        """Slice -> who says that it runs it, asked while the store is out of reach (others.py)."""
         self.trouble = ""
         """Why the store is out of reach; empty: it is not."""
         self.on_nodes: Callable[[], None] = lambda: None
@@ -62,6 +64,8 @@ class Neighbours:
     def node_of(self, number: int) -> Address | None:
         """The other node that says with the latest fencing number that it runs the slice; where
         none does, the one that is left to have it, and may not have reached the store yet."""
+        if number in self.owners:
+            return self.owners[number]
         found: tuple[int, Address] | None = None
         for entry in self.others:
             fence = entry.fences.get(number, 0)
@@ -99,7 +103,7 @@ class Neighbours:
             if self.trouble:
                 log.info("store_back")
                 self._reserve()
-            self.trouble = ""
+            self.trouble, self.owners = "", {}
             self._note(nodes)
         except RedisTrouble as trouble:
             if not self.trouble:

@@ -124,10 +124,9 @@ class Passing:
         )
         return None if answer is None or not answer.status else _response(answer)
 
-    async def tell(self, node: Address, method: str, path: str, token: str = "") -> int:
+    async def tell(self, node: Address, method: str, path: str) -> int:
         """A call of this node's own, without a body; its status, 0: there was no answer."""
-        headers = ("Authorization", f"Bearer {token}") if token else ()
-        answer = await self._line(node).call(method, path, headers, b"", keeps=False)
+        answer = await self._line(node).call(method, path, (), b"", keeps=False)
         return 0 if answer is None else answer.status
 
     async def post(self, node: Address, path: str, body: bytes) -> bytes | None:

@@ -19,7 +19,7 @@ from georeg.nodes.drains import SlicedDrain
 from georeg.nodes.parts import Part, Parts
 from georeg.nodes.reports import SlicedReport
 from georeg.nodes.sums import sum_of_status
-from georeg.nodes.unchecked import LAST_RESORT, Unchecked
+from georeg.nodes.unchecked import ASKED, Asked, Unchecked
 from georeg.region.model import (
     Admitted,
     Basis,
@@ -104,8 +104,8 @@ class SlicedRegion:
         return answer
 
     def _last_resort(self, account: str) -> Unchecked | None:
-        """Who answers where nobody runs the account's slice; None: somebody may."""
-        if not LAST_RESORT.get() or self.may_decide(self.parts.number_of_account(account)):
+        """Who answers where the account's slice is not to be asked; None: it is."""
+        if ASKED.get() is Asked.SLICE or self.may_decide(self.parts.number_of_account(account)):
             return None
         return self.unchecked
 
@@ -133,7 +133,7 @@ class SlicedRegion:
     def renew(self, session: int, account: str, mark: int = 0, parent: int = 0) -> bool:
         """A heartbeat of a session that lives here."""
         if self._last_resort(account) is not None:
-            return True
+            return ASKED.get() is Asked.RENEWED
         return self.parts.of_session(session).region.renew(session, account, mark, parent)
 
     def renewer(self) -> Callable[[int, bytes], bool]:
@@ -148,7 +148,11 @@ class SlicedRegion:
         return renew
 
     def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
-        """A heartbeat of a session that does not live here."""
+        """A heartbeat of a session that does not live here. Where nobody runs its slice it goes on,
+        and the slice is told."""
+        if (last := self._last_resort(claims.account)) is not None:
+            last.heartbeat(claims)
+            return Pending(Renewed(claims.session))
         return self.parts.of_account(claims.account).region.heartbeat(claims)
 
     def stop(self, claims: Claims) -> Pending[bool] | None:

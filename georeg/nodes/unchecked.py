@@ -4,16 +4,19 @@ A heartbeat with a valid token is answered as renewed: the stream goes on (P5). 
 (P3), since nobody can show that the account is full (P1), and its answer says `unchecked`; but no
 more of them than the limit allows, since those that this node has admitted itself it does know. A
 stop is taken. None of it is known to the slice yet; so each of these is told to it as soon as a
-node runs it: by the session's own token, as the device itself would, which adopts the session.
+node runs it (telling.py), with how long ago the device said it: else its session would look silent
+to whoever takes the slice, and yield (P5), or look alive for longer than it is, and refuse (P1).
 
 Invariant: an id that is given here is never given again, by this node or any other: it is of an
 incarnation of its own, drawn from the store when the node began, from the top down, where the
 slices' own, from the bottom up, do not come.
-Bounded: beyond WAITING_MAX the device's next heartbeat has to do, as it does when this node dies.
+Bounded: beyond WAITING_MAX, half of which heartbeats may fill, the device's next heartbeat has to
+do, as it does when this node dies.
 """
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from enum import Enum
 from typing import Final, NamedTuple
 
 from crdt.dots import INCARNATION_MAX, POSITION_MAX, RegionId, SessionId, dot_at, shard_of
@@ -31,8 +34,19 @@ from georeg.region.model import (
 from georeg.region.ports import Clock
 from georeg.region.settings import Settings
 
-LAST_RESORT: Final[ContextVar[bool]] = ContextVar("last_resort", default=False)
-"""Set while a call is answered for which nobody runs the slice."""
+
+class Asked(Enum):
+    """Who has been asked about the session or account of the call that is being answered."""
+
+    SLICE = 1
+    """Nobody yet: its slice is to be."""
+    RENEWED = 2
+    """Another node, which has renewed the session."""
+    NOBODY = 3
+    """Nobody, for nobody runs the slice."""
+
+
+ASKED: Final[ContextVar[Asked]] = ContextVar("asked", default=Asked.SLICE)
 WAITING_MAX: Final = 10_000
 OWN_INCARNATIONS: Final = 1 << 19
 """How many of the top are used in turn; a node is long gone when its one comes round."""
@@ -49,6 +63,8 @@ class Untold(NamedTuple):
 
     claims: Claims
     is_stop: bool
+    at_ms: int
+    """When the device said it, on this node's clock."""
 
 
 class Unchecked:
@@ -75,10 +91,11 @@ class Unchecked:
         """What is still to be told, in the order in which it happened."""
         return list(self._untold.values())
 
-    def told(self, claims: Claims) -> None:
-        """The session's slice knows."""
-        self._untold.pop(claims.session, None)
-        self._forget(claims)
+    def told(self, untold: Untold) -> None:
+        """The session's slice knows; of what its device has said since then it does not."""
+        if self._untold.get(untold.claims.session) == untold:
+            del self._untold[untold.claims.session]
+            self._forget(untold.claims)
 
     def start(self, request: StartRequest) -> Admitted | Refused:
         """Decide without asking anybody."""
@@ -99,10 +116,17 @@ class Unchecked:
         info = self._admit(request, settings)
         return Admitted(info, Basis.UNCHECKED, limit, 1 + len(others), 0, (*others, info))
 
+    def heartbeat(self, claims: Claims) -> None:
+        """Remember that the device was heard."""
+        known = self._untold.get(claims.session)
+        is_stopped = known is not None and known.is_stop
+        if not is_stopped and (known is not None or len(self._untold) < WAITING_MAX // 2):
+            self._note(claims, is_stop=False)
+
     def stop(self, claims: Claims) -> None:
         """Remember that the device has ended its session."""
         self._forget(claims)
-        self._note(Untold(claims, is_stop=True))
+        self._note(claims, is_stop=True)
 
     def _admit(self, request: StartRequest, settings: Settings) -> SessionInfo:
         wall_ms, account = self._clock.wall_ms(), request.account
@@ -121,7 +145,7 @@ class Unchecked:
             deadline_s=wall_ms // 1000 + settings.session_limit_s,
             lapses_ms=wall_ms + settings.client_lease_ms,
         )
-        if self._note(Untold(self._claims(info), is_stop=False)):
+        if self._note(self._claims(info), is_stop=False):
             self._admitted.setdefault(account, {})[info.session] = info
         return info
 
@@ -131,12 +155,11 @@ class Unchecked:
             info.deadline_s,
         )  # fmt: skip
 
-    def _note(self, untold: Untold) -> bool:
+    def _note(self, claims: Claims, *, is_stop: bool) -> bool:
         """Whether there is room for it."""
-        session = untold.claims.session
-        if len(self._untold) >= WAITING_MAX and session not in self._untold:
+        if len(self._untold) >= WAITING_MAX and claims.session not in self._untold:
             return False
-        self._untold[session] = untold
+        self._untold[claims.session] = Untold(claims, is_stop, self._clock.now_ms())
         return True
 
     def _forget(self, claims: Claims) -> None:

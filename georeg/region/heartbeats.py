@@ -50,20 +50,26 @@ class Heartbeats:
             return self._clones.heard(sessions, row, mark, parent, gap_ms)
         return True
 
-    def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
-        """A heartbeat that `renew` did not settle: adopt, revive, or say why it is over."""
+    def heartbeat(self, claims: Claims, silent_ms: int = 0) -> Pending[Renewed | Ended]:
+        """A heartbeat that `renew` did not settle: adopt, revive, or say why it is over.
+
+        `silent_ms`: so long ago the device was heard, by somebody who can tell only now.
+        """
         state, account, session = self._state, claims.account, claims.session
+        heard_ms = max(0, state.clock.now_ms() - silent_ms)
         if claims.deadline_s <= state.clock.wall_ms() // 1000:
             return Pending(state.ended(account, session, Reason.EXPIRED))
         if state.kicked(account, session) is not None:
             return Pending(state.ended(account, session, Reason.KICKED))
         held = state.held(account, session)
         if held is not None and not held.unconfirmed:
-            self.renew(session, account)
+            sessions = state.shard(account).sessions
+            row = sessions.own_row(account, session)
+            sessions.heard[row] = max(sessions.heard[row], heard_ms)
             return Pending(Renewed(session))
         if held is not None:
             state.release(held, Reason.MOVED)  # confirmed: adopted from the former incarnation
-            self._adopt(claims, held)
+            self._adopt(claims, held, heard_ms)
             return Pending(Renewed(session))
         known = state.holder(account, session)
         end = state.end_of(account, session)
@@ -73,7 +79,7 @@ class Heartbeats:
             return self._revive(claims, end.hop, end.reason)
         if known is None and self._has_surely_ended(claims):
             return Pending(state.ended(account, session, Reason.LAPSED))
-        self._adopt(claims, known)
+        self._adopt(claims, known, heard_ms)
         return Pending(Renewed(session))
 
     def stop(self, claims: Claims) -> None:
@@ -113,7 +119,7 @@ class Heartbeats:
             claims.session
         )
 
-    def _adopt(self, claims: Claims, known: Entry | None) -> None:
+    def _adopt(self, claims: Claims, known: Entry | None, heard_ms: int) -> None:
         """Hold a session that came from elsewhere, or from an earlier incarnation.
 
         It keeps its place, and its provisional mark while it is young.
@@ -136,6 +142,7 @@ class Heartbeats:
             deadline_s=old.deadline_s,
             hop=min(old.hop + 1, 65_535),
             provisional=old.provisional and is_young,
+            heard_ms=heard_ms,
             at_once=True,
         )
         state.counters["adopted"] += 1

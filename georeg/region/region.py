@@ -226,9 +226,9 @@ class Region:
         """`renew` for heartbeats that came together; the account as UTF-8. For use at once."""
         return renewer(self._state)
 
-    def heartbeat(self, claims: Claims) -> Pending[Renewed | Ended]:
-        """A heartbeat of a session that does not live here: adopted, revived, or over."""
-        return self._heartbeats.heartbeat(claims)
+    def heartbeat(self, claims: Claims, silent_ms: int = 0) -> Pending[Renewed | Ended]:
+        """A heartbeat of so long ago, of a session that is adopted or revived, or is over."""
+        return self._heartbeats.heartbeat(claims, silent_ms)
 
     def stop(self, claims: Claims) -> None:
         """The device ends its session; again changes nothing."""

@@ -50,6 +50,21 @@ class Seen(NamedTuple):
         return self.suspect and not self.entry.unconfirmed
 
 
+def vouch(
+    entry: Entry, silent_ms: int, suspect_ms: int, is_settled: bool, is_inherited: bool
+) -> Seen:
+    """A session as the region that holds it vouches for it.
+
+    `is_inherited`: only an earlier process has heard its device, perhaps once more than it could
+    write down (times.py). So it is evidence for as long as it surely was heard, and unconfirmed
+    from then on.
+    """
+    is_suspect = silent_ms > suspect_ms
+    if is_suspect and is_inherited:
+        entry = entry._replace(unconfirmed=True)
+    return Seen(entry, is_suspect, is_settled, silent_ms)
+
+
 def vouched(region: RegionId, account: str, seen: Iterable[Seen]) -> tuple[Seen, ...]:
     """What counts of an answer: a region vouches for its own sessions of one account only."""
     return tuple(s for s in seen if s.region == region and s.entry.account == account)

@@ -31,7 +31,7 @@ from georeg.region.model import Ended
 from georeg.region.nameless import Nameless
 from georeg.region.ports import Clock, Journal
 from georeg.region.seats import Seats
-from georeg.region.seen import Seen
+from georeg.region.seen import Seen, vouch
 from georeg.region.settings import PlanPolicy, Settings
 
 _RELEASED: Final = {reason: f"released_{reason.name.lower()}" for reason in Reason}
@@ -48,6 +48,7 @@ class RegionState:
         self.peers = members.peers
         self.settings = settings
         self.clock = clock
+        self.begun_ms = clock.now_ms()
         self.journal = journal
         labels: Interner[str] = Interner()
         plans: Interner[Plan] = Interner()
@@ -135,9 +136,9 @@ class RegionState:
         if not own:
             return []
         sessions, now_ms = self.shard(account).sessions, self.clock.now_ms()
-        suspect_ms = self.settings.suspect_ms
+        suspect_ms, begun_ms = self.settings.suspect_ms, self.begun_ms
         return [
-            Seen(entry, now_ms - at_ms > suspect_ms, sessions.is_settled(row), now_ms - at_ms)
+            vouch(entry, now_ms - at_ms, suspect_ms, sessions.is_settled(row), at_ms < begun_ms)
             for row, entry, at_ms in own
         ]
 

@@ -59,22 +59,25 @@ class OneNode:
         self.runner = Recorder()
         self.skew_ms = 0
         self.others_can = False
+        self.others_run: dict[int, Address] = {}
         registry, renewals = Registry(client, "test", "us"), renewals_of(client)
 
         def lock_of(number: int) -> RedisLock:
             return RedisLock(client, f"test:us:{number}", "run", name, self.now_ms, renewals)
 
-        async def can_others(number: int) -> bool:
-            return self.others_can
-
         address = Address(name, f"http://{name}", f"ws://{name}", "")
         self.duties = Duties(
-            address, SLICES, registry, lock_of, self.runner,
-            can_others, self.now_ms,
-        )  # fmt: skip
+            address, SLICES, registry, lock_of, self.runner, self, self.now_ms
+        )
 
     def now_ms(self) -> int:
         return now_ms() + self.skew_ms
+
+    async def can_take(self, number: int) -> bool:
+        return self.others_can
+
+    async def who_runs(self) -> dict[int, Address]:
+        return self.others_run
 
     @property
     def decides(self) -> list[int]:
@@ -320,6 +323,24 @@ async def test_who_is_cut_off_from_the_store_alone_decides_nothing(
     finally:
         server.resume()
     await until(lambda: len(a.decides) == SLICES)
+
+
+async def test_who_is_cut_off_from_the_store_passes_calls_on_to_those_who_say_that_they_run_them(
+    node: Callable[[str], OneNode], server: RedisServer
+) -> None:
+    """It answered for their slices as if nobody ran them, for as long as that lasted."""
+    a, b = node("a"), Address("b", "http://b", "ws://b", "")
+    await a.duties.open()
+    await until(lambda: len(a.decides) == SLICES)
+    a.others_can, a.others_run = True, {3: b}
+    assert a.duties.node_of(3) is None
+    server.pause()
+    try:
+        await until(lambda: a.duties.node_of(3) == b)
+        assert a.duties.node_of(4) is None
+    finally:
+        server.resume()
+    await until(lambda: a.duties.node_of(3) is None)
 
 
 async def test_who_reaches_the_store_again_first_says_that_it_takes_nothing_of_the_others(

@@ -12,7 +12,7 @@ from georeg.edge.problems import Problem
 from georeg.nodes.drains import SlicedDrain, Word
 from georeg.nodes.parts import ELSEWHERE, Part, Parts
 from georeg.nodes.sliced import SlicedRegion
-from georeg.nodes.unchecked import LAST_RESORT, Unchecked
+from georeg.nodes.unchecked import ASKED, Asked, Unchecked
 from georeg.region.model import Admitted, Basis, Claims, Refused, StartRequest
 from georeg.region.pending import Pending
 from georeg.region.region import Region
@@ -147,12 +147,12 @@ def test_only_a_call_without_any_other_answer_is_answered_without_its_slice(one:
     request = StartRequest(account_in(3), Device("tv", "", ""))
     with pytest.raises(Problem):
         one.region.start(request)
-    token = LAST_RESORT.set(True)
+    token = ASKED.set(Asked.NOBODY)
     try:
         outcome = one.region.start(request).value
         here = one.start()
     finally:
-        LAST_RESORT.reset(token)
+        ASKED.reset(token)
     assert isinstance(outcome, Admitted)
     assert outcome.basis is Basis.UNCHECKED
     assert here.value is None, "the slice that is here decides"
@@ -166,7 +166,7 @@ def test_the_last_word_about_a_session_is_what_its_slice_is_told(one: OneSlice) 
     last.stop(untold.claims)
     (untold,) = last.untold
     assert untold.is_stop
-    last.told(untold.claims)
+    last.told(untold)
     assert last.untold == []
 
 
@@ -190,7 +190,7 @@ def test_without_its_slice_an_account_gets_no_more_than_its_limit_from_one_node(
     ended = {each.claims.session for each in last.untold if each.is_stop}
     assert ended == {tv.info.session, phone.info.session}
     for each in last.untold:
-        last.told(each.claims)
+        last.told(each)
     assert isinstance(start("radio"), Admitted), "what the slice knows is the slice's to judge"
 
 
@@ -200,6 +200,34 @@ def test_what_waits_to_be_told_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     for number in range(5):
         last.stop(Claims(SessionId(number + 1), "anna", "tv", US, 0, 0))
     assert [each.claims.session for each in last.untold] == [1, 2, 3]
+
+
+def test_heartbeats_leave_room_for_starts_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("georeg.nodes.unchecked.WAITING_MAX", 4)
+    last = Unchecked(US, 9, Settings, ManualClock())
+    heard = [Claims(SessionId(number + 1), "anna", "tv", US, 0, 0) for number in range(5)]
+    for claims in heard:
+        last.heartbeat(claims)
+    assert [each.claims.session for each in last.untold] == [1, 2]
+    for claims in heard:
+        last.stop(claims)
+    assert [each.claims.session for each in last.untold] == [1, 2, 3, 4]
+
+
+def test_of_a_session_the_latest_is_told_and_nothing_after_its_stop() -> None:
+    clock = ManualClock()
+    last = Unchecked(US, 9, Settings, clock)
+    claims = Claims(SessionId(1), "anna", "tv", US, 0, 0)
+    last.heartbeat(claims)
+    (first,) = last.untold
+    clock.advance(30_000)
+    last.heartbeat(claims)
+    last.told(first)
+    (second,) = last.untold
+    assert second.at_ms == first.at_ms + 30_000, "what was told was not the last"
+    last.stop(claims)
+    last.heartbeat(claims)
+    assert [each.is_stop for each in last.untold] == [True]
 
 
 def test_a_slice_that_comes_while_a_drain_is_on_is_drained_on_what_is_left_of_it() -> None:

@@ -111,7 +111,9 @@ class Node:
         self.unchecked = self.region.unchecked = Unchecked(
             US, incarnation_of_node(number), lambda: world.settings, world.clock
         )
-        self.telling = Telling(self.unchecked, self.parts, routes, self.passing, self.keys)
+        self.telling = Telling(
+            self.front, self.unchecked, self.parts, routes, self.passing, self.keys, world.clock
+        )
         self.server = EdgeServer(self.app, "127.0.0.1", 0)
         self.door = Door(MeshSettings(), None)
         self.door.paths[CALLS_PATH] = Calls(self.front, proof, self.door).handle
@@ -156,12 +158,16 @@ class World:
 
     def give(self, number: int, name: str) -> None:
         """Begin a slice at a node; what another one knows of it is lost."""
-        self.take(number)
         region = Region(
             US, {US: "us"}, self.settings, self.clock, NoLinks(), NoJournal(), Random(number)
         )
         region.open()
         self.clock.advance(1)
+        self.bring(number, name, region)
+
+    def bring(self, number: int, name: str, region: Region) -> None:
+        """Let a node run a slice as it was."""
+        self.take(number)
         self.nodes[name].parts.put(Part(number, region))
         self.table.owner[number] = name
 

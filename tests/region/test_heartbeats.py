@@ -110,6 +110,18 @@ def test_unknown_here_it_is_adopted_on_the_word_of_its_token(cluster: Cluster) -
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("where", ["held", "elsewhere"])
+def test_what_is_told_later_counts_from_when_it_was_said(cluster: Cluster, where: str) -> None:
+    tv = cluster.start(B if where == "held" else A, "tv")
+    cluster.run(10_000)
+    assert isinstance(cluster.regions[B].heartbeat(tv.claims, 3_000).value, Renewed)
+    (seen,) = cluster.regions[B]._state.own(ACCOUNT)
+    assert seen.silent_ms == 3_000
+    assert isinstance(cluster.regions[B].heartbeat(tv.claims, 5_000).value, Renewed)
+    (seen,) = cluster.regions[B]._state.own(ACCOUNT)
+    assert seen.silent_ms == 3_000, "it was heard later than that"
+
+
 def test_that_its_device_gets_its_name_later_is_no_heartbeat(cluster: Cluster) -> None:
     cluster.cut(A)
     tv = cluster.start(A, "tv")

@@ -5,7 +5,8 @@ from array import array
 import pytest
 
 from georeg.region import times
-from georeg.region.model import Admitted, How, State
+from georeg.region.model import Admitted, How, Renewed, State
+from georeg.region.settings import Settings
 from tests.region.cluster import ACCOUNT, B, Cluster
 
 
@@ -67,7 +68,7 @@ def test_its_client_lease_goes_on_from_when_it_was_heard(cluster: Cluster, kept:
     take_over(cluster)
     cluster.run(cluster.settings.client_lease_ms - 37_000 - 2_000)
     assert cluster.live(B) == ["tv"]
-    cluster.run(times.ROUND_MS + 2_000)
+    cluster.run(times.round_ms(cluster.settings) + 2_000)
     assert cluster.live(B) == []
 
 
@@ -99,7 +100,7 @@ def test_that_it_is_held_on_without_a_time_is_no_sign_of_life_for_the_next_takeo
     with monkeypatch.context() as without:
         without.setattr(kept, "store", lambda *block: None)
         take_over(cluster)
-    cluster.run(times.ROUND_MS + 2_000)
+    cluster.run(times.round_ms(cluster.settings) + 2_000)
     take_over(cluster)
     (shown,) = cluster.regions[B].sessions(ACCOUNT).sessions
     assert shown.state is State.UNCONFIRMED
@@ -115,7 +116,7 @@ def test_every_session_is_told_once_a_round_and_only_own_ones(
     cluster.run(1_000)
     walks = kept.walks
     kept.blocks.clear()
-    cluster.run(2 * times.ROUND_MS + 2_000)
+    cluster.run(2 * times.round_ms(cluster.settings) + 2_000)
     told = sorted(session for block in kept.blocks.values() for session in block)
     assert told == sorted(stream.session for stream in own)
     assert 1 <= kept.walks - walks <= 3
@@ -131,6 +132,33 @@ def test_a_device_is_never_told_to_have_been_heard_later_than_it_was(
         silent_ms = kept.silent_ms(tv.session)
         assert silent_ms is None or silent_ms >= cluster.now_ms - heard_ms
         tv.beat()
+
+
+def test_one_that_may_have_been_heard_once_more_is_neither_evidence_nor_yields(
+    cluster: Cluster, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last heartbeat fell between two rounds: its stream went on and had to yield."""
+    tv = cluster.start(B, "tv")
+    cluster.run(times.round_ms(cluster.settings) + 2_000)
+    with monkeypatch.context() as later:
+        later.setattr(kept, "store", lambda *block: None)
+        cluster.run(20_000)
+        tv.beat()
+        heard_ms = cluster.now_ms
+        take_over(cluster)
+    known_ms = kept.silent_ms(tv.session)
+    assert known_ms is not None
+    cluster.run(cluster.settings.suspect_ms - known_ms + 1_000)
+    assert cluster.now_ms - heard_ms < cluster.settings.suspect_ms
+    assert isinstance(cluster.settled(cluster.begin(B, "phone")), Admitted), "it is no evidence"
+    assert isinstance(tv.beat(), Renewed), "and has not yielded"
+
+
+def test_times_keep_pace_with_heartbeats() -> None:
+    for heartbeat_s in (30, 5, 1):
+        settings = Settings.of(heartbeat_s=heartbeat_s)
+        usual = settings.heartbeat_ms + times.round_ms(settings)
+        assert usual < settings.suspect_ms, "a device at its pace looks suspect to no successor"
 
 
 def test_its_slot_is_asked_for_anew(cluster: Cluster, kept: Kept) -> None:
