@@ -102,6 +102,8 @@ class FaultEvent:
     links: tuple[tuple[str, str], ...] = ()
     """Ordered pairs of regions (or "@place", region) that it concerns."""
     note: str = ""
+    node: int = 0
+    """Which of the region's nodes, from 1, it concerns; 0: it is none of one node."""
 
 
 class Life(StrEnum):
@@ -316,6 +318,8 @@ class History:
     transfers: list[Transfer] = field(default_factory=list)
     election: str = "static"
     """How homes are elected."""
+    nodes: int = 1
+    """Of each region."""
     is_tapped: bool = True
     """Whether `ended`, `learned`, `budgets` and `probes` were recorded: not in live runs."""
     is_crossed: bool = True

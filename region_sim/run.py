@@ -79,7 +79,7 @@ def run(
     trace = Trace(keep=keep_trace)
     system = make_system()
     history = History(seed, scenario.name, system.name, scenario.regions)
-    history.election = scenario.election
+    history.election, history.nodes = scenario.election, scenario.nodes
     world_time = _WorldTime()
     began_s = perf_counter()
     had_gc = gc.isenabled()

@@ -14,7 +14,7 @@ from typing import Final
 from region_sim.history import Call, FaultEvent, History, Life
 from region_sim.oracle.around import felt
 from region_sim.oracle.parts import Pair, count_parts, ordered
-from region_sim.oracle.trouble import Trouble
+from region_sim.oracle.trouble import Trouble, nobody
 
 FOREVER_US: Final = 1 << 60
 HEAL_US: Final = 5_000_000
@@ -68,6 +68,8 @@ class Network:
         self.restarts: dict[str, list[Restart]] = {}
         for begin, to_us in _spans(history.faults):
             self._add_fault(begin, to_us)
+        for region, troubles in self.inner.items():
+            self.down.setdefault(region, []).extend(nobody(troubles, history.nodes, HEAL_US))
         for region in sorted({life.region for life in history.lives}):
             self._add_lives(region, history)
         relays = history.system in RELAYING and not history.has_older
@@ -93,7 +95,7 @@ class Network:
     # ---- building ----------------------------------------------------------------------------
 
     def _add_fault(self, begin: FaultEvent, to_us: int) -> None:
-        trouble = Trouble(begin.kind, begin.at_us, to_us, begin.note)
+        trouble = Trouble(begin.kind, begin.at_us, to_us, begin.note, begin.node)
         for source, target in begin.links:
             if source.startswith(_PLACE) or target.startswith(_PLACE):
                 place, region = sorted((source, target))  # "@" sorts before every name

@@ -54,6 +54,8 @@ def check(run: Run) -> Iterator[Finding]:
 def _check_beat(
     run: Run, account: str, session: Session, kicks: list[End], beat: Beat
 ) -> Iterator[Finding]:
+    if not run.network.is_whole(beat.region, beat.sent_us, beat.answered_us):
+        return
     for kick in kicks:
         if beat.sent_us <= kick.at_us:
             continue
@@ -77,8 +79,6 @@ def _check_beat(
 
 def _knows(run: Run, session: Session, kick: End, beat: Beat) -> bool:
     network, here = run.network, beat.region
-    if not network.is_whole(here, beat.sent_us, beat.answered_us):
-        return False
     if kick.region == here:
         since_us = kick.at_us
         is_promised = session.is_promised(here, beat.sent_us)
@@ -99,7 +99,6 @@ def _must_know(run: Run, kick: End, beat: Beat) -> bool:
     lost_us = kick.at_us + spread_us + HEAL_US
     return (
         told_us < beat.sent_us
-        and network.is_whole(beat.region, beat.sent_us, beat.answered_us)
         and not network.restarted(kick.region, kick.at_us, lost_us)
         and not network.lost_disk(kick.region, kick.at_us, beat.answered_us)
         and not network.lost_disk(beat.region, kick.at_us, beat.answered_us)

@@ -57,6 +57,8 @@ class KindDoc:
     """Whether live mode has it too."""
 
 
+NODES_MAX: Final = 8
+"""Of each region."""
 KINDS: Final[dict[FaultKind, KindDoc]] = {
     FaultKind.CUT: KindDoc(
         "a partition: nothing passes; drop: in silence, reject: with a reset",
@@ -139,7 +141,7 @@ KINDS: Final[dict[FaultKind, KindDoc]] = {
         "still and goes on; stop: it is stopped in order and starts again; cut: it does not reach "
         "the region's Redis",
         on_links=False, ways=("kill", "pause", "stop", "cut"), amount="its number", default=1,
-        low=1, high=8,
+        low=1, high=NODES_MAX,
     ),
     FaultKind.STORE: KindDoc(
         "the Redis of a region of many nodes; down: it refuses connections; hang: it does not "

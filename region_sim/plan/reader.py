@@ -17,6 +17,7 @@ from region_sim.plan.errors import PlanError
 from region_sim.plan.faults import (
     INSIDE_REGIONS,
     KINDS,
+    NODES_MAX,
     OF_NODES,
     Fault,
     FaultKind,
@@ -31,7 +32,6 @@ from region_sim.plan.scenario import Draw, Scenario, account_of
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "scenarios"
 REGIONS_MAX: Final = 9
-NODES_MAX: Final = 8
 HOUSEHOLDS_MAX: Final = 1_000_000
 _PLAIN: Final = {
     "about": str, "world": str, "jitter": float, "last_mile_ms": float, "duration_s": float,
@@ -158,6 +158,12 @@ def _check_nodes(where: str, scenario: Scenario) -> None:
         raise PlanError(f"{where}: slices = {scenario.slices} does not divide {SHARDS}")
     if scenario.older or scenario.election != ElectionKind.STATIC:
         raise PlanError(f"{where}: regions of many nodes are new, and their homes are static")
+    for fault in scenario.faults:
+        if fault.kind is FaultKind.NODE and fault.amount not in range(1, scenario.nodes + 1):
+            raise PlanError(
+                f"{where}: fault node: amount = {fault.amount:g} is the number of no node of"
+                f" {scenario.nodes}"
+            )
 
 
 def with_habits(habits: Habits, changes: Mapping[str, float]) -> Habits:

@@ -11,7 +11,7 @@ from crdt.versions import NEWEST, OLDEST
 from region_sim.history import FaultEvent
 from region_sim.kernel.links import Link
 from region_sim.nodes.process import NodesProcess
-from region_sim.plan.faults import Fault
+from region_sim.plan.faults import Fault, FaultKind
 from region_sim.world.operator import Operator
 from region_sim.world.town import PLACE
 from region_sim.world.world import World
@@ -81,7 +81,7 @@ class Nemesis:
         world.history.faults.append(
             FaultEvent(
                 world.now_us, number, fault.kind.value, is_begin, fault.regions, fault.links,
-                fault.how,
+                fault.how, int(fault.amount) if fault.kind is FaultKind.NODE else 0,
             )
         )  # fmt: skip
         world.trace.change(world.now_us, f"fault {number} {is_begin} {fault.describe()}")

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+from crdt.events import Entry
 from crdt.sessions import SessionSet
 from georeg.cli.nodes import StoreNode
 from georeg.edge.problems import unavailable
 from georeg.nodes.carrying import Carrying
 from georeg.nodes.duty import Duty
 from georeg.nodes.front import Front
+from georeg.nodes.telling import Telling
+from georeg.nodes.unchecked import Unchecked
+from georeg.region import state
+from georeg.region.seen import Seen
 from tests.sim.planting import Patch, planted
 
 
@@ -49,3 +54,25 @@ def decides_for_ever(patch: Patch) -> None:
 def takeovers_heard(patch: Patch) -> None:
     """That a session was held on by a takeover is told to the next one as a sign of life."""
     patch.setattr(SessionSet, "is_unconfirmed", lambda self, row: False)
+
+
+@planted
+def heartbeats_untold(patch: Patch) -> None:
+    """Heartbeats that were answered while nobody ran their slice are told to nobody."""
+    patch.setattr(Unchecked, "heartbeat", lambda self, claims: None)
+
+
+@planted
+def told_as_of_now(patch: Patch) -> None:
+    """What a device said before a takeover counts as heard when the slice is told of it."""
+    patch.setattr(Telling, "_age", lambda self, untold: 0)
+
+
+@planted
+def inherited_yield(patch: Patch) -> None:
+    """A session that only an earlier owner has heard yields, though it may have beaten since."""
+
+    def vouch(entry: Entry, silent_ms: int, suspect_ms: int, is_settled: bool, _: bool) -> Seen:
+        return Seen(entry, silent_ms > suspect_ms, is_settled, silent_ms)
+
+    patch.setattr(state, "vouch", vouch)

@@ -90,7 +90,8 @@ WITNESSES: Final[dict[str, Witness]] = {
     "leaving_closed": Witness("nodes-leaving", (1, 2, 3), "inside answered 503"),
     "streams_hold": Witness("nodes-leaving", (3, 5), "inside"),
     "decides_for_ever": Witness("nodes-paused", (1, 2, 3), "inside answered 503"),
-    "takeovers_heard": Witness("nodes", (3,), "P1 rests on a suspect session"),
+    "takeovers_heard": Witness("nodes-dying", (1, 2, 3), "P1 rests on a suspect session"),
+    "inherited_yield": Witness("nodes-dying", (12, 19, 28), "P5 in time, displaced"),
     # P7
     "unnumbered_release": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),
     "skips": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),

@@ -184,14 +184,14 @@ class Story:
 
     def fault(
         self, kind: str, from_s: float, to_s: float, *, links: str = "", regions: str = "",
-        note: str = "",
+        note: str = "", node: int = 0,
     ) -> None:  # fmt: skip
         """A fault; links as `us>eu`, separated by commas."""
         number = next(self._faults)
         pairs = tuple((a, b) for a, _, b in (x.partition(">") for x in links.split(",") if x))
         names = tuple(name for name in regions.split(",") if name)
         for at_s, is_begin in ((from_s, True), (to_s, False)):
-            event = FaultEvent(us(at_s), number, kind, is_begin, names, pairs, note)
+            event = FaultEvent(us(at_s), number, kind, is_begin, names, pairs, note, node)
             self.history.faults.append(event)
 
     def cut(self, from_s: float, to_s: float, region: str = "us") -> None:

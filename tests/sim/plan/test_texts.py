@@ -48,6 +48,8 @@ def faults(
     kind = draw_one(st.sampled_from(sorted(kinds)))
     doc = KINDS[kind]
     amount = draw_one(st.floats(doc.low, doc.high)) if doc.amount else 0.0
+    if kind is FaultKind.NODE:
+        amount = float(draw_one(st.integers(1, 2)))  # there are at least two
     fault = Fault(
         kind,
         draw_one(TIMES | st.just(0.0)),
@@ -164,12 +166,15 @@ def test_only_names_households_that_there_are() -> None:
 
 
 def test_a_fault_inside_a_region_needs_nodes_there_and_others_do_not_fit_them() -> None:
-    def told(kind: str, **more: object) -> str:
-        fault = {"kind": kind, "regions": ["us"], "at_s": 1.0, "for_s": 1.0}
+    def told(kind: str, amount: float = 0, **more: object) -> str:
+        fault = {"kind": kind, "regions": ["us"], "at_s": 1.0, "for_s": 1.0, "amount": amount}
         with pytest.raises(PlanError) as error:
             read({"fault": [fault], **more}, "one")
         return str(error.value)
 
     assert told("node") == "scenario one: node: not with nodes = 1"
     assert told("kill", nodes=3) == "scenario one: kill: not with nodes = 3"
+    for amount in (4, 1.5):
+        no_node = f"fault node: amount = {amount} is the number of no node of 3"
+        assert told("node", amount, nodes=3) == f"scenario one: {no_node}"
     assert told("node", nodes=3, slices=5) == "scenario one: slices = 5 does not divide 64"
