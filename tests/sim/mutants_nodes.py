@@ -10,7 +10,6 @@ from georeg.nodes.carrying import Carrying
 from georeg.nodes.duty import Duty
 from georeg.nodes.front import Front
 from georeg.nodes.telling import Telling
-from georeg.nodes.unchecked import Unchecked
 from georeg.region import state
 from georeg.region.seen import Seen
 from tests.sim.planting import Patch, planted
@@ -54,12 +53,6 @@ def decides_for_ever(patch: Patch) -> None:
 def takeovers_heard(patch: Patch) -> None:
     """That a session was held on by a takeover is told to the next one as a sign of life."""
     patch.setattr(SessionSet, "is_unconfirmed", lambda self, row: False)
-
-
-@planted
-def heartbeats_untold(patch: Patch) -> None:
-    """Heartbeats that were answered while nobody ran their slice are told to nobody."""
-    patch.setattr(Unchecked, "heartbeat", lambda self, claims: None)
 
 
 @planted

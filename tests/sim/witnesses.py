@@ -91,6 +91,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     "streams_hold": Witness("nodes-leaving", (3, 5), "inside"),
     "decides_for_ever": Witness("nodes-paused", (1, 2, 3), "inside answered 503"),
     "takeovers_heard": Witness("nodes-dying", (1, 2, 3), "P1 rests on a suspect session"),
+    "told_as_of_now": Witness("nodes-dying", (41, 59), "P1 rests on a suspect session"),
     "inherited_yield": Witness("nodes-dying", (12, 19, 28), "P5 in time, displaced"),
     # P7
     "unnumbered_release": Witness("near", (1, 2, 3), "P7 equal positions, unequal state"),
