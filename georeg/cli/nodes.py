@@ -325,7 +325,7 @@ class StoreNode:
         if self._leaving is not None:
             self._leaving.cancel()
         if self._duties.has_successor:
-            await self._duties.leave(within_s=0)
+            self._app[EDGE].is_replaced = await self._duties.leave(within_s=0)
         self._carrying.end_streams()
         await self._edge.stop()
         if self._telling is not None:

@@ -105,8 +105,9 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _on_shutdown(app: web.Application) -> None:
     """Open streams would otherwise hold the shutdown until its timeout."""
-    if not app[EDGE].region.drain.is_forced:
-        app[EDGE].drain()
+    edge = app[EDGE]
+    if not (edge.is_replaced or edge.region.drain.is_forced):
+        edge.drain()
 
 
 def wrapped(edge: Edge, name: str, handler: Handler, urgency: Urgency) -> _Wrapped:

@@ -59,6 +59,8 @@ class Edge:
     farewell: Farewell = field(init=False)
     is_leaving: bool = field(init=False, default=False)
     """Whether nothing more should be sent here, by readiness; what comes is served as always."""
+    is_replaced: bool = field(init=False, default=False)
+    """Whether others go on where this process stops, so that nobody is sent to another region."""
 
     def __post_init__(self) -> None:
         settings, agreed = self.settings, self.region.settings

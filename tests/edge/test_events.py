@@ -100,6 +100,15 @@ async def test_a_draining_region_sends_its_devices_elsewhere() -> None:
         assert (await world.call("GET", "/v1/sessions/events", token=token)).status == 503
 
 
+async def test_where_others_go_on_a_process_that_stops_sends_nobody_to_another_region() -> None:
+    async with World(names=("us", "eu")) as world:
+        world.edges["us"].is_replaced = True
+        await world.servers["us"].stop()
+        assert not world.edges["us"].region.drain.is_forced, "its last starts were declined"
+        await world.servers["eu"].stop()
+        assert world.edges["eu"].region.drain.is_forced
+
+
 async def test_a_device_that_connects_again_takes_the_place_of_its_dead_stream() -> None:
     async with World(edge_settings=EdgeSettings(dev=True, event_streams_max=1)) as world:
         token = (await world.start("acc-1")).body["token"]
