@@ -108,7 +108,7 @@ def _begin(household: Household, network: Network) -> None:
             _admitted(household, call)
         elif is_indefinite(call):
             household.lost.append(call)
-    _join_repeats(household)
+    _join_repeats(household, network)
     for call in household.calls:
         for shown in _shown(call):
             assert call.answered_us is not None
@@ -116,15 +116,17 @@ def _begin(household: Household, network: Network) -> None:
             _known(household, network, str(shown.get("id", "")), device, call.answered_us)
 
 
-def _join_repeats(household: Household) -> None:
+def _join_repeats(household: Household, network: Network) -> None:
     """A lost start that was sent again with its key, and answered, began the session that it told
-    of; nothing else of it is left."""
+    of; nothing else of it is left, unless the region's slices had to be done without: who answers
+    for them knows no keys."""
     keyed = {key: s for s in household.sessions.values() for key in s.keys}
     for call in list(household.lost):
         session = keyed.get(key_of(call))
         if session is not None:
             session.began_us = min(session.began_us, call.sent_us)
-            household.lost.remove(call)
+            if network.is_whole(call.region, call.sent_us, session.admitted_us or call.sent_us):
+                household.lost.remove(call)
 
 
 def key_of(call: Call) -> tuple[str, str]:

@@ -82,3 +82,18 @@ def test_when_all_is_in_order_the_rules_of_others_hold() -> None:
     story.beat(session, "us", 70, status=503)
     assert inside(story) == []
     assert ("P3", "heartbeat answered 503") in story.broken()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_start_that_was_sent_again_may_begin_two_sessions_where_nobody_ran_its_slice(
+    is_whole: bool,
+) -> None:
+    story = with_nodes() if is_whole else with_nodes((1, "pause", 38, 42))
+    story.lost_start("tv", "us", 40, key="tv/1")
+    basis = "granted" if is_whole else "unchecked"
+    story.stop(story.start("tv", "us", 40.1, basis=basis, key="tv/1"), "us", 42)
+    phone = story.start("phone", "us", 41)
+    told = story.refused("tablet", "us", 60, [("us-1-77", "local"), (phone, "local")])
+    told.body["sessions"][0]["device"]["id"] = "tv"
+    rules = [rule for promise, rule in story.broken() if promise == "P1"]
+    assert rules == (["false block: local: phantom"] if is_whole else [])
