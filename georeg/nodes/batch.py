@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgpack
 from aiohttp import web
 
-from georeg.edge.batches import NOT_VALID, RENEWED, UNDECIDED
+from georeg.edge.batches import ENDED, NOT_VALID, RENEWED, UNDECIDED
 from georeg.edge.bodies import BODY, MSGPACK_TYPE
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
@@ -24,6 +24,7 @@ from georeg.nodes.addressing import Where, slice_of_raw
 from georeg.nodes.front import HEARTBEAT_WAIT_S, PAUSES_S, Front, Routes
 from georeg.nodes.passing import PASSED_ON, Address, Passing
 from georeg.nodes.unchecked import ASKED, Asked
+from georeg.region.model import Ended
 
 _HEADERS: Final = {"Content-Type": MSGPACK_TYPE}
 Tokens = list[Any]
@@ -155,8 +156,8 @@ class Batches:
             _fill(statuses, places, msgpack.unpackb(_bytes(answer)))
 
     def _last_resort(self, token: object) -> int:
-        """Nobody runs its slice: a valid token's stream goes on, of which the slice is told later.
-        """
+        """Nobody runs its slice: a valid token's stream goes on, of which the slice is told later;
+        where it has come here meanwhile, it decides."""
         raw = _raw(token)
         assert raw is not None, "else it was decided here"
         try:
@@ -165,10 +166,10 @@ class Batches:
             return NOT_VALID
         asked = ASKED.set(Asked.NOBODY)
         try:
-            self._edge.region.heartbeat(claims)
+            answer = self._edge.region.heartbeat(claims).value
         finally:
             ASKED.reset(asked)
-        return RENEWED
+        return ENDED if isinstance(answer, Ended) else RENEWED
 
 
 def _raw(token: object) -> bytes | None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from crdt.events import ActorKind
 from georeg.edge.tokens import raw_of
 from georeg.nodes.front import UNTOLD_PATH
 from georeg.nodes.passing import PASSED_ON
@@ -58,6 +59,29 @@ async def test_a_heartbeat_without_its_slice_is_told_to_it_with_its_age(
     await world.nodes["b"].telling.tell()
     assert silent_ms(world) == 2_000
     assert world.nodes["b"].unchecked.untold == []
+
+
+async def test_a_slice_that_has_come_meanwhile_decides_about_a_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look for its node and the last resort."""
+    _, body = await world.start("a", ACCOUNT)
+    region = world.region_of(ACCOUNT)
+    region.kick(ACCOUNT, region.sessions(ACCOUNT).sessions[0].session, ActorKind.OPERATOR)
+    world.take(0)
+    front = world.nodes["b"].front
+
+    async def look_again() -> None:
+        if world.table.looks > 2:
+            monkeypatch.setattr(front._routes, "may_run", nobody)
+            world.bring(0, "b", region)
+        world.table.looks += 1
+
+    async def nobody(_number: int) -> bool:
+        return False
+
+    monkeypatch.setattr(front._routes, "look_again", look_again)
+    assert msgpack.unpackb(await batch(world, "b", body["token"])) == [410]
 
 
 async def test_what_another_node_has_renewed_is_not_told_again(world: World) -> None:
