@@ -88,7 +88,7 @@ WITNESSES: Final[dict[str, Witness]] = {
     # inside a region of many nodes
     "no_last_resort": Witness("nodes", (1, 2, 3), "inside answered 503"),
     "leaving_closed": Witness("nodes-leaving", (1, 2, 3), "inside answered 503"),
-    "streams_hold": Witness("nodes-leaving", (3, 5), "inside"),
+    "streams_hold": Witness("nodes-leaving", (5, 14), "P3 late heartbeat"),
     "decides_for_ever": Witness("nodes-paused", (1, 2, 3), "inside answered 503"),
     "takeovers_heard": Witness("nodes-dying", (1, 2, 3), "P1 rests on a suspect session"),
     "told_as_of_now": Witness("nodes-dying", (41, 59), "P1 rests on a suspect session"),
