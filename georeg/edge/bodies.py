@@ -8,8 +8,9 @@ both mean the same, "go on playing", and its developer reads the message.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import msgpack
 from aiohttp import web
 
 from georeg.edge.jsons import parse_json
@@ -101,3 +102,17 @@ async def read_json(
         raise invalid(*errors[:ERRORS_MAX])
     assert isinstance(checked, dict), "request bodies are objects"
     return checked
+
+
+def array_in(body: bytes, items_max: int, *, bytes_max: int = -1) -> list[Any] | None:
+    """The items of a msgpack array, strings as bytes of at most `bytes_max` (-1: the whole body);
+    None: it is none, or one with more items, or with something that is no array, string or number.
+    """
+    try:
+        found = msgpack.unpackb(
+            body, raw=True, max_array_len=items_max, max_bin_len=bytes_max,
+            max_map_len=0, max_ext_len=0,
+        )  # fmt: skip
+    except (ValueError, msgpack.UnpackException, RecursionError):
+        return None
+    return found if isinstance(found, list) else None

@@ -16,7 +16,7 @@ import msgpack
 from aiohttp import web
 
 from georeg.edge.batches import ENDED, NOT_VALID, RENEWED, UNDECIDED
-from georeg.edge.bodies import BODY, MSGPACK_TYPE
+from georeg.edge.bodies import BODY, MSGPACK_TYPE, array_in
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
 from georeg.edge.tokens import ROLLED_VERSION, raw_of
@@ -46,8 +46,8 @@ class Batches:
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
         """Answer one batch."""
         body = request[BODY] = await self._front.body_of(request)
-        tokens = self._unpacked(body)
-        if tokens is None:
+        tokens = array_in(body, self._edge.settings.batch_tokens_max)
+        if tokens is None:  # the edge will say what is wrong with the body
             return await self._front.handler(request)
         here, elsewhere = self._sorted(tokens)
         if not elsewhere:
@@ -63,17 +63,6 @@ class Batches:
                 await self._edge.stalls.let_leave(request)
             await self._pass_on(request, tokens, elsewhere, statuses)
         return web.Response(body=msgpack.packb(statuses), headers=_HEADERS)
-
-    def _unpacked(self, body: bytes) -> Tokens | None:
-        """The tokens; None: the edge will say what is wrong with the body."""
-        most = self._edge.settings.batch_tokens_max
-        try:
-            found = msgpack.unpackb(
-                body, raw=True, max_array_len=most, max_map_len=0, max_ext_len=0
-            )
-        except (ValueError, msgpack.UnpackException, RecursionError):
-            return None
-        return found if isinstance(found, list) else None
 
     def _sorted(self, tokens: Tokens) -> tuple[list[int], dict[int, list[int]]]:
         """Places of the tokens that are decided here, and of the others by their slices."""

@@ -54,7 +54,7 @@ class Duties:
         registry: Registry,
         lock_of: Callable[[int], RedisLock],
         runner: Runner,
-        others: "Others",
+        others: Others,
         now_ms: Callable[[], int],
     ) -> None:
         """`now_ms`: see `Means`."""

@@ -67,21 +67,18 @@ class Routes(Protocol):
         """Whether this node would take the slice, were it to run it; it looks into the store."""
 
 
-class Renewing(Protocol):
+class Answering(Protocol):
+    """What other nodes say to slices that are run here (telling.py)."""
+
+    def answer(self, body: bytes) -> web.Response:
+        """To another node."""
+
+
+class Renewing(Answering, Protocol):
     """Heartbeats that are renewed by other nodes (renewals.py)."""
 
     async def renewed(self, node: Address, request: web.Request) -> bool:
         """Whether the node has renewed the session of a heartbeat. False: pass the call on."""
-
-    def answer(self, body: bytes) -> web.Response:
-        """To another node."""
-
-
-class Answering(Protocol):
-    """What other nodes tell slices (telling.py)."""
-
-    def answer(self, body: bytes) -> web.Response:
-        """To another node."""
 
 
 class Front:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-import msgpack
-
+from georeg.edge.bodies import array_in
 from georeg.nodes.front import RUNS_PATH, STORE_PATH
 from georeg.nodes.passing import Address, Passing
 
@@ -47,9 +46,6 @@ class Others:
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_S):
                 said = await self._passing.post(other, RUNS_PATH, b"")
-        try:
-            numbers = msgpack.unpackb(said or b"\x90", max_array_len=self._slices)
-        except (ValueError, msgpack.UnpackException):
-            return []
-        is_list = isinstance(numbers, list) and all(isinstance(n, int) for n in numbers)
-        return [n for n in numbers if 0 <= n < self._slices] if is_list else []
+        numbers = array_in(said or b"", self._slices) or []
+        are_numbers = all(isinstance(n, int) for n in numbers)
+        return [n for n in numbers if 0 <= n < self._slices] if are_numbers else []

@@ -21,6 +21,7 @@ from typing import Final
 import msgpack
 from aiohttp import web
 
+from georeg.edge.bodies import array_in
 from georeg.edge.context import Edge
 from georeg.edge.errors import TokenError
 from georeg.edge.tokens import TOKEN_BYTES_MAX, lineage_of, mark_of, raw_of, session_and_account
@@ -92,14 +93,8 @@ class Renewals:
 
     def answer(self, body: bytes) -> web.Response:
         """To another node: one byte for each token."""
-        try:
-            tokens = msgpack.unpackb(
-                body, raw=True, max_array_len=TOKENS_MAX, max_bin_len=TOKEN_BYTES_MAX,
-                max_map_len=0, max_ext_len=0,
-            )  # fmt: skip
-        except (ValueError, msgpack.UnpackException, RecursionError):
-            return web.Response(status=400)
-        if not isinstance(tokens, list):
+        tokens = array_in(body, TOKENS_MAX, bytes_max=TOKEN_BYTES_MAX)
+        if tokens is None:
             return web.Response(status=400)
         runs = [self._routes.runs(number) for number in range(self._slices)]
         if self._edge.region.drain.has_effect:

@@ -38,7 +38,7 @@ def worst(states: Iterable[str]) -> str:
 def _most(values: Iterable[T | None]) -> T | None:
     """The largest; None where one of them is not known."""
     known = list(values)
-    return None if None in known else max(known, default=None)  # type: ignore[type-var]
+    return None if None in known else max(known, default=None)  # type: ignore[type-var]  # no None
 
 
 def sum_of_status(

@@ -14,6 +14,7 @@ from typing import Final
 import msgpack
 from aiohttp import web
 
+from georeg.edge.bodies import array_in
 from georeg.edge.errors import TokenError
 from georeg.edge.tokens import TOKEN_BYTES_MAX, KeyRing, raw_of
 from georeg.mesh.slices import slice_of_account
@@ -108,14 +109,8 @@ class Telling:
 
     def answer(self, body: bytes) -> web.Response:
         """To another node: one byte for each of what it tells."""
-        try:
-            found = msgpack.unpackb(
-                body, raw=True, max_array_len=TOLD_MAX, max_bin_len=TOKEN_BYTES_MAX,
-                max_map_len=0, max_ext_len=0,
-            )  # fmt: skip
-        except (ValueError, msgpack.UnpackException, RecursionError):
-            return web.Response(status=400)
-        if not isinstance(found, list):
+        found = array_in(body, TOLD_MAX, bytes_max=TOKEN_BYTES_MAX)
+        if found is None:
             return web.Response(status=400)
         return web.Response(body=bytes(map(self._told, found)))
 

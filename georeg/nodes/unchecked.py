@@ -119,14 +119,13 @@ class Unchecked:
     def heartbeat(self, claims: Claims) -> None:
         """Remember that the device was heard."""
         known = self._untold.get(claims.session)
-        is_stopped = known is not None and known.is_stop
-        if not is_stopped and (known is not None or len(self._untold) < WAITING_MAX // 2):
-            self._note(claims, is_stop=False)
+        if known is None or not known.is_stop:
+            self._note(claims, is_stop=False, most=WAITING_MAX // 2)
 
     def stop(self, claims: Claims) -> None:
         """Remember that the device has ended its session."""
         self._forget(claims)
-        self._note(claims, is_stop=True)
+        self._note(claims, is_stop=True, most=WAITING_MAX)
 
     def _admit(self, request: StartRequest, settings: Settings) -> SessionInfo:
         wall_ms, account = self._clock.wall_ms(), request.account
@@ -145,7 +144,7 @@ class Unchecked:
             deadline_s=wall_ms // 1000 + settings.session_limit_s,
             lapses_ms=wall_ms + settings.client_lease_ms,
         )
-        if self._note(self._claims(info), is_stop=False):
+        if self._note(self._claims(info), is_stop=False, most=WAITING_MAX):
             self._admitted.setdefault(account, {})[info.session] = info
         return info
 
@@ -155,9 +154,9 @@ class Unchecked:
             info.deadline_s,
         )  # fmt: skip
 
-    def _note(self, claims: Claims, *, is_stop: bool) -> bool:
+    def _note(self, claims: Claims, *, is_stop: bool, most: int) -> bool:
         """Whether there is room for it."""
-        if len(self._untold) >= WAITING_MAX and claims.session not in self._untold:
+        if len(self._untold) >= most and claims.session not in self._untold:
             return False
         self._untold[claims.session] = Untold(claims, is_stop, self._clock.now_ms())
         return True

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from region_sim.history import Call, Ended, Told
+from region_sim.oracle.trouble import Span
 
 DRIFT: Final = 0.021
 """Rate error of a region's clock, and a little."""
@@ -23,8 +24,6 @@ SWEEP_US: Final = 100_000
 """Roundings and milliseconds of clocks."""
 PASSING: Final = frozenset({"displaced", "lapsed"})
 """Ends after which the same session may come back by a heartbeat."""
-
-Span = tuple[int, int]
 
 
 class Beat(NamedTuple):

@@ -1,8 +1,9 @@
 """One fault at one place, as the oracle sees it."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +22,23 @@ class Trouble:
         return self.from_us <= to_us and self.to_us + after_us >= from_us
 
 
-def nobody(inner: Iterable[Trouble], nodes: int, after_us: int) -> Iterator[Trouble]:
+def all_at_once(spans: Sequence[Sequence[Span]], from_us: int, to_us: int) -> Iterator[Span]:
+    """The times between at which there is one of each."""
+    edges = {from_us, to_us}
+    edges |= {edge for each in spans for span in each for edge in span if from_us < edge < to_us}
+    moments = sorted(edges)
+    for begin_us, end_us in zip(moments, moments[1:], strict=False):
+        if all(any(a <= begin_us and end_us <= b for a, b in each) for each in spans):
+            yield (begin_us, end_us)
+
+
+def nobody(inner: Sequence[Trouble], nodes: int, after_us: int) -> Iterator[Trouble]:
     """When every node of a region was dead, leaving, or stood still, or was so until `after_us`
     before: then nobody serves it."""
-    changes = []
-    for trouble in inner:
-        if trouble.node and trouble.note != "cut":
-            changes.append((trouble.from_us, 1, trouble.node))
-            changes.append((trouble.to_us + after_us, -1, trouble.node))
-    missing: Counter[int] = Counter()
-    begun_us: int | None = None
-    for at_us, change, node in sorted(changes):
-        missing[node] += change
-        is_empty = len(+missing) == nodes
-        if is_empty and begun_us is None:
-            begun_us = at_us
-        elif not is_empty and begun_us is not None:
-            yield Trouble("nobody", begun_us, at_us)
-            begun_us = None
+    missing = [
+        [(t.from_us, t.to_us + after_us) for t in inner if t.node == node and t.note != "cut"]
+        for node in range(1, nodes + 1)
+    ]
+    last_us = max((to_us for spans in missing for _, to_us in spans), default=0)
+    for from_us, to_us in all_at_once(missing, 0, last_us):
+        yield Trouble("nobody", from_us, to_us)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from region_sim.oracle.sessions import Span
+from region_sim.oracle.trouble import Span
 from region_sim.oracle.truth import Household
 from region_sim.report.axis import Axis
 from region_sim.report.svg import line, path, rect, steps, text

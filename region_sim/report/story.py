@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from region_sim.history import Call, CallKind
-from region_sim.oracle.sessions import Session, Span
+from region_sim.oracle.sessions import Session
+from region_sim.oracle.trouble import Span
 from region_sim.oracle.truth import Household
 from region_sim.report import counting, truth
 from region_sim.report.axis import Axis

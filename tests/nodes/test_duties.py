@@ -101,6 +101,14 @@ async def until(holds: Callable[[], bool], within_s: float = SOON_S) -> None:
             await asyncio.sleep(0.01)
 
 
+async def alone(node: Callable[[str], OneNode]) -> OneNode:
+    """Node a, which runs all slices."""
+    a = node("a")
+    await a.duties.open()
+    await until(lambda: len(a.decides) == SLICES)
+    return a
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path).start()
@@ -126,9 +134,7 @@ async def node(server: RedisServer) -> AsyncIterator[Callable[[str], OneNode]]:
 async def test_nodes_share_the_slices_and_never_run_one_together(
     node: Callable[[str], OneNode],
 ) -> None:
-    a, b = node("a"), node("b")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a, b = await alone(node), node("b")
     a.runner.calls[a.decides[0]] += 1
     watched: list[set[int]] = []
 
@@ -152,9 +158,7 @@ async def test_nodes_share_the_slices_and_never_run_one_together(
 async def test_a_slice_is_handed_over_only_when_its_calls_are_decided(
     node: Callable[[str], OneNode],
 ) -> None:
-    a, b = node("a"), node("b")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a, b = await alone(node), node("b")
     a.runner.calls.update(dict.fromkeys(range(SLICES), 1))
     await b.duties.open()
     await until(lambda: len(a.decides) == SLICES // 2)
@@ -216,9 +220,7 @@ async def test_a_node_that_leaves_keeps_what_it_runs_until_it_knows_that_another
 async def test_a_former_owner_decides_nothing_when_it_wakes_up(
     node: Callable[[str], OneNode],
 ) -> None:
-    a, b = node("a"), node("b")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a, b = await alone(node), node("b")
     await a.crash()
     await b.duties.open()
     await until(lambda: len(b.decides) == SLICES)
@@ -232,9 +234,7 @@ async def test_a_former_owner_decides_nothing_when_it_wakes_up(
 async def test_a_former_owner_does_not_go_on_from_memory_where_another_one_has_been_meanwhile(
     node: Callable[[str], OneNode],
 ) -> None:
-    a, b = node("a"), node("b")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a, b = await alone(node), node("b")
     await a.crash()
     await b.duties.open()
     await until(lambda: len(b.decides) == SLICES)
@@ -247,9 +247,7 @@ async def test_a_former_owner_does_not_go_on_from_memory_where_another_one_has_b
 async def test_a_lock_that_is_lost_while_its_slice_is_handed_over_is_not_taken_again(
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
-    a = node("a")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a = await alone(node)
     await a.crash()
     a.runner.calls[3] += 1
     duty = a.duties._duties[3]
@@ -265,9 +263,7 @@ async def test_a_lock_that_is_lost_while_its_slice_is_handed_over_is_not_taken_a
 async def test_a_node_that_nobody_missed_goes_on_from_memory(
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
-    a = node("a")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a = await alone(node)
     server.cli("FLUSHALL")
     await until(lambda: sorted(a.runner.noted("regained")) == list(range(SLICES)))
     assert a.runner.noted("dropped") == []
@@ -311,10 +307,8 @@ async def test_what_others_ran_is_left_to_them_for_as_long_as_their_locks_would_
 async def test_who_is_cut_off_from_the_store_alone_decides_nothing(
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
-    a = node("a")
+    a = await alone(node)
     a.others_can = True
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
     server.pause()
     try:
         await until(lambda: a.decides == [])
@@ -329,9 +323,7 @@ async def test_who_is_cut_off_from_the_store_passes_calls_on_to_those_who_say_th
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
     """It answered for their slices as if nobody ran them, for as long as that lasted."""
-    a, b = node("a"), Address("b", "http://b", "ws://b", "")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a, b = await alone(node), Address("b", "http://b", "ws://b", "")
     a.others_can, a.others_run = True, {3: b}
     assert a.duties.node_of(3) is None
     server.pause()
@@ -369,9 +361,7 @@ async def test_who_is_asked_right_after_the_store_has_gone_does_not_say_that_it_
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
     """A node that had just lost the store believed it, and admitted devices to full accounts."""
-    a = node("a")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a = await alone(node)
     server.kill()
     assert a.duties.has_store, "the next beat is still to come"
     assert await can_take(a, a.decides) == []
@@ -380,9 +370,7 @@ async def test_who_is_asked_right_after_the_store_has_gone_does_not_say_that_it_
 async def test_a_node_that_was_paused_while_the_store_was_gone_decides_nothing_before_it_asks(
     node: Callable[[str], OneNode], server: RedisServer
 ) -> None:
-    a = node("a")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a = await alone(node)
     server.kill()
     await until(lambda: len(a.runner.noted("adrift")) == SLICES)
     await a.crash()
@@ -395,9 +383,7 @@ async def test_a_node_that_was_paused_while_the_store_was_gone_decides_nothing_b
 async def test_a_slice_that_cannot_be_closed_can_be_taken_by_another_node_all_the_same(
     node: Callable[[str], OneNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a, b = node("a"), node("b")
-    await a.duties.open()
-    await until(lambda: len(a.decides) == SLICES)
+    a, b = await alone(node), node("b")
 
     async def fails(number: int, *, is_graceful: bool) -> None:
         raise ValueError("a bug")
